@@ -1,0 +1,36 @@
+/* One run, three places: Node, workerd (through the Workers plugin), and real sockets against raw workerd. */
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/workerd/**', 'test/e2e/**'],
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        test: {
+          name: 'workerd',
+          // The protocol room and the client run in both places, with the same tests.
+          include: ['test/workerd/**/*.test.ts', 'test/protocol/**/*.test.ts', 'test/client/**/*.test.ts'],
+          exclude: ['test/**/*.node.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/build-worker.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
