@@ -1,0 +1,94 @@
+/*
+ * A token, minted and verified. Minting writes the terms of the sale as the minter's caveats; verifying proves who wrote
+ * which caveat and leaves the judging to policy (terms.ts, caveat.ts). Stateless: nothing is looked up but keys.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { encodeAscii, equalBytes } from './bytes.ts';
+import { decodeCaveat, type Caveat } from './caveat.ts';
+import { type Hmac } from './hmac.ts';
+import { decodeIdentifier, encodeIdentifier } from './identifier.ts';
+import { checkSignature, signMacaroon } from './macaroon.ts';
+import { encodeMacaroon, formatToken, LARGEST_TOKEN_BYTES, type Macaroon } from './macaroon-codec.ts';
+import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
+import { accept, refuse, type Result } from './result.ts';
+import { deriveRootKey } from './root-key.ts';
+import { formatTerms, type Terms } from './terms.ts';
+import { decodeTokenId, encodeTokenId, type Epoch, type TokenId } from './token-id.ts';
+
+/** What every L402 client since Loop expects to find here. Not signed, so it is held against this when a token comes back. */
+const LOCATION = encodeAscii('lsat');
+/** What lnget appends to a token that it has paid for: a preimage caveat with its field bytes. */
+const HEADROOM_BYTES = 128;
+
+export interface MintOptions {
+  readonly paymentHash: Uint8Array;
+  /** Key, epoch, place and randomness; the number of minter caveats follows from the terms. */
+  readonly id: Omit<TokenId, 'minterCaveats'>;
+  readonly terms: Terms;
+  readonly epochKey: Uint8Array;
+  readonly hmac: Hmac;
+}
+
+/** The one token of an invoice, as text. */
+export async function mintToken({ paymentHash, id, terms, epochKey, hmac }: MintOptions): Promise<string> {
+  const caveats = formatTerms(terms).map(encodeAscii);
+  const identifier = encodeIdentifier({ paymentHash, tokenId: encodeTokenId({ ...id, minterCaveats: caveats.length }) });
+  const rootKey = await deriveRootKey(epochKey, { identifier, hmac });
+  const macaroon = await signMacaroon({ location: LOCATION, identifier, caveats }, { rootKey, hmac });
+  if (encodeMacaroon(macaroon).length > LARGEST_TOKEN_BYTES - HEADROOM_BYTES) {
+    throw new RangeError(`terms: the token would be larger than the ${LARGEST_TOKEN_BYTES} bytes that are read`);
+  }
+  return formatToken(macaroon);
+}
+
+/** The key of an epoch, or why there is none: the key is unknown, the epoch is over or has not begun. */
+export type EpochKeys = (keyId: number, epoch: Epoch) => Promise<Result<Uint8Array, CredentialRefusal>>;
+
+/** A token whose signature and payment have been proved; what it allows has not been judged yet. */
+export interface VerifiedToken {
+  readonly paymentHash: Uint8Array;
+  readonly preimage: Uint8Array;
+  readonly id: TokenId;
+  readonly caveats: readonly Caveat[];
+}
+
+export interface VerifyOptions {
+  readonly preimage: Uint8Array;
+  readonly epochKeys: EpochKeys;
+  readonly hmac: Hmac;
+}
+
+/** Proves a token: payment first (one hash), then key, then signature. */
+export async function verifyToken(
+  macaroon: Macaroon,
+  { preimage, epochKeys, hmac }: VerifyOptions,
+): Promise<Result<VerifiedToken, CredentialRefusal>> {
+  // The one part that the signature leaves open: without this, a changed token could pass.
+  if (macaroon.location === undefined || !equalBytes(macaroon.location, LOCATION)) {
+    return no('signature_wrong', 'the token names another location than this gateway writes');
+  }
+  const identifier = decodeIdentifier(macaroon.identifier);
+  if (!identifier.ok) return identifier;
+  const { paymentHash, tokenId } = identifier.value;
+  const id = decodeTokenId(tokenId);
+  if (!id.ok) return id;
+  if (!equalBytes(sha256(preimage), paymentHash)) {
+    return no('preimage_wrong', 'the preimage does not belong to the payment hash of the token');
+  }
+  const epochKey = await epochKeys(id.value.keyId, id.value.epoch);
+  if (!epochKey.ok) return epochKey;
+  const rootKey = await deriveRootKey(epochKey.value, { identifier: macaroon.identifier, hmac });
+  if (!(await checkSignature(macaroon, { rootKey, hmac }))) {
+    return no('signature_wrong', 'the token was not made by this gateway, or was changed');
+  }
+  const { minterCaveats } = id.value;
+  if (macaroon.caveats.length < minterCaveats) {
+    return no('minter_caveats_missing', 'the token has fewer caveats than it was sold with');
+  }
+  const caveats = macaroon.caveats.map((caveat, index) => decodeCaveat(caveat, index < minterCaveats ? 'minter' : 'holder'));
+  return accept({ paymentHash, preimage, id: id.value, caveats });
+}
+
+function no(code: CredentialRefusalCode, detail: string): Result<never, CredentialRefusal> {
+  return refuse({ code, detail });
+}
