@@ -1,0 +1,49 @@
+/*
+ * The claims port over Durable Objects: one object call to reserve, the outcome on the same session. When the session is
+ * lost (deploy, object moved) the outcome is recorded by reservation id on a new stub (M10).
+ */
+import { type Outcome } from '#durable-objects/claim-rules.ts';
+import { type ClaimRequest, type ReplaySet } from '#durable-objects/replay-set.ts';
+import { type ClaimOrder, type Claims } from '../ports.ts';
+
+/** New stubs tried after a lost session. The runtime itself retries what never reached the object. */
+const MOST_ATTEMPTS = 3;
+
+/** Claims in the objects of a namespace. */
+export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims {
+  const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName));
+  return {
+    async reserve({ objectName, paymentHash, reservationId, leaseMs, endsAtSeconds }: ClaimOrder) {
+      const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, reservationId, leaseMs, endsAtSeconds };
+      // The same reservation asked twice is granted twice, so a repeat after an unclear failure is safe.
+      const session = await attempt(() => stubFor(objectName).reserve(request));
+      const { answer, lease } = session;
+      if (answer.kind !== 'granted' || lease === undefined) {
+        session[Symbol.dispose]();
+        if (answer.kind === 'granted') throw new Error('a granted claim came without a lease');
+        return answer;
+      }
+      const finish = async (outcome: Outcome) => {
+        try {
+          await (outcome === 'commit' ? lease.commit() : lease.release());
+        } catch {
+          await attempt(() => stubFor(objectName).finish({ ...request, outcome }));
+        } finally {
+          session[Symbol.dispose]();
+        }
+      };
+      return { kind: 'granted', lease: { finish } };
+    },
+  };
+}
+
+async function attempt<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await call();
+    } catch (error) {
+      // An overloaded object only gets worse by being asked again.
+      if (attempts === MOST_ATTEMPTS || (error as { overloaded?: boolean }).overloaded === true) throw error;
+    }
+  }
+}

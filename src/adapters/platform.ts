@@ -1,0 +1,17 @@
+/*
+ * Clock, randomness, waiting and the way to the origin, from the platform. One line each, so that nothing inside needs
+ * a global.
+ */
+import { type Clock, type Origin, type Random, type Wait } from '../ports.ts';
+
+export const platformClock: Clock = () => Date.now();
+
+export const platformRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+export const platformWait: Wait = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+
+export const platformOrigin: Origin = (request) => fetch(request);

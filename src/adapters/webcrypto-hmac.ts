@@ -1,0 +1,12 @@
+/*
+ * HMAC-SHA256 on WebCrypto: native on the edge, in Node, in browsers. Effects: none but the computation.
+ */
+import { type Hmac } from '../ports.ts';
+
+const ALGORITHM = { name: 'HMAC', hash: 'SHA-256' };
+
+/** The platform's HMAC-SHA256. */
+export const webcryptoHmac: Hmac = async (key, message) => {
+  const imported = await crypto.subtle.importKey('raw', key, ALGORITHM, false, ['sign']);
+  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, message));
+};

@@ -1,0 +1,115 @@
+/*
+ * The 402: an invoice is ordered, held against the order, and gets its one token (M3). The order carries a reference that
+ * is made for it alone and comes back in the invoice's signed description, so an invoice that was handed out before
+ * can never get a second token.
+ */
+import { formatHex } from '#protocol/bytes.ts';
+import { checkInvoice, parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
+import { formatSats } from '#protocol/msat.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { mintToken } from '#protocol/token.ts';
+import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
+import { offer } from '#schemes/l402.ts';
+import { type Quote } from '#schemes/scheme.ts';
+import { type GateDeps } from './gate-deps.ts';
+import { problem } from './refuse.ts';
+import { type GatewayRefusal } from './refusals.ts';
+
+/** A node's clock may run ahead of ours by this much. */
+const INVOICE_EXPIRY_SLACK_SECONDS = 300;
+const NODE_RETRY_SECONDS = 5;
+
+/** The answer to a request that has to pay first; 503 when no invoice can be had. */
+export async function challenge(
+  reason: GatewayRefusal,
+  quote: Quote,
+  { deps, method }: { deps: GateDeps; method: string },
+): Promise<Response> {
+  const { docsUrl } = deps.settings;
+  const ordered = await orderInvoice(quote, deps);
+  if (!ordered.ok) return problem(ordered.refusal, { docsUrl, method });
+  const { invoice, expiresAtSeconds } = ordered.value;
+  const token = await mintFor(ordered.value, quote, deps);
+  deps.log('challenge', { match: quote.match, service: quote.service, price_msat: String(quote.priceMsat), reason: reason.code });
+  return problem(reason, {
+    docsUrl,
+    method,
+    headers: { 'www-authenticate': offer({ token, invoice }) },
+    fields: {
+      price_sats: Number(formatSats(quote.priceMsat)),
+      price_msat: Number(quote.priceMsat),
+      service: quote.service,
+      description: quote.description,
+      invoice,
+      token,
+      invoice_expires_at: formatInstant(expiresAtSeconds),
+      token_expires_at: formatInstant(expiresAtSeconds + deps.settings.redeemSeconds),
+    },
+  });
+}
+
+async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<InvoiceFacts, GatewayRefusal>> {
+  const { lightning, random, clock, log, settings } = deps;
+  const memo = `${quote.description} [${formatHex(random(8))}]`;
+  const unavailable = (cause: string) => {
+    log('fault', { at: 'lightning.mint', message: cause });
+    return refuse({
+      code: 'node_unavailable',
+      detail: 'the Lightning node cannot be asked for an invoice',
+      retryAfterSeconds: NODE_RETRY_SECONDS,
+    } as const);
+  };
+  let minted: string;
+  try {
+    const order = {
+      amountMsat: quote.priceMsat,
+      memo,
+      expirySeconds: settings.invoiceExpirySeconds,
+      idempotencyKey: formatHex(random(16)),
+    };
+    minted = (await lightning.mint(order)).invoice;
+  } catch (error) {
+    return unavailable(error instanceof Error ? error.message : 'unknown');
+  }
+  const facts = parseInvoice(minted);
+  if (!facts.ok) return unavailable(facts.refusal.code);
+  const nowSeconds = Math.floor(clock() / 1000);
+  const wrong = checkInvoice(facts.value, {
+    network: settings.network,
+    nowSeconds,
+    amountMsat: quote.priceMsat,
+    description: memo,
+    latestExpirySeconds: nowSeconds + settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS,
+  });
+  return wrong === undefined ? accept(facts.value) : unavailable(wrong.code);
+}
+
+async function mintFor(facts: InvoiceFacts, quote: Quote, { keys, hmac, random, settings }: GateDeps): Promise<string> {
+  const { keyId, epoch, epochKey } = await keys.current();
+  return mintToken({
+    paymentHash: facts.paymentHash,
+    id: {
+      keyId,
+      epoch,
+      region: settings.claimRegion,
+      shardBits: settings.claimShardBits,
+      access: 'call',
+      random: random(TOKEN_ID_RANDOM_BYTES),
+    },
+    terms: {
+      service: quote.service,
+      tier: quote.tier,
+      ...(quote.capabilities.length > 0 ? { capabilities: quote.capabilities } : {}),
+      // Whoever pays at the last moment still has time to use it.
+      validUntilSeconds: facts.expiresAtSeconds + settings.redeemSeconds,
+      paidMsat: quote.priceMsat,
+      quoteDigest: quote.digest,
+    },
+    epochKey,
+    hmac,
+  });
+}
+
+function formatInstant(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

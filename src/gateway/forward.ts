@@ -1,0 +1,116 @@
+/*
+ * The request to the origin and the origin's answer, streamed. The origin never sees the credential, nor any header by
+ * which a client could make it believe in another path, host or method than the one that was priced (M25, M27).
+ */
+import { type GateDeps } from './gate-deps.ts';
+import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
+
+/** What the origin may rely on about a paid call. */
+export interface PaidHeaders {
+  readonly claimId: string;
+  readonly service: string;
+  readonly priceMsat: bigint;
+}
+
+export type Forwarded =
+  | { readonly kind: 'answered'; readonly response: Response }
+  | { readonly kind: 'unreachable' }
+  | { readonly kind: 'timed_out' }
+  | { readonly kind: 'given_up' };
+
+/** Hop by hop, ours, or a way to make the origin read another request than the one that was priced. */
+const STRIPPED: readonly string[] = [
+  ...[
+    'connection',
+    'keep-alive',
+    'proxy-authenticate',
+    'proxy-authorization',
+    'proxy-connection',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ],
+  ...['authorization', 'l402-authorization'],
+  ...['x-original-url', 'x-original-uri', 'x-rewrite-url', 'x-forwarded-prefix', 'x-forwarded-path', 'x-forwarded-uri'],
+  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
+  ...['x-forwarded-host', 'x-forwarded-server', 'x-host', 'x-http-host-override', 'forwarded'],
+];
+const OWN_PREFIXES = ['x-l402-', 'l402-'];
+
+/** Sends the request on; settles when the head of the answer is there. `giveUp` ends the wait from outside. */
+export async function forward(
+  request: Request,
+  { facts, paid, giveUp }: { facts: RequestFacts; paid?: PaidHeaders; giveUp?: AbortSignal },
+  { origin, settings, wait }: Pick<GateDeps, 'origin' | 'settings' | 'wait'>,
+): Promise<Forwarded> {
+  // The limit is on the head only: a body may stream for as long as it likes.
+  const head = new AbortController();
+  const limit = new AbortController();
+  void wait(settings.originTimeoutSeconds * 1000, head.signal).then(() => limit.abort());
+  giveUp?.addEventListener('abort', () => limit.abort(), { once: true, signal: head.signal });
+  const upstream = new Request(`${settings.originUrl}${facts.path}${facts.query}`, {
+    method: facts.method,
+    headers: originHeaders(request.headers, { facts, paid }),
+    body: request.body,
+    redirect: 'manual',
+    signal: limit.signal,
+  });
+  try {
+    return { kind: 'answered', response: await origin(upstream) };
+  } catch {
+    if (giveUp?.aborted === true) return { kind: 'given_up' };
+    return limit.signal.aborted ? { kind: 'timed_out' } : { kind: 'unreachable' };
+  } finally {
+    head.abort();
+  }
+}
+
+function originHeaders(from: Headers, { facts, paid }: { facts: RequestFacts; paid: PaidHeaders | undefined }): Headers {
+  const headers = new Headers(from);
+  const namedByConnection = (from.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
+  for (const name of namedByConnection) if (/^[a-z0-9!#$%&'*+\-.^_`|~]+$/.test(name)) headers.delete(name);
+  for (const name of STRIPPED) headers.delete(name);
+  if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
+  for (const name of [...headers.keys()]) if (OWN_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
+  if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
+  headers.set('x-forwarded-host', facts.host);
+  if (paid !== undefined) {
+    headers.set('x-l402-claim', paid.claimId);
+    headers.set('x-l402-service', paid.service);
+    headers.set('x-l402-price-msat', String(paid.priceMsat));
+    // An origin that knows the field does the work of one payment once, however often the call is repeated (M16).
+    if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.claimId);
+  }
+  return headers;
+}
+
+/** Fields by which a shared cache could be told to keep a paid answer. */
+const SHARED_CACHE_FIELDS = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control', 'expires'];
+
+/** The origin's answer to a paid call, made private, with what is left of the payment. */
+export function paidAnswer(response: Response, remaining: number): Response {
+  const headers = new Headers(response.headers);
+  for (const name of [...headers.keys()]) if (OWN_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
+  for (const name of SHARED_CACHE_FIELDS) headers.delete(name);
+  const directives = (headers.get('cache-control') ?? '')
+    .split(',')
+    .map((directive) => directive.trim())
+    .filter((directive) => directive !== '' && !/^(public|private|s-maxage|immutable)\b/i.test(directive));
+  headers.set('cache-control', ['private', ...directives].join(', '));
+  headers.set('l402-remaining', String(remaining));
+  if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+/** A free answer goes out as it came; only a 401 or 402 is marked, so that no payer takes it for ours. */
+export function freeAnswer(response: Response): Response {
+  if (!isOriginsOwnRefusal(response)) return response;
+  const headers = new Headers(response.headers);
+  headers.set('l402-answered-by', 'origin');
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+function isOriginsOwnRefusal({ status }: Response): boolean {
+  return status === 401 || status === 402;
+}

@@ -1,0 +1,43 @@
+/*
+ * What the path of a request works with: the compiled settings and the ports. Types only.
+ */
+import { type Network } from '#protocol/invoice.ts';
+import {
+  type Claims,
+  type Clock,
+  type Hmac,
+  type KeyRing,
+  type Lightning,
+  type Log,
+  type Origin,
+  type Random,
+  type Wait,
+} from '../ports.ts';
+import { type RouteTable } from './routes.ts';
+
+export interface GateSettings {
+  readonly routes: RouteTable;
+  /** Without a slash at its end. */
+  readonly originUrl: string;
+  readonly network: Network;
+  readonly docsUrl: string;
+  readonly invoiceExpirySeconds: number;
+  readonly redeemSeconds: number;
+  readonly skewSeconds: number;
+  readonly originTimeoutSeconds: number;
+  readonly claimRegion: number;
+  readonly claimShardBits: number;
+}
+
+export interface GateDeps {
+  readonly settings: GateSettings;
+  readonly lightning: Lightning;
+  readonly claims: Claims;
+  readonly keys: KeyRing;
+  readonly hmac: Hmac;
+  readonly origin: Origin;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wait: Wait;
+  readonly log: Log;
+}

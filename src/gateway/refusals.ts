@@ -1,0 +1,131 @@
+/*
+ * The one table of situations (M17): every code with its status, whether it may cost an invoice, what it is called and
+ * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
+ */
+import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
+
+export interface Situation {
+  readonly status: number;
+  /** A credential problem is answered with a fresh challenge; a malformed request never is. */
+  readonly mayCostInvoice: boolean;
+  readonly title: string;
+  /** What to do next, for people and for agents. */
+  readonly hint: string;
+}
+
+const MALFORMED = { mayCostInvoice: false } as const;
+const PAY = { status: 402, mayCostInvoice: true } as const;
+const PAY_ANEW = 'Pay the invoice of this answer and repeat the request with `Authorization: L402 <token>:<preimage>`.';
+const UNCHANGED = 'Send the token exactly as it was issued, with the preimage of its own invoice; or pay the invoice of this answer.';
+const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
+const STILL_GOOD =
+  'Your payment is still good. Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
+
+/** Situations that this gateway adds to those of a credential. */
+const GATEWAY = {
+  path_malformed: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Malformed path',
+    hint: 'Send the path in its plain form: no dot segments, no double slashes, no needless escapes.',
+  },
+  path_ambiguous: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Ambiguous path',
+    hint: 'Send the path exactly as it is documented: case and trailing slash matter.',
+  },
+  parameter_ambiguous: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Ambiguous parameter',
+    hint: 'Send each parameter that decides the price once, under its literal name.',
+  },
+  method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  header_too_large: { ...MALFORMED, status: 431, title: 'Credentials too large', hint: 'Send at most four tokens of at most 4 KiB.' },
+  route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
+  route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
+  payment_required: { ...PAY, title: 'Payment required', hint: PAY_ANEW },
+  payment_spent: { ...PAY, title: 'Payment already used', hint: `Each payment buys one call, and this one has been made. ${PAY_ANEW}` },
+  payment_too_small: {
+    ...PAY,
+    title: 'Paid too little for this',
+    hint: `The token was sold at a lower price for something else. ${PAY_ANEW}`,
+  },
+  claim_in_flight: {
+    status: 409,
+    mayCostInvoice: false,
+    title: 'Payment in use',
+    hint: 'A call with this payment is under way. Wait for its answer, or repeat the request after the seconds that Retry-After names; do not pay again.',
+  },
+  payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
+  claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: STILL_GOOD },
+  node_unavailable: { status: 503, mayCostInvoice: false, title: 'No invoice can be made now', hint: TRY_LATER },
+  origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },
+  origin_timeout: { status: 504, mayCostInvoice: false, title: 'Origin too slow', hint: TRY_LATER },
+  config_invalid: {
+    status: 500,
+    mayCostInvoice: false,
+    title: 'Gateway not configured',
+    hint: 'Nothing was charged. The operator finds the reason in the log.',
+  },
+  internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
+} as const satisfies Record<string, Situation>;
+
+/** Situations of a credential: always a fresh challenge, since that is what deployed clients expect. */
+const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
+  credential_malformed: { ...PAY, title: 'Malformed credential', hint: `Send \`Authorization: L402 <token>:<preimage>\`. ${UNCHANGED}` },
+  too_many_tokens: { ...PAY, title: 'Too many tokens', hint: 'Send at most four different tokens.' },
+  preimage_missing: {
+    ...PAY,
+    title: 'Preimage missing',
+    hint: 'Append a colon and the preimage of the paid invoice, 64 hex digits, to the token.',
+  },
+  preimage_malformed: { ...PAY, title: 'Malformed preimage', hint: 'The preimage of the paid invoice is 64 hex digits.' },
+  preimage_wrong: { ...PAY, title: 'Wrong preimage', hint: UNCHANGED },
+  token_too_large: { ...PAY, title: 'Token too large', hint: UNCHANGED },
+  token_malformed: { ...PAY, title: 'Malformed token', hint: UNCHANGED },
+  token_version_unsupported: {
+    ...PAY,
+    title: 'Token version not supported',
+    hint: 'This gateway issues and reads macaroons of version 2 in binary form.',
+  },
+  token_third_party_caveat: { ...PAY, title: 'Third-party caveat', hint: 'Tokens with third-party caveats are not read.' },
+  token_too_many_caveats: { ...PAY, title: 'Too many caveats', hint: 'A token has at most 32 caveats.' },
+  identifier_malformed: { ...PAY, title: 'Malformed token identifier', hint: UNCHANGED },
+  token_layout_unknown: { ...PAY, title: 'Token not of this gateway', hint: UNCHANGED },
+  token_key_unknown: { ...PAY, title: 'Token key not in use', hint: PAY_ANEW },
+  token_epoch_out_of_range: { ...PAY, title: 'Token too old', hint: PAY_ANEW },
+  signature_wrong: { ...PAY, title: 'Token not valid', hint: UNCHANGED },
+  minter_caveats_missing: { ...PAY, title: 'Token cut short', hint: UNCHANGED },
+  terms_missing: { ...PAY, title: 'Token without terms', hint: PAY_ANEW },
+  caveat_malformed: {
+    ...PAY,
+    title: 'Malformed caveat',
+    hint: 'A caveat of a kind that is enforced here does not parse. Use the token it was added to.',
+  },
+  caveat_widens: {
+    ...PAY,
+    title: 'Caveat widens the token',
+    hint: 'A caveat may only narrow the one before it. Use the token it was added to.',
+  },
+  service_wrong: { ...PAY, title: 'Token of another service', hint: PAY_ANEW },
+  tier_too_low: { ...PAY, title: 'Token of a lower tier', hint: PAY_ANEW },
+  capability_missing: { ...PAY, title: 'Token without the capability', hint: PAY_ANEW },
+  token_expired: { ...PAY, title: 'Token expired', hint: PAY_ANEW },
+  preimage_caveat_wrong: { ...PAY, title: 'Wrong preimage caveat', hint: UNCHANGED },
+};
+
+/** Every situation by its code. */
+export const SITUATIONS = { ...GATEWAY, ...CREDENTIAL } as const;
+
+export type SituationCode = keyof typeof SITUATIONS;
+export const SITUATION_CODES = Object.keys(SITUATIONS) as readonly SituationCode[];
+
+/** A refusal on its way to a client. */
+export type GatewayRefusal = Refusal<SituationCode> & {
+  readonly retryAfterSeconds?: number;
+};
+
+/** Said of a failed forward when the request had been paid for (M16). */
+export const PAID_HINT = STILL_GOOD;

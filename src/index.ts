@@ -1,0 +1,9 @@
+/*
+ * The Worker's entry: what is sold, and the Durable Object classes. Nothing else.
+ */
+import { gateway } from '../gateway.config.ts';
+import { createWorker } from './worker.ts';
+
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+export default createWorker(gateway);

@@ -1,0 +1,62 @@
+/*
+ * Which key signs now and which keys are still good: the master secrets by id, their epochs by the clock (house.md §4).
+ * An epoch that has not begun, or whose grace is over, has no key here (M6). Keeps derived keys, a bounded number.
+ */
+import { type CredentialRefusal, type CredentialRefusalCode } from '#protocol/refusal.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { deriveEpochKey } from '#protocol/root-key.ts';
+import { epochAt, type Epoch } from '#protocol/token-id.ts';
+import { type Clock, type Hmac, type KeyRing } from '../ports.ts';
+
+export interface KeyRingOptions {
+  readonly secrets: ReadonlyMap<number, Uint8Array>;
+  readonly currentKeyId: number;
+  readonly epochHours: number;
+  readonly graceHours: number;
+  /** How far clocks may differ before an epoch counts as one of the future. */
+  readonly skewSeconds: number;
+  readonly hmac: Hmac;
+  readonly clock: Clock;
+}
+
+const MOST_KEYS_KEPT = 64;
+
+/** The keys of a gateway. */
+export function createKeyRing(options: KeyRingOptions): KeyRing {
+  const { secrets, currentKeyId, epochHours, graceHours, skewSeconds, hmac, clock } = options;
+  const currentSecret = secrets.get(currentKeyId);
+  if (currentSecret === undefined) throw new RangeError('currentKeyId: names no secret');
+  const kept = new Map<string, Promise<Uint8Array>>();
+
+  const keyOf = (secret: Uint8Array, { keyId, epoch }: { keyId: number; epoch: Epoch }): Promise<Uint8Array> => {
+    const name = `${keyId}/${epoch.startHours}/${epoch.lengthHours}`;
+    const known = kept.get(name);
+    if (known !== undefined) return known;
+    const key = deriveEpochKey(secret, { epoch, hmac });
+    // Made-up epochs can push out real ones, which then cost two HMACs again; memory stays what it is.
+    if (kept.size >= MOST_KEYS_KEPT) kept.delete(kept.keys().next().value!);
+    kept.set(name, key);
+    return key;
+  };
+
+  return {
+    async current() {
+      const epoch = epochAt(Math.floor(clock() / 1000), epochHours);
+      return { keyId: currentKeyId, epoch, epochKey: await keyOf(currentSecret, { keyId: currentKeyId, epoch }) };
+    },
+    async epochKeys(keyId, epoch): Promise<Result<Uint8Array, CredentialRefusal>> {
+      const secret = secrets.get(keyId);
+      if (secret === undefined) return no('token_key_unknown', 'the token was signed with a key that is not in use');
+      const nowSeconds = clock() / 1000;
+      if (epoch.startHours * 3600 > nowSeconds + skewSeconds) return no('token_epoch_out_of_range', 'the epoch of the token has not begun');
+      if ((epoch.startHours + epoch.lengthHours + graceHours) * 3600 < nowSeconds) {
+        return no('token_epoch_out_of_range', 'the epoch of the token is over, and its grace too');
+      }
+      return accept(await keyOf(secret, { keyId, epoch }));
+    },
+  };
+}
+
+function no(code: CredentialRefusalCode, detail: string): Result<never, CredentialRefusal> {
+  return refuse({ code, detail });
+}
