@@ -1,0 +1,98 @@
+/*
+ * The whole system on one machine: bridge with the embedded node, the built gateway on raw workerd with its Durable
+ * Objects on disk, and the sample origin unless another is given. Used by `npm start`, the demo, the benchmarks and the
+ * tests over real sockets. Effects: processes, ports, files under the state folder.
+ */
+import { relative, resolve } from 'node:path';
+import { parseHex } from '#protocol/bytes.ts';
+import { readConfig } from '#lnd-bridge/config.ts';
+import { startBridge, type RunningBridge } from '#lnd-bridge/start.ts';
+import { startSampleOrigin } from './sample-origin.ts';
+import { type LocalSecrets } from './secrets.ts';
+import { startWorkerd } from './workerd-process.ts';
+
+export interface LocalSystemOptions {
+  readonly stateDirectory: string;
+  /** The folder that buildWorker filled. */
+  readonly bundleDirectory: string;
+  readonly secrets: LocalSecrets;
+  /** 0 takes any free one, here and below. */
+  readonly gatewayPort: number;
+  /** An API to sell instead of the sample. */
+  readonly originUrl?: string | undefined;
+  readonly priceSats?: string | undefined;
+  /** Further settings of the bridge's process, by their environment names. */
+  readonly bridgeSettings?: Readonly<Record<string, string>>;
+  readonly onLine: (line: string) => void;
+}
+
+export interface LocalSystem {
+  readonly gatewayUrl: string;
+  readonly originUrl: string;
+  readonly wallet: RunningBridge['wallet'];
+  /** Resolves when the gateway's process has ended, wanted or not. */
+  readonly gatewayEnded: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts everything; if one part cannot start, those that did are ended again. */
+export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
+  const { secrets, onLine } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of closers.splice(0).toReversed()) await end();
+  };
+  try {
+    const sample = options.originUrl === undefined ? await startSampleOrigin(0) : undefined;
+    if (sample !== undefined) closers.push(() => sample.close());
+    const originUrl = options.originUrl ?? sample!.url;
+    const bridge = await startLocalBridge({ secretHex: secrets.bridgeSecretHex, settings: options.bridgeSettings ?? {}, onLine });
+    closers.push(() => bridge.close());
+    const workerd = await startWorkerd({
+      directory: options.stateDirectory,
+      gateways: [
+        {
+          name: 'gateway',
+          port: options.gatewayPort,
+          bundlePath: relative(options.stateDirectory, resolve(options.bundleDirectory, 'index.js')),
+          variables: {
+            ORIGIN_URL: originUrl,
+            BRIDGE_URL: bridge.url,
+            NETWORK: bridge.network,
+            ...(options.priceSats === undefined ? {} : { PRICE_SATS: options.priceSats }),
+          },
+          secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
+        },
+      ],
+      environment: { TOKEN_SECRET_1: secrets.tokenSecretHex, BRIDGE_SECRET: secrets.bridgeSecretHex },
+      onLine,
+    });
+    closers.push(() => workerd.kill('SIGTERM'));
+    return {
+      gatewayUrl: `http://127.0.0.1:${workerd.ports['gateway']}`,
+      originUrl,
+      wallet: bridge.wallet,
+      gatewayEnded: workerd.ended,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The bridge with the embedded node, in this process. */
+export async function startLocalBridge({
+  secretHex,
+  settings,
+  onLine,
+}: {
+  secretHex: string;
+  settings: Readonly<Record<string, string>>;
+  onLine: (line: string) => void;
+}): Promise<RunningBridge> {
+  if (parseHex(secretHex) === undefined) throw new RangeError('secretHex: hex');
+  const config = readConfig({ BRIDGE_PORT: '0', BRIDGE_EMBEDDED_PAY_PORT: '0', ...settings, BRIDGE_SECRET: secretHex });
+  if (!config.ok) throw new Error(config.refusal.map(({ key, reason }) => `${key} ${reason}`).join('; '));
+  return startBridge(config.value, { log: (entry) => onLine(JSON.stringify(entry)) });
+}

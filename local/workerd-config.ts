@@ -1,0 +1,72 @@
+/*
+ * The text of a workerd configuration: one or more gateways from a built bundle, Durable Objects on disk, secrets from the
+ * environment only. What a self-hoster runs is this. No effects.
+ */
+
+export interface GatewayService {
+  readonly name: string;
+  /** The built Worker, as the configuration file sees it. */
+  readonly bundlePath: string;
+  /** Plain settings. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Binding to the environment variable of the workerd process that holds the secret. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Another gateway of the same process whose claims this one shares; its own if left out. */
+  readonly claimsOf?: string;
+}
+
+const COMPATIBILITY_DATE = '2026-11-01';
+
+/** Names the socket of a gateway on workerd's command line. */
+export function socketName(gateway: string): string {
+  return `${gateway}-http`;
+}
+
+/** Name of the disk service that holds Durable Objects, for `--directory-path`. */
+export const CLAIM_DISK = 'claims-disk';
+
+/** The configuration for these gateways. */
+export function formatWorkerdConfig(gateways: readonly GatewayService[]): string {
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    ${[
+      ...gateways.map(({ name }) => `(name = ${quote(name)}, worker = .${name})`),
+      `(name = ${quote(CLAIM_DISK)}, disk = (writable = true))`,
+      // The origin and the bridge of a self-hosted gateway stand beside it, on private addresses.
+      `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
+    ].join(',\n    ')}
+  ],
+  sockets = [
+    ${gateways.map(({ name }) => `(name = ${quote(socketName(name))}, http = (), service = ${quote(name)})`).join(',\n    ')}
+  ]
+);
+${gateways.map(formatWorker).join('')}`;
+}
+
+function formatWorker({ name, bundlePath, variables, secrets, claimsOf }: GatewayService): string {
+  const claims = claimsOf === undefined ? '"ReplaySet"' : `(className = "ReplaySet", serviceName = ${quote(claimsOf)})`;
+  const bindings = [
+    `(name = "REPLAY_SET", durableObjectNamespace = ${claims})`,
+    ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(value)})`),
+    ...Object.entries(secrets).map(([key, variable]) => `(name = ${quote(key)}, fromEnvironment = ${quote(variable)})`),
+  ];
+  return `
+const ${name} :Workerd.Worker = (
+  modules = [(name = "index.js", esModule = embed ${quote(bundlePath)})],
+  compatibilityDate = "${COMPATIBILITY_DATE}",
+  compatibilityFlags = ["enable_request_signal"],
+  bindings = [
+    ${bindings.join(',\n    ')}
+  ],
+  durableObjectNamespaces = [(className = "ReplaySet", uniqueKey = "l402-edge-ReplaySet-v1", enableSql = true)],
+  durableObjectStorage = (localDisk = ${quote(CLAIM_DISK)})
+);
+`;
+}
+
+function quote(text: string): string {
+  // Cap'n Proto text literals take the escapes of JSON for what can occur here.
+  return JSON.stringify(text);
+}

@@ -1,0 +1,74 @@
+/*
+ * A workerd process: started from a configuration, watched, and ended by its own id. Effects: writes the configuration
+ * file, spawns and signals one process.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Readable } from 'node:stream';
+import workerd from 'workerd';
+import { CLAIM_DISK, formatWorkerdConfig, socketName, type GatewayService } from './workerd-config.ts';
+
+export interface WorkerdOptions {
+  /** Holds the configuration file and, below it, the Durable Objects. Bundle paths are relative to it. */
+  readonly directory: string;
+  readonly gateways: readonly (GatewayService & { readonly port: number })[];
+  /** The values behind the secrets of the gateways. Nothing else of our environment is handed on. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Every line that the Workers log. */
+  readonly onLine: (line: string) => void;
+}
+
+export interface RunningWorkerd {
+  /** Port of each gateway, by name. */
+  readonly ports: Readonly<Record<string, number>>;
+  readonly pid: number;
+  /** Resolves when the process is gone, whoever ended it. */
+  readonly ended: Promise<void>;
+  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** Starts workerd; resolves when every gateway listens. Port 0 takes any free one. */
+export async function startWorkerd({ gateways, environment, onLine, ...options }: WorkerdOptions): Promise<RunningWorkerd> {
+  const directory = resolve(options.directory);
+  const claims = join(directory, 'claims');
+  mkdirSync(claims, { recursive: true });
+  const configPath = join(directory, 'workerd.capnp');
+  writeFileSync(configPath, formatWorkerdConfig(gateways));
+  const sockets = gateways.flatMap(({ name, port }) => ['--socket-addr', `${socketName(name)}=127.0.0.1:${port}`]);
+  const child = spawn(workerd.default, ['serve', configPath, '--directory-path', `${CLAIM_DISK}=${claims}`, '--control-fd=3', ...sockets], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()));
+  for (const output of [child.stdout, child.stderr]) createInterface({ input: output as Readable }).on('line', onLine);
+  const ports = await readPorts(
+    child,
+    gateways.map(({ name }) => name),
+  );
+  return {
+    ports,
+    pid: child.pid!,
+    ended,
+    kill(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** workerd tells on its control channel which port each socket got. */
+function readPorts(child: ChildProcess, names: readonly string[]): Promise<Record<string, number>> {
+  return new Promise((resolve, reject) => {
+    const ports: Record<string, number> = {};
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`workerd ended with code ${code} before it listened`)));
+    createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
+      const message = JSON.parse(line) as { event: string; socket?: string; port?: number };
+      const name = names.find((candidate) => socketName(candidate) === message.socket);
+      if (message.event === 'listen' && name !== undefined && message.port !== undefined) ports[name] = message.port;
+      if (Object.keys(ports).length === names.length) resolve(ports);
+    });
+  });
+}

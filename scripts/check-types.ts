@@ -1,0 +1,10 @@
+/*
+ * Type checks every runtime's part with its own tsconfig, so that no part sees globals that its platform lacks.
+ */
+import { spawnSync } from 'node:child_process';
+
+const PROJECTS = ['src/protocol', 'src', 'lnd-bridge', 'client', 'test', 'test/workerd'];
+
+const failed = PROJECTS.filter((project) => spawnSync('tsc', ['-p', project], { stdio: 'inherit' }).status !== 0);
+if (failed.length > 0) console.error(`Type errors in: ${failed.join(', ')}`);
+process.exitCode = failed.length > 0 ? 1 : 0;
