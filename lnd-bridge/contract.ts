@@ -1,0 +1,54 @@
+/*
+ * What gateway and bridge say to each other: `POST /v1/invoices`, `GET /v1/invoices/:hash`, `GET /healthz`. Both sides
+ * read with these schemas. They are strict: an answer with a field that is not named here is refused whole, so no
+ * preimage can ever ride along (M28). Runs in Node and in a Worker.
+ */
+import * as z from 'zod/mini';
+
+const hex32 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const decimal = z.string().check(z.regex(/^(0|[1-9][0-9]{0,18})$/));
+const seconds = z.int().check(z.minimum(0));
+
+/** What BOLT 11 can hold: 639 bytes of UTF-8. A half of a surrogate pair would come back as another character. */
+const memo = z.string().check(
+  z.maxLength(639),
+  z.refine((text) => text.isWellFormed() && new TextEncoder().encode(text).length <= 639),
+);
+
+/** An order for one invoice. The same key with the same order gives the same invoice while it is open. */
+export const MintRequest = z.strictObject({
+  amountMsat: decimal,
+  memo,
+  expirySeconds: z.int().check(z.minimum(60), z.maximum(31_536_000)),
+  idempotencyKey: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+});
+export type MintRequest = z.infer<typeof MintRequest>;
+
+export const MintAnswer = z.strictObject({
+  invoice: z.string().check(z.maxLength(4096)),
+  paymentHashHex: hex32,
+  expiresAtSeconds: seconds,
+});
+export type MintAnswer = z.infer<typeof MintAnswer>;
+
+export const LookupAnswer = z.strictObject({
+  paymentHashHex: hex32,
+  state: z.enum(['open', 'settled', 'expired', 'canceled']),
+  paidMsat: z.optional(decimal),
+  settledAtSeconds: z.optional(seconds),
+});
+export type LookupAnswer = z.infer<typeof LookupAnswer>;
+
+export const HealthAnswer = z.strictObject({
+  status: z.enum(['ok', 'node_unavailable']),
+  network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
+  backend: z.string(),
+});
+export type HealthAnswer = z.infer<typeof HealthAnswer>;
+
+/** Every error body: a stable code and a sentence. */
+export const ErrorAnswer = z.strictObject({
+  code: z.string(),
+  detail: z.string(),
+});
+export type ErrorAnswer = z.infer<typeof ErrorAnswer>;

@@ -1,0 +1,105 @@
+/*
+ * A node:http server that answers with values: one function from request to answer, bounded bodies, a close that lets
+ * what is in flight finish. Shared by the bridge and the embedded wallet. Effects: sockets.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** JSON. */
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface HttpListener {
+  /** Resolves with the port, which matters when any free one was asked for. */
+  listen(options: { host: string; port: number }): Promise<{ port: number }>;
+  /** Takes no new connection, finishes what is in flight, then resolves. */
+  close(): Promise<void>;
+}
+
+export interface HttpListenerOptions {
+  /** `undefined`: the client has gone, nobody is waiting. */
+  readonly handle: (request: IncomingMessage) => Promise<HttpAnswer | undefined>;
+  /** Turns what `handle` threw into an answer. */
+  readonly onFault: (error: unknown) => HttpAnswer;
+}
+
+const REQUEST_TIMEOUT_MS = 10_000;
+/** After this a close no longer waits for clients that neither send nor read. */
+const CLOSE_GRACE_MS = 10_000;
+
+export function createHttpListener({ handle, onFault }: HttpListenerOptions): HttpListener {
+  let isClosing = false;
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await handle(request).catch(onFault);
+    if (answer === undefined || response.destroyed) return;
+    response.writeHead(answer.status, {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      'content-length': Buffer.byteLength(answer.body),
+      // A body that was not read to its end leaves the connection in no state to carry another request.
+      ...(isClosing || !request.complete ? { connection: 'close' } : {}),
+      ...answer.headers,
+    });
+    response.end(answer.body);
+  }
+
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    void serve(request, response);
+  });
+
+  return {
+    listen: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, () => {
+          server.off('error', reject);
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      }),
+    close: () =>
+      new Promise((resolve, reject) => {
+        isClosing = true;
+        const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+        server.close((error) => {
+          clearTimeout(giveUp);
+          if (error === undefined) resolve();
+          else reject(error);
+        });
+      }),
+  };
+}
+
+/** The whole body as text. One that is too large is not read on, and by its stated length not even begun. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Result<string, 'too_large' | 'gone'>> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve(refuse('too_large'));
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxBytes) {
+        request.pause();
+        resolve(refuse('too_large'));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.once('end', () => resolve(accept(Buffer.concat(chunks).toString('utf8'))));
+    request.once('error', () => resolve(refuse('gone')));
+    request.once('close', () => resolve(refuse('gone')));
+  });
+}
+
+/** The JSON value of a body; `undefined` when it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

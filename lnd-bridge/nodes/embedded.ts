@@ -1,0 +1,145 @@
+/*
+ * A stand-in Lightning node for development: a key of its own, real signed regtest invoices, random preimages, a ledger
+ * in memory. No money moves: whoever holds the wallet's token "pays" by asking for the preimage (embedded-wallet-server.ts).
+ * Effects: memory only. Clock and randomness are passed in.
+ */
+import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { formatHex } from '#protocol/bytes.ts';
+import { parseInvoice } from '#protocol/invoice.ts';
+import { type Msat, msat } from '#protocol/msat.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type Clock, type InvoiceOrder, type InvoiceState, type LightningNode, type NodeRefusal, type Random } from '../ports.ts';
+import { encodeInvoice, LONGEST_DESCRIPTION_BYTES } from './bolt11-encode.ts';
+import { createLedger, DEFAULT_LEDGER_CAPACITY, type LedgerEntry } from './embedded-ledger.ts';
+
+export interface Payment {
+  readonly preimageHex: string;
+  readonly amountMsat: Msat;
+}
+
+export interface PaymentRefusal {
+  readonly code: 'invoice_malformed' | 'network_refused' | 'invoice_unknown' | 'invoice_expired';
+  readonly detail: string;
+}
+
+/** The node as the bridge sees it, and as a wallet sees it: paying is no part of the bridge's port. */
+export interface EmbeddedNode extends LightningNode {
+  readonly publicKeyHex: string;
+  /** Settles one of this node's own invoices. Paying again gives the first result again, as Core Lightning does. */
+  pay(invoice: string): Result<Payment, PaymentRefusal>;
+}
+
+export interface EmbeddedNodeOptions {
+  readonly secretKey: Uint8Array;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ledgerCapacity?: number;
+}
+
+/** Starts a stand-in node with an empty ledger. */
+export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }: EmbeddedNodeOptions): EmbeddedNode {
+  const publicKeyHex = formatHex(secp256k1.getPublicKey(secretKey));
+  const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY });
+
+  function make(order: InvoiceOrder, nowSeconds: number): LedgerEntry {
+    const preimage = random(32);
+    const paymentHash = sha256(preimage);
+    const draft = {
+      amountMsat: order.amountMsat,
+      paymentHash,
+      paymentSecret: random(32),
+      description: order.memo,
+      createdAtSeconds: nowSeconds,
+      expirySeconds: order.expirySeconds,
+    };
+    return {
+      order,
+      invoice: encodeInvoice(draft, secretKey),
+      paymentHashHex: formatHex(paymentHash),
+      preimageHex: formatHex(preimage),
+      expiresAtSeconds: nowSeconds + order.expirySeconds,
+      settled: undefined,
+    };
+  }
+
+  return {
+    kind: 'embedded',
+    network: 'regtest',
+    settlement: 'preimage',
+    smallestMsat: msat(1n),
+    publicKeyHex,
+    nodeKeyHex: async () => accept(publicKeyHex),
+    health: async () => 'ok',
+
+    async mint(order) {
+      const nowSeconds = clock.nowSeconds();
+      const earlier = ledger.findByKey(order.idempotencyKey);
+      if (earlier !== undefined) return repeat(earlier, { order, nowSeconds });
+      if (utf8ToBytes(order.memo).length > LONGEST_DESCRIPTION_BYTES) return no('order_refused', 'the memo does not fit into an invoice');
+      const entry = make(order, nowSeconds);
+      if (ledger.add(entry, nowSeconds) === 'full') return no('node_unavailable', 'the ledger of the embedded node is full');
+      return accept(pickMinted(entry));
+    },
+
+    async lookUp(paymentHashHex) {
+      const entry = ledger.findByHash(paymentHashHex);
+      return entry === undefined
+        ? no('invoice_unknown', 'the node has no invoice with this payment hash')
+        : accept(pickState(entry, clock.nowSeconds()));
+    },
+
+    pay(invoice) {
+      const parsed = parseInvoice(invoice);
+      if (!parsed.ok) return noPayment('invoice_malformed', parsed.refusal.detail);
+      const facts = parsed.value;
+      if (facts.network !== 'regtest')
+        return noPayment('network_refused', `the embedded node pays regtest invoices only, not ${facts.network}`);
+      const entry = ledger.findByHash(formatHex(facts.paymentHash));
+      // The text must be ours too: an invoice of someone else's making over one of our hashes is not the one we made.
+      if (entry?.invoice !== facts.invoice) return noPayment('invoice_unknown', 'the embedded node did not make this invoice');
+      const nowSeconds = clock.nowSeconds();
+      if (entry.settled === undefined) {
+        if (entry.expiresAtSeconds <= nowSeconds) return noPayment('invoice_expired', 'the invoice has expired');
+        ledger.settle(entry, nowSeconds);
+      }
+      return accept({ preimageHex: entry.preimageHex, amountMsat: entry.order.amountMsat });
+    },
+  };
+}
+
+/** A key that was used before: the same invoice again while it is open, and never a second one for it. */
+function repeat(
+  entry: LedgerEntry,
+  { order, nowSeconds }: { order: InvoiceOrder; nowSeconds: number },
+): Result<ReturnType<typeof pickMinted>, NodeRefusal> {
+  const { amountMsat, memo, expirySeconds } = entry.order;
+  if (amountMsat !== order.amountMsat || memo !== order.memo || expirySeconds !== order.expirySeconds) {
+    return no('idempotency_key_used', 'the idempotency key was used for another order');
+  }
+  return pickState(entry, nowSeconds).state === 'open'
+    ? accept(pickMinted(entry))
+    : no('idempotency_key_used', 'the invoice made for this idempotency key is no longer open');
+}
+
+function pickMinted({ invoice, paymentHashHex, expiresAtSeconds }: LedgerEntry): {
+  invoice: string;
+  paymentHashHex: string;
+  expiresAtSeconds: number;
+} {
+  return { invoice, paymentHashHex, expiresAtSeconds };
+}
+
+function pickState({ paymentHashHex, settled, expiresAtSeconds }: LedgerEntry, nowSeconds: number): InvoiceState {
+  if (settled !== undefined) return { paymentHashHex, state: 'settled', paidMsat: settled.paidMsat, settledAtSeconds: settled.atSeconds };
+  return { paymentHashHex, state: expiresAtSeconds <= nowSeconds ? 'expired' : 'open' };
+}
+
+function no(code: NodeRefusal['code'], detail: string): Result<never, NodeRefusal> {
+  return refuse({ code, detail });
+}
+
+function noPayment(code: PaymentRefusal['code'], detail: string): Result<never, PaymentRefusal> {
+  return refuse({ code, detail });
+}

@@ -1,0 +1,132 @@
+/*
+ * The bridge's HTTP face: path, method, size, signature, replay, rate, then the endpoint; cheap before dear. What comes
+ * after a good signature is signed in turn, refusals too. Only signed requests count towards the rate, so that garbage
+ * from others cannot lock the gateway out. Effects: sockets, the node, the log.
+ */
+import { type IncomingMessage } from 'node:http';
+import { createNonceMemory, createRateLimit } from './admission.ts';
+import { type BridgeAnswer, formatRefusal } from './answers.ts';
+import { type BridgeConfig } from './config.ts';
+import { answerHealth, answerLookUp, answerMint, describeFault, type EndpointOptions } from './endpoints.ts';
+import { createHttpListener, readBody } from './http-listener.ts';
+import { type Clock, type LightningNode, type Log } from './ports.ts';
+import { checkRequest, signAnswer } from './request-auth.ts';
+
+export interface BridgeOptions {
+  readonly node: LightningNode;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface Bridge {
+  /** Binds to the configured host and port. */
+  listen(): Promise<{ port: number }>;
+  /** Finishes what is in flight, then resolves. */
+  close(): Promise<void>;
+}
+
+export type ServerConfig = Pick<
+  BridgeConfig,
+  'host' | 'port' | 'keys' | 'network' | 'maxBodyBytes' | 'maxRequestsPerSecond' | 'maxSkewSeconds'
+>;
+
+/** A bridge before this node; nothing listens yet. */
+export function createBridge(config: ServerConfig, { node, log, clock }: BridgeOptions): Bridge {
+  if (node.network !== config.network) throw new RangeError(`node: is on ${node.network}, the bridge is set to ${config.network}`);
+  const endpoint: EndpointOptions = { node, network: config.network, maxSkewSeconds: config.maxSkewSeconds, clock, log };
+  const rate = createRateLimit(config.maxRequestsPerSecond);
+  // A request signed for the far end of the window stays good for twice the skew. The bound is all that the rate lets
+  // in during that time, so it is reached only when the clock is set back.
+  const keepSeconds = 2 * config.maxSkewSeconds;
+  const nonces = createNonceMemory({ capacity: config.maxRequestsPerSecond * (keepSeconds + 1), keepSeconds });
+  const readHealth = rememberForSecond(() => answerHealth(endpoint), clock);
+
+  async function handle(request: IncomingMessage): Promise<BridgeAnswer | undefined> {
+    const pathAndQuery = request.url ?? '';
+    const [path = '', query] = splitOnce(pathAndQuery, '?');
+    const route = findRoute(path);
+    if (route === undefined) return formatRefusal('not_found', 'there is nothing at this path');
+    if (request.method !== route.method) {
+      return withHeaders(formatRefusal('method_not_allowed', `only ${route.method} is allowed here`), { allow: route.method });
+    }
+    if (route.name === 'health') return readHealth();
+    const body = await readBody(request, config.maxBodyBytes);
+    if (!body.ok) {
+      return body.refusal === 'gone' ? undefined : formatRefusal('body_too_large', `a body has at most ${config.maxBodyBytes} bytes`);
+    }
+    const signed = { method: request.method, pathAndQuery, body: body.value, header: (name: string) => readHeader(request, name) };
+    const checked = checkRequest(signed, { keys: config.keys, nowSeconds: clock.nowSeconds(), maxSkewSeconds: config.maxSkewSeconds });
+    if (!checked.ok) return formatRefusal(checked.refusal.code, checked.refusal.detail);
+    const { keyId, nonceHex } = checked.value;
+    const key = config.keys.find(({ id }) => id === keyId)!;
+    const answer = admit(nonceHex) ?? (await answerRoute(route, { body: body.value, query }));
+    return withHeaders(answer, signAnswer({ status: answer.status, body: answer.body, nonceHex }, key));
+  }
+
+  /** Replays come first and are not counted: repeating a recorded request must not use up the gateway's rate. */
+  function admit(nonceHex: string): BridgeAnswer | undefined {
+    const nowSeconds = clock.nowSeconds();
+    if (nonces.has(nonceHex)) return formatRefusal('replayed', 'this request was here before');
+    if (!rate.take(nowSeconds)) return formatRefusal('rate_exceeded', `at most ${config.maxRequestsPerSecond} requests a second`);
+    if (nonces.remember(nonceHex, nowSeconds) === 'full') return formatRefusal('replay_memory_full', 'too many requests to remember');
+    return undefined;
+  }
+
+  async function answerRoute(route: Route, { body, query }: { body: string; query: string | undefined }): Promise<BridgeAnswer> {
+    if (query !== undefined) return formatRefusal('query_refused', 'no query is known here');
+    return route.name === 'look_up' ? answerLookUp(route.paymentHashHex, endpoint) : answerMint(body, endpoint);
+  }
+
+  const listener = createHttpListener({
+    async handle(request) {
+      const answer = await handle(request);
+      if (answer?.refused !== undefined) log({ event: 'request_refused', code: answer.refused, status: answer.status });
+      return answer;
+    },
+    onFault(error) {
+      log({ event: 'fault', ...describeFault(error) });
+      return formatRefusal('fault', 'the bridge has failed; its log says how');
+    },
+  });
+  return { listen: () => listener.listen(config), close: () => listener.close() };
+}
+
+type Route =
+  | { readonly name: 'mint'; readonly method: 'POST' }
+  | { readonly name: 'look_up'; readonly method: 'GET'; readonly paymentHashHex: string }
+  | { readonly name: 'health'; readonly method: 'GET' };
+
+function findRoute(path: string): Route | undefined {
+  if (path === '/v1/invoices') return { name: 'mint', method: 'POST' };
+  if (path === '/healthz') return { name: 'health', method: 'GET' };
+  const paymentHashHex = /^\/v1\/invoices\/([0-9a-f]{64})$/.exec(path)?.[1];
+  return paymentHashHex === undefined ? undefined : { name: 'look_up', method: 'GET', paymentHashHex };
+}
+
+/** The health endpoint is open to all: however often it is asked, the node is asked once a second. */
+function rememberForSecond<Value>(ask: () => Promise<Value>, clock: Clock): () => Promise<Value> {
+  let second = -1;
+  let remembered: Promise<Value> | undefined;
+  return () => {
+    const nowSeconds = clock.nowSeconds();
+    if (remembered === undefined || nowSeconds !== second) {
+      second = nowSeconds;
+      remembered = ask();
+    }
+    return remembered;
+  };
+}
+
+function withHeaders(answer: BridgeAnswer, headers: Readonly<Record<string, string>>): BridgeAnswer {
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function readHeader(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}

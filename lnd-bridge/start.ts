@@ -1,0 +1,68 @@
+/*
+ * Puts the parts of the bridge together, for the process (main.ts) and for whoever holds the bridge in a process of their
+ * own (the local system, tests). Effects: opens ports; takes the system's clock and randomness unless given others.
+ */
+import { randomBytes } from 'node:crypto';
+import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { formatHex } from '#protocol/bytes.ts';
+import { type Network } from '#protocol/invoice.ts';
+import { type BridgeConfig } from './config.ts';
+import { createEmbeddedNode, type EmbeddedNode } from './nodes/embedded.ts';
+import { createWalletServer, WALLET_HOST } from './nodes/embedded-wallet-server.ts';
+import { type Clock, type Log, type Random } from './ports.ts';
+import { createBridge } from './server.ts';
+
+export interface RunningBridge {
+  readonly url: string;
+  readonly network: Network;
+  readonly node: EmbeddedNode;
+  /** The embedded node's pay endpoint. */
+  readonly wallet: { readonly url: string; readonly token: string };
+  /** Finishes what is in flight and frees both ports. */
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
+const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
+
+/** Starts bridge, embedded node and wallet endpoint. Throws when a port cannot be had, and then leaves none open. */
+export async function startBridge(
+  config: BridgeConfig,
+  { log, clock = SYSTEM_CLOCK, random = SYSTEM_RANDOM }: StartOptions,
+): Promise<RunningBridge> {
+  const secretKey = config.embedded.nodeKey ?? makeNodeKey(random);
+  const token = config.embedded.payToken ?? formatHex(random(32));
+  const node = createEmbeddedNode({ secretKey, clock, random });
+  const wallet = createWalletServer(node, { port: config.embedded.payPort, token, log });
+  const bridge = createBridge(config, { node, log, clock });
+  const walletPort = (await wallet.listen()).port;
+  const { port } = await bridge.listen().catch(async (error: unknown) => {
+    await wallet.close();
+    throw error;
+  });
+  return {
+    url: formatUrl(config.host, port),
+    network: config.network,
+    node,
+    wallet: { url: formatUrl(WALLET_HOST, walletPort), token },
+    async close() {
+      await Promise.all([bridge.close(), wallet.close()]);
+    },
+  };
+}
+
+/** Nearly every 32 bytes are a key; the few that are not are drawn again. */
+function makeNodeKey(random: Random): Uint8Array {
+  const key = random(32);
+  return secp256k1.utils.isValidSecretKey(key) ? key : makeNodeKey(random);
+}
+
+function formatUrl(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
