@@ -1,0 +1,12 @@
+/*
+ * The public face of the client: a fetch that pays, what it throws, and what it is made of. Runs wherever there is fetch
+ * and WebCrypto: Node, Workers, browsers, Deno, Bun.
+ */
+export { type Fetch } from './call.ts';
+export { createMemoryStore, formatStoreKey, type CredentialStore } from './credential-store.ts';
+export { L402_ERROR_CODES, L402Error, PaymentRefused, type L402ErrorCode, type L402ErrorFacts, type Paid } from './error.ts';
+export { createL402Fetch } from './l402-fetch.ts';
+export { readOffer, type Offer } from './offer.ts';
+export { createCredential, type Wallet } from './payment.ts';
+export { type L402FetchOptions } from './settings.ts';
+export { type Network } from '#protocol/invoice.ts';

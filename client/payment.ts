@@ -1,0 +1,88 @@
+/*
+ * Paying an offer by a wallet, and the credential that comes of it. The preimage is proved against the payment hash
+ * before anything is made of it. Once the wallet has been called, only proof ends the doubt whether money has moved.
+ */
+import { equalBytes, parseHex } from '#protocol/bytes.ts';
+import { formatCredential, parsePreimage } from '#protocol/credential-header.ts';
+import { type CredentialStore } from './credential-store.ts';
+import { L402Error, PaymentRefused } from './error.ts';
+import { type Offer } from './offer.ts';
+
+/** Pays a BOLT 11 invoice and gives its preimage in hex. Throws when it cannot: `PaymentRefused` if surely nothing was paid. */
+export type Wallet = (invoice: string) => Promise<string>;
+
+export interface PaymentOptions {
+  readonly wallet: Wallet;
+  readonly store: CredentialStore;
+  readonly key: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A credential that is paid for, and what went wrong with keeping it. */
+export interface Purchase {
+  readonly credential: string;
+  readonly storeFault: { readonly cause: unknown } | undefined;
+}
+
+/**
+ * Pays once and keeps the credential. A hostile invoice can hold a wallet up for days, so a caller who aborts is let go,
+ * not knowing what becomes of the payment; if it succeeds after all, the credential is there for the next call.
+ */
+export async function purchase(offer: Offer, { wallet, store, key, signal }: PaymentOptions): Promise<Purchase> {
+  const paying = payOffer(offer, wallet).then(async (credential) => {
+    try {
+      // Kept before it is sent: a crash from here on costs nothing.
+      await store.set(key, credential);
+      return { credential, storeFault: undefined };
+    } catch (cause) {
+      return { credential, storeFault: { cause } };
+    }
+  });
+  if (signal === undefined) return paying;
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const detail = 'the call was aborted while the wallet was paying';
+    stop = () => reject(new L402Error('payment_interrupted', { paid: 'unknown', detail, offer, cause: signal.reason }));
+    signal.addEventListener('abort', stop);
+    // The wallet itself may have set it off.
+    if (signal.aborted) stop();
+  });
+  return Promise.race([paying, aborted]).finally(() => signal.removeEventListener('abort', stop));
+}
+
+async function payOffer(offer: Offer, wallet: Wallet): Promise<string> {
+  let preimageHex: string;
+  try {
+    preimageHex = await wallet(offer.invoice);
+  } catch (cause) {
+    if (cause instanceof PaymentRefused) {
+      throw new L402Error('payment_refused', { paid: 'no', detail: 'the wallet did not pay', offer, cause });
+    }
+    throw new L402Error('payment_failed', { paid: 'unknown', detail: 'the wallet failed while paying', offer, cause });
+  }
+  const credential = await createCredential(offer, preimageHex);
+  if (credential !== undefined) return credential;
+  throw new L402Error('preimage_wrong', { paid: 'unknown', detail: 'what the wallet gave is not the preimage of the invoice', offer });
+}
+
+/**
+ * The credential of an offer whose preimage has turned up; nothing if the preimage is not the one that was paid for.
+ * With the offer of an error and the wallet's own records this recovers a payment that was in doubt.
+ */
+export async function createCredential(offer: Offer, preimageHex: string): Promise<string | undefined> {
+  // A wallet in plain JavaScript can give anything.
+  const preimage = typeof preimageHex === 'string' ? parsePreimage(preimageHex) : undefined;
+  if (preimage === undefined || !(await isPreimageOf(preimage, offer))) return undefined;
+  return formatCredential({ scheme: offer.scheme, token: offer.token, preimage });
+}
+
+/** Whether this credential proves the very payment that is being asked for. */
+export async function isPaidBy(credential: string, offer: Offer): Promise<boolean> {
+  const preimage = parsePreimage(credential.slice(credential.lastIndexOf(':') + 1));
+  return preimage !== undefined && isPreimageOf(preimage, offer);
+}
+
+async function isPreimageOf(preimage: Uint8Array, { paymentHashHex }: Offer): Promise<boolean> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(preimage)));
+  return equalBytes(digest, parseHex(paymentHashHex) ?? new Uint8Array());
+}
