@@ -20,7 +20,7 @@ export function formatBase64(bytes: Uint8Array): string {
   return base64.encode(bytes);
 }
 
-/** Reads base64 of the standard or the URL-safe alphabet, padded or not. */
+/** Reads base64 of the standard or the URL-safe alphabet, padded as it should be or not at all. */
 export function parseBase64(text: string): Uint8Array | undefined {
   // Cut off by hand: /=+$/ on a long run of "=" that does not end the text would cost the square of its length.
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
@@ -28,6 +28,7 @@ export function parseBase64(text: string): Uint8Array | undefined {
     .slice(0, text.length - padding)
     .replaceAll('-', '+')
     .replaceAll('_', '/');
+  if (padding > 0 && text.length % 4 !== 0) return undefined;
   if (digits.length % 4 === 1 || !/^[A-Za-z0-9+/]*$/.test(digits)) return undefined;
   try {
     return base64.decode(digits + '='.repeat((4 - (digits.length % 4)) % 4));

@@ -56,8 +56,10 @@ const TOKEN_WITH_PREIMAGE = /^[A-Za-z0-9+/=_-]+\s*:\s*[0-9a-fA-F]+$/;
 function readScheme(piece: string): string | undefined {
   const word = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/.exec(piece)?.[0];
   if (word === undefined) return undefined;
-  if (word.length === piece.length) return isL402(word) ? word : undefined;
-  return /\s/.test(piece[word.length]!) && !/^[=:]/.test(piece.slice(word.length).trimStart()) ? word : undefined;
+  const after = piece.slice(word.length);
+  // Ours may stand alone, or before a colon where the token should be: never a thing to pass on.
+  if (isL402(word) && /^(\s|$)/.test(after)) return word;
+  return /^\s/.test(after) && !/^[=:]/.test(after.trimStart()) ? word : undefined;
 }
 
 /**
