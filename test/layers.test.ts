@@ -1,0 +1,73 @@
+/*
+ * Who may import whom (docs/architecture.md): every import of every file is held against this table.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+interface Layer {
+  readonly files: string;
+  readonly may: readonly RegExp[];
+}
+
+const NOBLE = /^@(noble|scure)\//;
+
+/** The first layer whose files match decides. */
+const LAYERS: readonly Layer[] = [
+  { files: 'src/protocol/*.ts', may: [/^\.\//, /^@noble\/hashes\//, /^@scure\/base$/, /^light-bolt11-decoder$/] },
+  { files: 'durable-objects/*-rules.ts', may: [/^\.\/[a-z-]+-rules\.ts$/] },
+  { files: 'durable-objects/*.ts', may: [/^\.\//, /^cloudflare:workers$/] },
+  { files: 'lnd-bridge/{contract,request-auth}.ts', may: [/^\.\//, /^#protocol\//, NOBLE, /^zod\/mini$/] },
+  { files: 'lnd-bridge/**/*.ts', may: [/^\.{1,2}\//, /^node:/, /^zod(\/mini)?$/, /^hono/, NOBLE, /^#protocol\//] },
+  { files: 'client/**/*.ts', may: [/^\.\//, /^#protocol\//] },
+  { files: 'src/ports.ts', may: [/^#protocol\//, /^#durable-objects\/[a-z-]+-rules\.ts$/] },
+  { files: 'src/gateway/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#schemes\//, /^@noble\/hashes\//] },
+  { files: 'src/schemes/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^@noble\/hashes\//] },
+  {
+    files: 'src/adapters/*.ts',
+    may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#durable-objects\//, /^#lnd-bridge\/(contract|request-auth)\.ts$/],
+  },
+  {
+    files: 'src/*.ts',
+    may: [
+      /^\.\//,
+      /^\.\.\/gateway\.config\.ts$/,
+      /^#(protocol|gateway|schemes|durable-objects)\//,
+      /^hono/,
+      /^zod\/mini$/,
+      /^@noble\/hashes\//,
+    ],
+  },
+  { files: 'gateway.config.ts', may: [/^l402-edge\/config$/] },
+  { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
+  { files: '{scripts,bench}/*.ts', may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^autocannon$/] },
+];
+
+const files = [...new Set(LAYERS.flatMap((layer) => globSync(layer.files)))].toSorted();
+
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import)\s+'([^']+)'/g)].map((match) => match[1]!);
+}
+
+describe('layers', () => {
+  it.each(files)('%s imports only what its layer may', (file) => {
+    const layer = LAYERS.find(({ files: pattern }) => globSync(pattern).includes(file))!;
+    const foreign = importsOf(file).filter((name) => !layer.may.some((pattern) => pattern.test(name)));
+    expect(foreign).toEqual([]);
+  });
+
+  it('ports.ts imports types only', () => {
+    const values = readFileSync('src/ports.ts', 'utf8').match(/import \{(?!\s*type )[^}]*\}/g);
+    expect(values).toBeNull();
+  });
+
+  it('no pure file reads a clock or draws at random', () => {
+    const pure = [...globSync('src/protocol/*.ts'), ...globSync('durable-objects/*-rules.ts')];
+    for (const file of pure) expect(readFileSync(file, 'utf8'), file).not.toMatch(/Date\.now|new Date|Math\.random|getRandomValues/);
+  });
+
+  it('no file is longer than 400 lines', () => {
+    const all = [...files, ...globSync('test/**/*.ts')];
+    for (const file of all) expect(readFileSync(file, 'utf8').split('\n').length, file).toBeLessThanOrEqual(401);
+  });
+});
