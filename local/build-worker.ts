@@ -2,16 +2,17 @@
  * Builds the Worker as a deployment would, into a folder. Effects: runs wrangler's dry run.
  */
 import { execFile } from 'node:child_process';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Bundles the Worker; the folder then holds `index.js`. */
-export async function buildWorker({ outDirectory, entry }: { outDirectory: string; entry?: string }): Promise<void> {
+/** Bundles the Worker, or one with another entry, and tells where the bundle is. */
+export async function buildWorker({ outDirectory, entry }: { outDirectory: string; entry?: string }): Promise<string> {
   const entries = entry === undefined ? [] : [entry];
-  const command = ['wrangler', 'deploy', ...entries, '--dry-run', '--outdir', outDirectory];
-  await run('npx', command, {
+  await run('npx', ['wrangler', 'deploy', ...entries, '--dry-run', '--outdir', outDirectory], {
     cwd: new URL('..', import.meta.url),
     env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
   });
+  return join(outDirectory, `${basename(entry ?? 'index.ts', '.ts')}.js`);
 }

@@ -3,7 +3,6 @@
  * Objects on disk, and the sample origin unless another is given. Used by `npm start`, the demo, the benchmarks and the
  * tests over real sockets. Effects: processes, ports, files under the state folder.
  */
-import { relative, resolve } from 'node:path';
 import { parseHex } from '#protocol/bytes.ts';
 import { readConfig } from '#lnd-bridge/config.ts';
 import { startBridge, type RunningBridge } from '#lnd-bridge/start.ts';
@@ -13,8 +12,8 @@ import { startWorkerd } from './workerd-process.ts';
 
 export interface LocalSystemOptions {
   readonly stateDirectory: string;
-  /** The folder that buildWorker filled. */
-  readonly bundleDirectory: string;
+  /** What buildWorker made. */
+  readonly bundlePath: string;
   readonly secrets: LocalSecrets;
   /** 0 takes any free one, here and below. */
   readonly gatewayPort: number;
@@ -54,7 +53,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
         {
           name: 'gateway',
           port: options.gatewayPort,
-          bundlePath: relative(options.stateDirectory, resolve(options.bundleDirectory, 'index.js')),
+          bundlePath: options.bundlePath,
           variables: {
             ORIGIN_URL: originUrl,
             BRIDGE_URL: bridge.url,

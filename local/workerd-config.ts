@@ -52,6 +52,13 @@ function formatWorker({ name, bundlePath, variables, secrets, claimsOf }: Gatewa
     ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(value)})`),
     ...Object.entries(secrets).map(([key, variable]) => `(name = ${quote(key)}, fromEnvironment = ${quote(variable)})`),
   ];
+  // The unique key names the folder of the rows: another key would be another, empty, replay set.
+  const namespace =
+    claimsOf === undefined
+      ? `,
+  durableObjectNamespaces = [(className = "ReplaySet", uniqueKey = ${quote(`${name}-ReplaySet-v1`)}, enableSql = true)],
+  durableObjectStorage = (localDisk = ${quote(CLAIM_DISK)})`
+      : '';
   return `
 const ${name} :Workerd.Worker = (
   modules = [(name = "index.js", esModule = embed ${quote(bundlePath)})],
@@ -59,9 +66,7 @@ const ${name} :Workerd.Worker = (
   compatibilityFlags = ["enable_request_signal"],
   bindings = [
     ${bindings.join(',\n    ')}
-  ],
-  durableObjectNamespaces = [(className = "ReplaySet", uniqueKey = "l402-edge-ReplaySet-v1", enableSql = true)],
-  durableObjectStorage = (localDisk = ${quote(CLAIM_DISK)})
+  ]${namespace}
 );
 `;
 }

@@ -4,14 +4,17 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Readable } from 'node:stream';
-import workerd from 'workerd';
 import { CLAIM_DISK, formatWorkerdConfig, socketName, type GatewayService } from './workerd-config.ts';
 
+/** The package exports the path of its binary, in CommonJS. */
+const WORKERD = (createRequire(import.meta.url)('workerd') as { readonly default: string }).default;
+
 export interface WorkerdOptions {
-  /** Holds the configuration file and, below it, the Durable Objects. Bundle paths are relative to it. */
+  /** Holds the configuration file and, below it, the Durable Objects. */
   readonly directory: string;
   readonly gateways: readonly (GatewayService & { readonly port: number })[];
   /** The values behind the secrets of the gateways. Nothing else of our environment is handed on. */
@@ -35,9 +38,11 @@ export async function startWorkerd({ gateways, environment, onLine, ...options }
   const claims = join(directory, 'claims');
   mkdirSync(claims, { recursive: true });
   const configPath = join(directory, 'workerd.capnp');
-  writeFileSync(configPath, formatWorkerdConfig(gateways));
+  // An embedded file is named relative to the configuration.
+  const placed = gateways.map((gateway) => ({ ...gateway, bundlePath: relative(directory, resolve(gateway.bundlePath)) }));
+  writeFileSync(configPath, formatWorkerdConfig(placed));
   const sockets = gateways.flatMap(({ name, port }) => ['--socket-addr', `${socketName(name)}=127.0.0.1:${port}`]);
-  const child = spawn(workerd.default, ['serve', configPath, '--directory-path', `${CLAIM_DISK}=${claims}`, '--control-fd=3', ...sockets], {
+  const child = spawn(WORKERD, ['serve', configPath, '--directory-path', `${CLAIM_DISK}=${claims}`, '--control-fd=3', ...sockets], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });

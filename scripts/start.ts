@@ -19,7 +19,8 @@ Environment:
   PORT         where the gateway listens [8402, or the next free port]
 `;
 
-parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true ? process.stdout.write(HELP) : await main();
+if (parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true) process.stdout.write(HELP);
+else await main();
 
 async function main(): Promise<void> {
   const { ORIGIN_URL, UPSTREAM_URL, PRICE_SATS, PORT } = process.env;
@@ -28,11 +29,11 @@ async function main(): Promise<void> {
   const startedMs = performance.now();
   const { secrets, made } = loadLocalSecrets(STATE_DIRECTORY);
   if (made) console.log(`Made secrets for this machine in ${STATE_DIRECTORY}/secrets.json.`);
-  const [gatewayPort] = await Promise.all([findFreePort(wantedPort), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);
+  const [gatewayPort, bundlePath] = await Promise.all([findFreePort(wantedPort), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);
   if (gatewayPort !== wantedPort) console.log(`Port ${wantedPort} is taken; using ${gatewayPort}.`);
   const system = await startLocalSystem({
     stateDirectory: STATE_DIRECTORY,
-    bundleDirectory: BUNDLE_DIRECTORY,
+    bundlePath,
     secrets,
     gatewayPort,
     originUrl,

@@ -5,6 +5,7 @@
 import { Hono } from 'hono/tiny';
 import { gate } from '#gateway/gate.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { describeSituations } from '#gateway/refusals.ts';
 import { OWN_ANSWER_HEADERS, problem } from '#gateway/refuse.ts';
 import { type Result } from '#protocol/result.ts';
 import { type Log } from './ports.ts';
@@ -31,6 +32,11 @@ export function createApp(deps: Result<GateDeps, readonly string[]>, log: Log): 
   }
   app.get(`${OWN_PREFIX}/health`, ({ json }) =>
     json({ status: 'ok', network: deps.value.settings.network }, 200, { ...OWN_ANSWER_HEADERS }),
+  );
+  app.get(`${OWN_PREFIX}/codes`, ({ text }) => text(describeSituations(), 200, { ...OWN_ANSWER_HEADERS }));
+  // Whatever else stands below our prefix is neither sold nor forwarded.
+  app.all(`${OWN_PREFIX}/*`, ({ req }) =>
+    problem({ code: 'route_unknown', detail: 'no such page of the gateway' }, { docsUrl: docsUrlOf(deps), method: req.method }),
   );
   app.all('*', ({ req, executionCtx }) => gate(req.raw, deps.value, (work) => executionCtx.waitUntil(work)));
   return app;

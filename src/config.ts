@@ -29,8 +29,8 @@ export const GatewaySchema = z.strictObject({
   origin: z.optional(OriginUrl),
   /** What is sold, first match wins. Without any, everything costs PRICE_SATS. */
   routes: z._default(z.array(RouteSchema), []),
-  /** Where clients read about the codes of refusals. */
-  docsUrl: z._default(z.string(), 'https://github.com/l402-edge/l402-edge/blob/main/docs/status-codes.md'),
+  /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
+  docsUrl: z._default(z.string(), '/_l402/codes'),
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */
@@ -74,7 +74,9 @@ const VariablesSchema = z.strictObject({
   /** Instead of the routes of the seller's file: everything at this price. */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
   /** The bridge beside the Lightning node. */
-  BRIDGE_URL: OriginUrl,
+  BRIDGE_URL: z
+    .string()
+    .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
   /** Which of the bridge's keys signs our requests, and that key. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
   BRIDGE_SECRET: secret,

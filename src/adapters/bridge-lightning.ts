@@ -22,13 +22,12 @@ export interface BridgeOptions {
 
 /** Lightning behind the bridge at this address. */
 export function createBridgeLightning({ url, key, clock, random }: BridgeOptions): Lightning {
-  const base = new URL(url);
   return {
     async mint({ amountMsat, ...order }: InvoiceOrder) {
       const body = JSON.stringify({ amountMsat: String(amountMsat), ...order } satisfies MintRequest);
-      const request = { method: 'POST', pathAndQuery: `${base.pathname.replace(/\/$/, '')}/v1/invoices`, body };
+      const request = { method: 'POST', pathAndQuery: '/v1/invoices', body };
       const nonceHex = formatHex(random(16));
-      const response = await fetch(`${base.origin}${request.pathAndQuery}`, {
+      const response = await fetch(`${url}${request.pathAndQuery}`, {
         method: request.method,
         headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
         body,

@@ -19,23 +19,15 @@ export type Forwarded =
   | { readonly kind: 'given_up' };
 
 /** Hop by hop, ours, or a way to make the origin read another request than the one that was priced. */
-const STRIPPED: readonly string[] = [
-  ...[
-    'connection',
-    'keep-alive',
-    'proxy-authenticate',
-    'proxy-authorization',
-    'proxy-connection',
-    'te',
-    'trailer',
-    'transfer-encoding',
-    'upgrade',
-  ],
-  ...['authorization', 'l402-authorization'],
-  ...['x-original-url', 'x-original-uri', 'x-rewrite-url', 'x-forwarded-prefix', 'x-forwarded-path', 'x-forwarded-uri'],
-  ...['x-http-method-override', 'x-http-method', 'x-method-override'],
-  ...['x-forwarded-host', 'x-forwarded-server', 'x-host', 'x-http-host-override', 'forwarded'],
-];
+const STRIPPED: ReadonlySet<string> = new Set(
+  [
+    'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade',
+    'authorization l402-authorization',
+    'x-original-url x-original-uri x-rewrite-url x-forwarded-prefix x-forwarded-path x-forwarded-uri',
+    'x-http-method-override x-http-method x-method-override',
+    'x-forwarded-host x-forwarded-server x-host x-http-host-override forwarded',
+  ].flatMap((names) => names.split(' ')),
+);
 const OWN_PREFIXES = ['x-l402-', 'l402-'];
 
 /** Sends the request on; settles when the head of the answer is there. `giveUp` ends the wait from outside. */
@@ -67,12 +59,10 @@ export async function forward(
 }
 
 function originHeaders(from: Headers, { facts, paid }: { facts: RequestFacts; paid: PaidHeaders | undefined }): Headers {
-  const headers = new Headers(from);
-  const namedByConnection = (from.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
-  for (const name of namedByConnection) if (/^[a-z0-9!#$%&'*+\-.^_`|~]+$/.test(name)) headers.delete(name);
-  for (const name of STRIPPED) headers.delete(name);
+  const hops = new Set((from.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase()));
+  const headers = new Headers();
+  for (const [name, value] of from) if (!STRIPPED.has(name) && !hops.has(name) && !isOwn(name)) headers.append(name, value);
   if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
-  for (const name of [...headers.keys()]) if (OWN_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
   if (paid !== undefined) {
@@ -85,13 +75,17 @@ function originHeaders(from: Headers, { facts, paid }: { facts: RequestFacts; pa
   return headers;
 }
 
+function isOwn(name: string): boolean {
+  return OWN_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
 /** Fields by which a shared cache could be told to keep a paid answer. */
 const SHARED_CACHE_FIELDS = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control', 'expires'];
 
 /** The origin's answer to a paid call, made private, with what is left of the payment. */
 export function paidAnswer(response: Response, remaining: number): Response {
   const headers = new Headers(response.headers);
-  for (const name of [...headers.keys()]) if (OWN_PREFIXES.some((prefix) => name.startsWith(prefix))) headers.delete(name);
+  for (const name of Array.from(headers.keys())) if (isOwn(name)) headers.delete(name);
   for (const name of SHARED_CACHE_FIELDS) headers.delete(name);
   const directives = (headers.get('cache-control') ?? '')
     .split(',')

@@ -129,3 +129,12 @@ export type GatewayRefusal = Refusal<SituationCode> & {
 
 /** Said of a failed forward when the request had been paid for (M16). */
 export const PAID_HINT = STILL_GOOD;
+
+/** The table for people and agents: what `type` of a problem body links to. */
+export function describeSituations(): string {
+  const lines = SITUATION_CODES.map((code) => {
+    const { status, mayCostInvoice, title, hint }: Situation = SITUATIONS[code];
+    return `${code}\n  ${status} ${title}${mayCostInvoice ? ' (with a fresh invoice)' : ''}\n  ${hint}\n`;
+  });
+  return `What this gateway refuses, by code\n\n${lines.join('\n')}`;
+}

@@ -18,7 +18,7 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 /** The platform ends a Worker 30 s after its client has gone: before that, an unanswered call is counted (M11). */
 const GONE_CLIENT_LIMIT_MS = 25_000;
 /** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
-const RELEASE_STATUSES: readonly number[] = [401, 402, 403, 407, 429];
+const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
 const ORIGIN_RETRY_SECONDS = 5;
 
 /** Forwards a call that has been paid for and says what became of the payment. */
@@ -78,7 +78,7 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;
-      return status >= 500 || RELEASE_STATUSES.includes(status) ? 'release' : 'commit';
+      return status >= 500 || RELEASE_STATUSES.has(status) ? 'release' : 'commit';
     }
   }
 }

@@ -1,0 +1,17 @@
+/*
+ * Builds the Workers that the tests over real sockets run: the one that ships, and ones that sell what tests need.
+ */
+import { buildWorker } from '#local/build-worker.ts';
+
+export const BUNDLES = {
+  shipped: 'dist/test/shipped/index.js',
+  test: 'dist/test/test/test-worker.js',
+  neighbour: 'dist/test/neighbour/neighbour-worker.js',
+} as const;
+
+/** Runs once before the suite. */
+export async function setup(): Promise<void> {
+  await buildWorker({ outDirectory: 'dist/test/shipped' });
+  await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
+}

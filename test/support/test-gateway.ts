@@ -1,0 +1,35 @@
+/*
+ * What the tests sell: every kind of route, a dear one with cheap and free neighbours, one service with two tiers.
+ */
+import { defineGateway } from '#src/config.ts';
+
+export const testGateway = defineGateway({
+  origin: 'http://127.0.0.1:1',
+  originTimeoutSeconds: 1,
+  routes: [
+    { match: 'GET /free/*', free: true },
+    { match: '/closed/*', closed: true },
+    { match: 'GET /premium', service: 'premium', priceSats: 100 },
+    { match: '/call/*', service: 'call', priceSats: 1, description: 'One call' },
+    { match: 'GET /agent', query: { svc: 'dear' }, service: 'dear', priceSats: 50 },
+    { match: 'GET /agent', query: { svc: 'cheap' }, service: 'cheap', priceSats: 2 },
+    { match: 'GET /tiers/low', service: 'tiered', priceSats: 3 },
+    { match: 'GET /tiers/high', service: 'tiered', tier: 1, priceSats: 30 },
+    { match: 'GET /tiers/write', service: 'tiered', tier: 2, capabilities: ['write'], priceSats: 40 },
+    { match: 'GET /odd', service: 'odd', priceMsat: 1234 },
+    { match: '/host-only', host: 'dear.example', service: 'host', priceSats: 70 },
+    { match: 'GET /fallback/*', service: 'fallback', priceSats: 1 },
+  ],
+});
+
+/** Beside `/premium`: everything else of this gateway costs one satoshi. */
+export const neighbourGateway = defineGateway({
+  origin: 'http://127.0.0.1:1',
+  originTimeoutSeconds: 5,
+  routes: [
+    { match: 'GET /free/*', free: true },
+    { match: '* /premium/*', service: 'premium', priceSats: 100 },
+    { match: '/agent', query: { svc: 'dear' }, service: 'dear', priceSats: 50 },
+    { match: '/*', service: 'neighbour', priceSats: 1 },
+  ],
+});

@@ -1,0 +1,15 @@
+/* The Worker that is measured: the one that ships, with one free and one paid route. */
+import { defineGateway } from '#src/config.ts';
+import { createWorker } from '#src/worker.ts';
+
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+export default createWorker(
+  defineGateway({
+    claimShardBits: 0,
+    routes: [
+      { match: 'GET /free', free: true },
+      { match: 'GET /paid', service: 'bench', priceSats: 1 },
+    ],
+  }),
+);

@@ -1,0 +1,7 @@
+/* The Worker of the tests over real sockets: the one that ships, with a dear route among cheap ones. */
+import { createWorker } from '#src/worker.ts';
+import { neighbourGateway } from '#support/test-gateway.ts';
+
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+export default createWorker(neighbourGateway);

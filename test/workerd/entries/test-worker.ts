@@ -1,0 +1,7 @@
+/* The Worker of the tests over real sockets: the one that ships, with other things to sell. */
+import { createWorker } from '#src/worker.ts';
+import { testGateway } from '#support/test-gateway.ts';
+
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+export default createWorker(testGateway);
