@@ -74,7 +74,6 @@ const GATEWAY = {
 
 /** Situations of a credential: always a fresh challenge, since that is what deployed clients expect. */
 const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
-  credential_malformed: { ...PAY, title: 'Malformed credential', hint: `Send \`Authorization: L402 <token>:<preimage>\`. ${UNCHANGED}` },
   too_many_tokens: { ...PAY, title: 'Too many tokens', hint: 'Send at most four different tokens.' },
   preimage_missing: {
     ...PAY,

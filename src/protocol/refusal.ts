@@ -6,7 +6,6 @@
 
 /** Reasons for which a credential or the token in it is turned down. */
 export const CREDENTIAL_REFUSALS = [
-  'credential_malformed',
   'too_many_tokens',
   'preimage_missing',
   'preimage_malformed',

@@ -7,7 +7,6 @@ import { concatBytes, encodeAscii, formatHex } from '#protocol/bytes.ts';
 import { judgeCaveats } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
-import { decodeIdentifier } from '#protocol/identifier.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -16,7 +15,7 @@ import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
-/** Tokens in one request, counted by payment hash (M6). */
+/** Different tokens in one request (M6). */
 export const MOST_TOKENS = 4;
 /** Kept after a token's end: the largest skew that can be configured, and an hour (M2). */
 export const LARGEST_SKEW_SECONDS = 300;
@@ -26,14 +25,14 @@ const ROW_MARGIN_SECONDS = 3600;
 export const offer = formatL402Challenge;
 
 /**
- * The credentials of a request, in order, one for each payment. What does not parse is passed over as long as something
+ * The credentials of a request, in order, each token once. What does not parse is passed over as long as something
  * else does: clients send a stale token beside a good one.
  */
 export function readCredentials(
   texts: readonly string[],
   metadata: Credential | undefined,
 ): Result<readonly Credential[], CredentialRefusal> {
-  const byPayment = new Map<string, Credential>();
+  const distinct = new Map<string, Credential>();
   let firstRefusal: CredentialRefusal | undefined;
   for (const text of texts) {
     const parsed = parseCredential(text);
@@ -42,15 +41,14 @@ export function readCredentials(
       continue;
     }
     for (const credential of parsed.value) {
-      const identifier = decodeIdentifier(credential.macaroon.identifier);
-      const payment = formatHex(identifier.ok ? identifier.value.paymentHash : credential.macaroon.identifier);
-      // The Go client sends the same token under both scheme names: one payment, looked at once.
-      if (!byPayment.has(payment)) byPayment.set(payment, credential);
+      // By token, not by payment: a forged token must not hide the good one of the same payment behind it. The Go client
+      // sends the same token under both scheme names; that is one.
+      distinct.set(formatHex(credential.macaroon.signature), credential);
     }
-    if (byPayment.size > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
+    if (distinct.size > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
   }
-  if (metadata !== undefined) byPayment.set('', metadata);
-  return byPayment.size === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept([...byPayment.values()]);
+  if (metadata !== undefined) distinct.set('', metadata);
+  return distinct.size === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept([...distinct.values()]);
 }
 
 /** What a credential is good for, judged against what is asked. */

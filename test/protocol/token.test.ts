@@ -82,7 +82,7 @@ describe('D37 a credential is a token and a preimage, and SHA-256 joins them', (
     expect(await outcome({ ...SOLD, identifier }, preimage)).toEqual({ refusal: 'signature_wrong' });
   });
 
-  it('proves the payment before it asks for a key: a flood without payments costs one hash each', async () => {
+  it('asks for no key before the preimage has been held against the hash', async () => {
     const asked: number[] = [];
     const keys: EpochKeys = (keyId) => {
       asked.push(keyId);
