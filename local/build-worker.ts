@@ -2,7 +2,7 @@
  * Builds the Worker as a deployment would, into a folder. Effects: runs wrangler's dry run.
  */
 import { execFile } from 'node:child_process';
-import { basename, join } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -10,9 +10,9 @@ const run = promisify(execFile);
 /** Bundles the Worker, or one with another entry, and tells where the bundle is. */
 export async function buildWorker({ outDirectory, entry }: { outDirectory: string; entry?: string }): Promise<string> {
   const entries = entry === undefined ? [] : [entry];
-  await run('npx', ['wrangler', 'deploy', ...entries, '--dry-run', '--outdir', outDirectory], {
+  await run('npx', ['wrangler', 'deploy', ...entries, '--dry-run', '--outdir', resolve(outDirectory)], {
     cwd: new URL('..', import.meta.url),
     env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
   });
-  return join(outDirectory, `${basename(entry ?? 'index.ts', '.ts')}.js`);
+  return resolve(outDirectory, `${basename(entry ?? 'index.ts', '.ts')}.js`);
 }

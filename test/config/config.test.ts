@@ -1,0 +1,113 @@
+/*
+ * Configuration: every problem at once, by key and never with a value; a gateway that is half right is not built.
+ */
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '#src/config.ts';
+import { testGateway } from '#support/test-gateway.ts';
+
+const SECRET = 'ab'.repeat(32);
+const VARIABLES = {
+  ORIGIN_URL: 'http://origin.test',
+  BRIDGE_URL: 'http://bridge.test',
+  NETWORK: 'regtest',
+  TOKEN_SECRET_1: SECRET,
+  BRIDGE_SECRET: SECRET,
+};
+
+function problemsOf(gateway: unknown, variables: Readonly<Record<string, unknown>> = VARIABLES): readonly string[] {
+  const config = readConfig(gateway, variables);
+  return config.ok ? [] : config.refusal;
+}
+
+function serviceOf(routes: readonly object[], index = 0): string {
+  const config = readConfig({ routes }, VARIABLES);
+  if (!config.ok) throw new Error(config.refusal.join('; '));
+  const { sale } = config.value.settings.routes.routes[index]!;
+  return sale.kind === 'paid' ? sale.service : sale.kind;
+}
+
+describe('configuration', () => {
+  it('sells everything at one satoshi when only an origin is named', () => {
+    const config = readConfig({}, VARIABLES);
+    expect(
+      config.ok && config.value.settings.routes.routes.map(({ match, sale }) => [match, sale.kind === 'paid' && sale.priceMsat]),
+    ).toEqual([['/*', 1000n]]);
+  });
+
+  it('lists every problem at once, by key, and shows no value', () => {
+    const problems = problemsOf(
+      {
+        origin: 'ftp://x',
+        colour: 'red',
+        routes: [
+          { match: 'GET x', priceSats: 1 },
+          { match: '/a', priceSats: -1 },
+          { match: '/b', free: true, priceSats: 2 },
+        ],
+      },
+      { ...VARIABLES, BRIDGE_SECRET: 'tooshort', PRICE_SAT: '1', NETWORK: 'moon' },
+    ).join('\n');
+    for (const key of ['gateway.config.ts: origin:', 'colour: unknown key', 'BRIDGE_SECRET:', 'PRICE_SAT: unknown key', 'NETWORK:'])
+      expect(problems).toContain(key);
+    expect(problems).not.toMatch(/tooshort|moon|ftp/);
+    const routes = problemsOf({
+      routes: [
+        { match: 'GET x', priceSats: 1 },
+        { match: '/a', priceSats: -1 },
+        { match: '/b', free: true, priceSats: 2 },
+        { match: '/c' },
+      ],
+    });
+    expect(routes.map((problem) => problem.replace(/^gateway.config.ts: /, '').split(':')[0])).toEqual([
+      'routes.0.match',
+      'routes.1.priceSats',
+      'routes.2',
+      'routes.3',
+    ]);
+  });
+
+  it('refuses to be built without its secrets, and names them', () => {
+    const problems = problemsOf(testGateway, { BRIDGE_URL: 'http://bridge.test', NETWORK: 'regtest' }).join('\n');
+    expect(problems).toContain('BRIDGE_SECRET');
+    expect(problemsOf(testGateway, { ...VARIABLES, TOKEN_SECRET_1: undefined, TOKEN_SECRET_300: SECRET }).join('\n')).toMatch(
+      /TOKEN_SECRET_300.*\n?.*TOKEN_SECRET_1: missing/s,
+    );
+  });
+
+  it.each(['/a/../b', '//a', '/a*', '/a/*/b', 'get /a', 'TRACE /a', '/:a/:a', '/%61', 'GET  /a'])('refuses the pattern %s', (match) => {
+    expect(problemsOf({ routes: [{ match, priceSats: 1 }] })).toHaveLength(1);
+  });
+
+  it('M4: a route without a service is a service of its own, named by what it matches and not by its place', () => {
+    const route = { match: 'GET /v1/weather/*', priceSats: 1 };
+    const name = serviceOf([route]);
+    expect(name).toMatch(/^[a-z][a-z0-9-]{0,31}$/);
+    expect(serviceOf([{ match: '/first', priceSats: 9 }, route], 1)).toBe(name);
+    expect(serviceOf([{ ...route, priceSats: 2 }])).toBe(name);
+    expect(serviceOf([{ ...route, host: 'other.test' }])).not.toBe(name);
+    expect(serviceOf([{ ...route, query: { a: 'b' } }])).not.toBe(name);
+  });
+
+  it('M4: routes of one service and tier at different prices are a mistake; another tier is not', () => {
+    const routes = (tier: number) => [
+      { match: '/a', service: 'one', priceSats: 1 },
+      { match: '/b', service: 'one', tier, priceSats: 2 },
+    ];
+    expect(problemsOf({ routes: routes(0) })).toHaveLength(1);
+    expect(problemsOf({ routes: routes(1) })).toEqual([]);
+    expect(problemsOf({ routes: [{ match: '/a', service: 'Upper', priceSats: 1 }] })).toHaveLength(1);
+  });
+
+  it('reports a route that can never match', () => {
+    const config = readConfig(
+      {
+        routes: [
+          { match: '/v1/*', priceSats: 1 },
+          { match: 'GET /v1/dear', priceSats: 100 },
+        ],
+      },
+      VARIABLES,
+    );
+    expect(config.ok && config.value.warnings).toEqual(['route "GET /v1/dear" can never match: "/v1/*" comes first']);
+  });
+});

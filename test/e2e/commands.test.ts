@@ -1,0 +1,109 @@
+/*
+ * The commands of the README as a newcomer runs them, and the log of a whole run.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createL402Fetch } from '#client/index.ts';
+import { parseL402Offer } from '#protocol/challenge-header.ts';
+import { sendRaw } from '#support/raw-http.ts';
+import { startTestSystem, type TestSystem } from '#support/test-system.ts';
+
+const occupied = createServer();
+const folder = mkdtempSync(join(tmpdir(), 'l402-commands-'));
+
+beforeAll(async () => {
+  // Somebody else may have the port already: that is the same to the test.
+  await new Promise<void>((done) => void occupied.once('error', () => done()).listen(8402, '127.0.0.1', () => done()));
+});
+afterAll(() => {
+  occupied.close();
+  rmSync(folder, { recursive: true });
+});
+
+function run(script: string, environment: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [resolve(script)], { cwd: folder, env: { ...process.env, ...environment } });
+  let output = '';
+  const watchers: { text: string; found: () => void }[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      for (const { text, found } of watchers) if (output.includes(text)) found();
+    });
+  }
+  return {
+    child,
+    output: () => output,
+    ended: new Promise<number | null>((done) => void child.once('close', done)),
+    prints: (text: string) => new Promise<void>((found) => void watchers.push({ text, found })),
+  };
+}
+
+describe('commands', () => {
+  it('D2: the demo prints its four steps and the refused replay, and exits 0 while port 8402 is taken', async () => {
+    const demo = run('scripts/demo.ts');
+    expect(await demo.ended).toBe(0);
+    for (const step of ['1. 402', '2. invoice decoded', '3. paid', '4. 200', 'refused: 402 payment_spent'])
+      expect(demo.output()).toContain(step);
+  });
+
+  it('D7: start takes the next port when 8402 is taken, says so, sells, and leaves nothing behind', async () => {
+    const start = run('scripts/start.ts');
+    await start.prints('Ctrl-C ends everything');
+    expect(start.output()).toContain('Port 8402 is taken');
+    const url = /sells \S+ at (http:\S+)/.exec(start.output())![1]!;
+    expect((await fetch(`${url}/greeting`)).status).toBe(402);
+    start.child.kill('SIGINT');
+    expect(await start.ended).toBe(0);
+    await expect(fetch(`${url}/greeting`)).rejects.toThrow('fetch failed');
+  });
+});
+
+describe('the sample API', () => {
+  let system: TestSystem;
+  beforeAll(async () => {
+    system = await startTestSystem([{ name: 'gateway', bundle: 'shipped' }]);
+  });
+  afterAll(() => system.close());
+
+  it('A7: sells five different things at different prices', async () => {
+    const prices: number[] = [];
+    for (const [method, path] of [
+      ['GET', '/greeting'],
+      ['POST', '/privacy-audit'],
+      ['GET', '/v1/data/blocks'],
+      ['GET', '/agent?svc=primes'],
+      ['GET', '/agent?svc=cycle'],
+    ] as const) {
+      const response = await fetch(`${system.urlOf('gateway')}${path}`, { method });
+      prices.push(((await response.json()) as { price_sats: number }).price_sats);
+    }
+    expect(prices).toEqual([1, 21, 5, 3, 10]);
+  });
+
+  it('a method that cannot be forwarded is refused with a code of its own', async () => {
+    const answer = await sendRaw(system.ports['gateway']!, { method: 'TRACE', target: '/greeting' });
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.head).not.toContain('\r\nWWW-Authenticate:');
+  });
+
+  it('no token, preimage, invoice secret or key stands in the log of a whole run', async () => {
+    const secrets: string[] = ['b1'.repeat(32), '07'.repeat(32), system.bridge.wallet.token];
+    const wallet = async (invoice: string) => {
+      const preimage = await system.pay(invoice);
+      secrets.push(preimage);
+      return preimage;
+    };
+    const l402Fetch = createL402Fetch({ wallet, maxPriceSats: 100, network: 'regtest' });
+    for (const path of ['/greeting?private=querysecret', '/v1/data/x', '/nowhere']) await l402Fetch(`${system.urlOf('gateway')}${path}`);
+    const challenged = await fetch(`${system.urlOf('gateway')}/greeting`, { headers: { authorization: 'L402 AAAA:querysecret' } });
+    const offer = parseL402Offer(challenged.headers.get('www-authenticate')!);
+    secrets.push('querysecret', offer.ok ? offer.value.token : '');
+    const log = system.lines.join('\n');
+    expect(log).toContain('"event":"sale"');
+    for (const secret of secrets) expect(log.includes(secret)).toBe(false);
+  });
+});
