@@ -2,13 +2,13 @@
  * What the gateway needs of the world, as types only. Adapters implement these, tests fake them; nothing else of the
  * platform reaches the rooms inside.
  */
-import { type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
+import { type Draw, type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
-export type { Hmac };
+export type { Hmac, Outcome };
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -39,14 +39,20 @@ export interface ClaimOrder {
   readonly reservationId: string;
   readonly leaseMs: number;
   readonly endsAtSeconds: number;
+  /** Units that the payment bought, and those that this call takes. */
+  readonly limit: number;
+  readonly cost: number;
+  /** What the call takes from the counters that holders have put on the token (M7). */
+  readonly draws: readonly (Draw & { readonly limit: number })[];
 }
 
-/** A claim that is held: say once what became of it. Both settle when that is on disk. */
+/** A claim that is held: say once what became of it. */
 export interface Lease {
   readonly finish: (outcome: Outcome) => Promise<void>;
 }
 
-export type ClaimAnswer = Exclude<ReserveAnswer, { kind: 'granted' }> | { readonly kind: 'granted'; readonly lease: Lease };
+type Granted = Extract<ReserveAnswer, { kind: 'granted' }>;
+export type ClaimAnswer = Exclude<ReserveAnswer, Granted> | (Granted & { readonly lease: Lease });
 
 /** Uses of payments. Throws when the claims cannot be reached. */
 export interface Claims {

@@ -63,6 +63,9 @@ async function claim(
     reservationId: formatHex(random(16)),
     leaseMs: (settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
     endsAtSeconds: grant.claimEndsAtSeconds,
+    limit: 1,
+    cost: 1,
+    draws: [],
   };
   const refused = (reason: GatewayRefusal) => ({ kind: 'refused', reason }) as const;
   try {
@@ -71,6 +74,7 @@ async function claim(
       case 'granted':
         return answer;
       case 'spent':
+      case 'counter_spent':
         return refused({ code: 'payment_spent', detail: 'this payment has been used' });
       case 'in_flight':
         return refused({

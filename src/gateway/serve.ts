@@ -2,7 +2,7 @@
  * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
  * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
  */
-import { type Lease } from '../ports.ts';
+import { type Lease, type Outcome } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, paidAnswer, type Forwarded } from './forward.ts';
@@ -48,14 +48,14 @@ async function forwardAndFinish(
     forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
   } catch (error) {
     // Nothing was sent: the fault is ours.
-    await finish(lease, 'release', deps);
+    await finish(lease, { kind: 'release' }, deps);
     throw error;
   } finally {
     request.signal.removeEventListener('abort', giveUpWhenGone);
     done.abort();
   }
   const outcome = judgeOutcome(forwarded);
-  await finish(lease, outcome, deps);
+  await finish(lease, { kind: outcome }, deps);
   const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
   deps.log('sale', {
     match: quote.match,
@@ -83,12 +83,12 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: GateDeps): Promise<void> {
+async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<void> {
   try {
     await lease.finish(outcome);
   } catch (error) {
     // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
-    log('fault', { at: 'lease.finish', outcome, message: error instanceof Error ? error.message : 'unknown' });
+    log('fault', { at: 'lease.finish', outcome: outcome.kind, message: error instanceof Error ? error.message : 'unknown' });
   }
 }
 
