@@ -43,8 +43,11 @@ export const GatewaySchema = z.strictObject({
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */
   graceHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 72),
-  /** Claims are spread over 2 to the power of this many objects. Changing it touches new tokens only. */
-  claimShardBits: z._default(whole(0, 16), 4),
+  /**
+   * Claims are spread over 2 to the power of this many objects. One groups its writes; on one disk more of them only
+   * write more often. Changing it touches new tokens only.
+   */
+  claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
 });

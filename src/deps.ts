@@ -8,8 +8,8 @@ import { createKeyRing } from '#schemes/key-ring.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { jsonLog } from './adapters/json-log.ts';
+import { nodeHmac } from './adapters/node-hmac.ts';
 import { platformClock, platformOrigin, platformRandom, platformWait } from './adapters/platform.ts';
-import { webcryptoHmac } from './adapters/webcrypto-hmac.ts';
 import { readConfig, type Gateway } from './config.ts';
 
 export interface Env {
@@ -29,8 +29,8 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     settings,
     lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
     claims: createDurableClaims(env.REPLAY_SET),
-    keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: webcryptoHmac, clock: platformClock }),
-    hmac: webcryptoHmac,
+    keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
+    hmac: nodeHmac,
     origin: platformOrigin,
     clock: platformClock,
     random: platformRandom,

@@ -38,7 +38,7 @@ function openBook({ limit }: { limit: number }) {
       const settled = settlePayment(payment, isOpen, nowMs);
       for (const number of settled.ended) open.delete(number);
       for (const draw of settled.givenBack) counters.set(draw.key, giveBack(counters.get(draw.key)!, draw));
-      const draws = (options.draws ?? []).map((draw) => ({ cost: 1, period: '', ...draw }));
+      const draws = (options.draws ?? []).map(({ key, limit: most, period = '' }) => ({ key, limit: most, period, cost: 1 }));
       const reserved = reserveUnits(
         { payment: settled.payment, counters: draws.map(({ key }) => counters.get(key)) },
         { reservationId, leaseMs: LEASE_MS, limit, cost: options.cost ?? 1, draws },
