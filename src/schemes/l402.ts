@@ -3,10 +3,11 @@
  * Pure but for the HMAC it is given: no network, no storage.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, encodeAscii, formatHex } from '#protocol/bytes.ts';
+import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
 import { judgeCaveats } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
+import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -15,7 +16,7 @@ import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
-/** Different tokens in one request (M6). */
+/** Different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
 /** Kept after a token's end: the largest skew that can be configured, and an hour (M2). */
 export const LARGEST_SKEW_SECONDS = 300;
@@ -25,14 +26,14 @@ const ROW_MARGIN_SECONDS = 3600;
 export const offer = formatL402Challenge;
 
 /**
- * The credentials of a request, in order, each token once. What does not parse is passed over as long as something
- * else does: clients send a stale token beside a good one.
+ * The credentials of a request, in order, each once. What does not parse is passed over as long as something else does:
+ * clients send a stale token beside a good one.
  */
 export function readCredentials(
   texts: readonly string[],
   metadata: Credential | undefined,
 ): Result<readonly Credential[], CredentialRefusal> {
-  const distinct = new Map<string, Credential>();
+  const distinct: Credential[] = [];
   let firstRefusal: CredentialRefusal | undefined;
   for (const text of texts) {
     const parsed = parseCredential(text);
@@ -41,14 +42,20 @@ export function readCredentials(
       continue;
     }
     for (const credential of parsed.value) {
-      // By token, not by payment: a forged token must not hide the good one of the same payment behind it. The Go client
-      // sends the same token under both scheme names; that is one.
-      distinct.set(formatHex(credential.macaroon.signature), credential);
+      if (!distinct.some((other) => equalCredentials(other, credential))) distinct.push(credential);
     }
-    if (distinct.size > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
+    if (distinct.length > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
   }
-  if (metadata !== undefined) distinct.set('', metadata);
-  return distinct.size === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept([...distinct.values()]);
+  if (metadata !== undefined) distinct.push(metadata);
+  return distinct.length === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept(distinct);
+}
+
+/**
+ * Whole, not by signature or payment: a copy with another preimage or location must not hide the good one. The Go client
+ * sends the same token under both scheme names; that is one.
+ */
+function equalCredentials(left: Credential, right: Credential): boolean {
+  return equalBytes(left.preimage, right.preimage) && equalBytes(encodeMacaroon(left.macaroon), encodeMacaroon(right.macaroon));
 }
 
 /** What a credential is good for, judged against what is asked. */
