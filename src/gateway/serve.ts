@@ -6,9 +6,8 @@ import { type Lease } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, paidAnswer, type Forwarded } from './forward.ts';
-import { problem } from './refuse.ts';
-import { PAID_HINT } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { answerUnanswered } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -19,7 +18,6 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 const GONE_CLIENT_LIMIT_MS = 25_000;
 /** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
 const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
-const ORIGIN_RETRY_SECONDS = 5;
 
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
@@ -65,7 +63,9 @@ async function forwardAndFinish(
     outcome: outcome === 'commit' ? 'counted' : 'released',
     origin: status,
   });
-  return answer(forwarded, { method: facts.method, remaining: outcome === 'commit' ? 0 : 1 }, deps);
+  const remaining = outcome === 'commit' ? 0 : 1;
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
+  return answerUnanswered(forwarded, { method: facts.method, payment: { remaining } }, deps);
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -90,15 +90,4 @@ async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: Gate
     // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
     log('fault', { at: 'lease.finish', outcome, message: error instanceof Error ? error.message : 'unknown' });
   }
-}
-
-function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  const code = forwarded.kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
-  log('refusal', { code });
-  const detail = code === 'origin_unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
-  return problem(
-    { code, detail, retryAfterSeconds: ORIGIN_RETRY_SECONDS },
-    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, fields: { remaining }, headers: { 'l402-remaining': String(remaining) } },
-  );
 }

@@ -22,7 +22,8 @@ describe('a good credential', () => {
     ['a copy at another location before it', (good) => `${relocate(good)}, ${good.authorization}`],
   ])('M6: is not hidden by %s', async (_, headerOf) => {
     const door = openGateway(testGateway);
-    const response = await door.ask('/call/hidden', { authorization: headerOf(await makeToken({ service: 'call' })) });
+    const authorization = headerOf(await makeToken({ service: 'call' }));
+    const response = await door.ask('/call/hidden', { headers: { authorization } });
     expect([response.status, await codeOf(response)]).toEqual([200, undefined]);
   });
 
@@ -30,15 +31,15 @@ describe('a good credential', () => {
     const { authorization } = await makeToken({ service: 'call' });
     const lsat = authorization.replace('L402', 'LSAT');
     const many = Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? authorization : lsat)).join(', ');
-    expect((await openGateway(testGateway).ask('/call/many', { authorization: many })).status).toBe(200);
+    expect((await openGateway(testGateway).ask('/call/many', { headers: { authorization: many } })).status).toBe(200);
   });
 
   it('M6: is one of at most four that differ in token or preimage', async () => {
     const good = await makeToken({ service: 'call' });
     const wrong = (count: number) => Array.from({ length: count }, (_, index) => withPreimage(good, `0${index}`.repeat(32)));
     const door = openGateway(testGateway, { parts: { lightning: startEmbedded() } });
-    expect((await door.ask('/call/four', { authorization: [...wrong(3), good.authorization].join(', ') })).status).toBe(200);
-    const refused = await door.ask('/call/five', { authorization: [good.authorization, ...wrong(4)].join(', ') });
+    expect((await door.ask('/call/four', { headers: { authorization: [...wrong(3), good.authorization].join(', ') } })).status).toBe(200);
+    const refused = await door.ask('/call/five', { headers: { authorization: [good.authorization, ...wrong(4)].join(', ') } });
     expect([refused.status, await codeOf(refused)]).toEqual([402, 'too_many_tokens']);
   });
 });
@@ -56,8 +57,8 @@ describe('two tokens over one payment hash in one request', () => {
     const sold = await makeToken({ service: 'call', preimage });
     const moved = await makeToken({ service: 'call', preimage, id: { region: 1, shardBits: 0 } });
     const door = openGateway(testGateway);
-    expect((await door.ask('/call/sold', { authorization: sold.authorization })).status).toBe(200);
-    await door.ask('/call/both', { authorization: `${sold.authorization}, ${moved.authorization}` });
+    expect((await door.ask('/call/sold', { headers: { authorization: sold.authorization } })).status).toBe(200);
+    await door.ask('/call/both', { headers: { authorization: `${sold.authorization}, ${moved.authorization}` } });
     expect(door.seen).toEqual(['/call/sold']);
   });
 
@@ -67,12 +68,12 @@ describe('two tokens over one payment hash in one request', () => {
     const twin = await makeToken({ service: 'call', preimage });
     const other = await makeToken({ service: 'call' });
     const door = openGateway(testGateway);
-    expect((await door.ask('/call/first', { authorization: sold.authorization })).status).toBe(200);
+    expect((await door.ask('/call/first', { headers: { authorization: sold.authorization } })).status).toBe(200);
     const all = [sold, twin, other].map(({ authorization }) => authorization).join(', ');
-    expect((await door.ask('/call/second', { authorization: all })).status).toBe(200);
+    expect((await door.ask('/call/second', { headers: { authorization: all } })).status).toBe(200);
     const third = await makeToken({ service: 'call' });
     const used = [sold, other, third].map(({ authorization }) => authorization).join(', ');
-    await door.ask('/call/third', { authorization: used });
+    await door.ask('/call/third', { headers: { authorization: used } });
     expect(door.seen).toEqual(['/call/first', '/call/second']);
   });
 });

@@ -20,7 +20,7 @@ const VARIABLES = {
 };
 
 export interface FrontDoor {
-  readonly ask: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
+  readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
   /** Paths that have reached the origin. */
   readonly seen: readonly string[];
   /** Events and their fields, as they were logged. */
@@ -55,9 +55,9 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
   return {
     seen,
     logged,
-    async ask(path, headers = {}) {
+    async ask(path, init = {}) {
       const context = createExecutionContext();
-      const response = await app.fetch(new Request(`http://gateway.test${path}`, { headers }), env, context);
+      const response = await app.fetch(new Request(`http://gateway.test${path}`, init), env, context);
       await waitOnExecutionContext(context);
       return response;
     },
