@@ -20,7 +20,7 @@ export type Admission =
 /** Different payments of one request that are tried; the second only when the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
 /** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
-const LEASE_MARGIN_SECONDS = 60;
+export const LEASE_MARGIN_SECONDS = 60;
 
 /** Decides about a request. */
 export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admission> {

@@ -7,7 +7,7 @@ import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, paidAnswer, type Forwarded } from './forward.ts';
 import { type RequestFacts } from './request-facts.ts';
-import { answerUnanswered } from './unanswered.ts';
+import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -53,19 +53,19 @@ async function forwardAndFinish(
     done.abort();
   }
   const outcome = judgeOutcome(forwarded);
-  await finish(lease, outcome, deps);
+  const isRecorded = await finish(lease, outcome, deps);
+  const payment = judgePayment(forwarded, { outcome, isRecorded });
   const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
   deps.log('sale', {
     match: quote.match,
     service: quote.service,
     price_msat: String(quote.priceMsat),
     claim: grant.claimId,
-    outcome: outcome === 'commit' ? 'counted' : 'released',
+    outcome: payment.fate,
     origin: status,
   });
-  const remaining = outcome === 'commit' ? 0 : 1;
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  return answerUnanswered(forwarded, { method: facts.method, payment: { remaining } }, deps);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
+  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -83,11 +83,20 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: GateDeps): Promise<void> {
+/** What can be said of the payment. Whoever got its answer has nothing left, even if that could not be written down. */
+function judgePayment({ kind }: Forwarded, { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean }): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: kind === 'answered' && outcome === 'commit' ? 0 : undefined };
+  return outcome === 'commit' ? { fate: 'counted', remaining: 0 } : { fate: 'released', remaining: 1 };
+}
+
+/** Whether the outcome is on record now. */
+async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: GateDeps): Promise<boolean> {
   try {
     await lease.finish(outcome);
+    return true;
   } catch (error) {
     // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
     log('fault', { at: 'lease.finish', outcome, message: error instanceof Error ? error.message : 'unknown' });
+    return false;
   }
 }
