@@ -4,15 +4,15 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
-import { judgeCaveats } from '#protocol/caveat.ts';
+import { judgeCaveats, type Caveat } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
 import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { readTerms } from '#protocol/terms.ts';
-import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
+import { readTerms, type SoldTerms } from '#protocol/terms.ts';
+import { verifyToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
@@ -73,7 +73,7 @@ export async function verifyCredential(
   if (refusal !== undefined) return refuse(refusal);
   const terms = readTerms(caveats, service);
   if (!terms.ok) return terms;
-  if (terms.value.quoteDigest !== quote.digest && leastPaid(token.value) < quote.priceMsat) {
+  if (terms.value.quoteDigest !== quote.digest && leastPaid(caveats, terms.value) < quote.priceMsat) {
     return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
   }
   const { paymentHash, id } = token.value;
@@ -85,9 +85,10 @@ export async function verifyCredential(
   });
 }
 
-/** Every paid_msat in the chain has been judged to narrow the one before it: the last is the least. */
-function leastPaid({ caveats }: VerifiedToken): bigint {
-  return parseMsat(caveats.findLast(({ condition }) => condition === 'paid_msat')?.value ?? '') ?? 0n;
+/** What was paid for the token, or less if someone who held it has said so. */
+function leastPaid(caveats: readonly Caveat[], { paidMsat }: SoldTerms): bigint {
+  const amounts = caveats.flatMap(({ condition, value }) => (condition === 'paid_msat' ? [parseMsat(value) ?? 0n] : []));
+  return amounts.reduce((least, amount) => (amount < least ? amount : least), paidMsat);
 }
 
 const CLAIM_LABEL = encodeAscii('l402-edge claim ');
