@@ -5,6 +5,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
 import { createApp } from '#src/app.ts';
 import { type Gateway } from '#src/config.ts';
@@ -62,6 +63,13 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
       return response;
     },
   };
+}
+
+/** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */
+export async function buy(door: FrontDoor, path: string, pay: (invoice: string) => string): Promise<string> {
+  const offer = parseL402Offer((await door.ask(path)).headers.get('www-authenticate') ?? '');
+  if (!offer.ok) throw new Error(offer.refusal.code);
+  return `L402 ${offer.value.token}:${pay(offer.value.invoice)}`;
 }
 
 /** The code of a refusal, or nothing when the origin has answered. */
