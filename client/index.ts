@@ -1,6 +1,6 @@
 /*
- * The public face of the client: a fetch that pays, what it throws, and what it is made of. Runs wherever there is fetch
- * and WebCrypto: Node, Workers, browsers, Deno, Bun.
+ * The public face of the client: a fetch that pays, what it throws, and what it is made of. Runs wherever there is fetch:
+ * Node, Workers, browsers, Deno, Bun.
  */
 export { type Fetch } from './call.ts';
 export { createMemoryStore, formatStoreKey, type CredentialStore } from './credential-store.ts';

@@ -17,10 +17,10 @@ export type Admission =
   | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
-/** Payments of one request that are tried; the second only when the first is used up (M6). */
+/** Different payments of one request that are tried; the second only when the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
 /** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
-const LEASE_MARGIN_SECONDS = 60;
+export const LEASE_MARGIN_SECONDS = 60;
 
 /** Decides about a request. */
 export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admission> {
@@ -35,7 +35,7 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
   const { keys, hmac, clock, settings } = deps;
   const context = { keys, hmac, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds };
   let reason: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
-  let tried = 0;
+  const tried = new Set<string>();
   for (const credential of credentials.value) {
     const grant = await verifyCredential(credential, quote, context);
     if (!grant.ok) {
@@ -43,12 +43,15 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
       if (reason.code === 'payment_required') reason = grant.refusal;
       continue;
     }
+    // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
+    const paymentHashHex = formatHex(grant.value.paymentHash);
+    if (tried.has(paymentHashHex)) continue;
+    tried.add(paymentHashHex);
     const claimed = await claim(grant.value, deps);
     if (claimed.kind === 'granted') return { kind: 'enter', quote, grant: grant.value, lease: claimed.lease };
     if (claimed.reason.code !== 'payment_spent') return { kind: 'refuse', reason: claimed.reason };
     reason = claimed.reason;
-    tried += 1;
-    if (tried === MOST_CLAIMS_TRIED) break;
+    if (tried.size === MOST_CLAIMS_TRIED) break;
   }
   return pay(reason);
 }

@@ -82,8 +82,8 @@ function isOwn(name: string): boolean {
 /** Fields by which a shared cache could be told to keep a paid answer. */
 const SHARED_CACHE_FIELDS = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control', 'expires'];
 
-/** The origin's answer to a paid call, made private, with what is left of the payment. */
-export function paidAnswer(response: Response, remaining: number): Response {
+/** The origin's answer to a paid call, made private, with what is left of the payment where that is known. */
+export function paidAnswer(response: Response, remaining: number | undefined): Response {
   const headers = new Headers(response.headers);
   for (const name of Array.from(headers.keys())) if (isOwn(name)) headers.delete(name);
   for (const name of SHARED_CACHE_FIELDS) headers.delete(name);
@@ -92,7 +92,7 @@ export function paidAnswer(response: Response, remaining: number): Response {
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '' && !/^(public|private|s-maxage|immutable)\b/i.test(directive));
   headers.set('cache-control', ['private', ...directives].join(', '));
-  headers.set('l402-remaining', String(remaining));
+  if (remaining !== undefined) headers.set('l402-remaining', String(remaining));
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

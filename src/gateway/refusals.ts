@@ -126,8 +126,14 @@ export type GatewayRefusal = Refusal<SituationCode> & {
   readonly retryAfterSeconds?: number;
 };
 
-/** Said of a failed forward when the request had been paid for (M16). */
-export const PAID_HINT = STILL_GOOD;
+/** Said of a paid call that the origin left without an answer, by what became of the payment (M16). */
+export const PAID_HINTS = {
+  released: STILL_GOOD,
+  counted:
+    'The call was counted: it was with the origin when its client went away, and no answer came in time. What is left of the payment stands in `remaining`.',
+  in_doubt:
+    'What became of the payment could not be recorded, so it is held for a while. Repeat the request with the same credential after the seconds that Retry-After names; do not pay before that.',
+} as const;
 
 /** The table for people and agents: what `type` of a problem body links to. */
 export function describeSituations(): string {

@@ -20,7 +20,10 @@ export interface PathPattern {
   readonly open: boolean;
 }
 
-/** Methods that cannot be forwarded. */
+/**
+ * Methods that fetch does not send. Of these only TRACE ever reaches a Worker: workerd itself answers TRACK with 501, as
+ * every method that it does not know, and CONNECT with 500.
+ */
 export const UNFORWARDABLE_METHODS: readonly string[] = ['CONNECT', 'TRACE', 'TRACK'];
 
 /** Reads `GET /v1/users/:id`, `/v1/*` or `* /v1/*`. */

@@ -6,9 +6,8 @@ import { type Lease, type Outcome } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, paidAnswer, type Forwarded } from './forward.ts';
-import { problem } from './refuse.ts';
-import { PAID_HINT } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -19,7 +18,6 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 const GONE_CLIENT_LIMIT_MS = 25_000;
 /** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
 const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
-const ORIGIN_RETRY_SECONDS = 5;
 
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
@@ -55,17 +53,19 @@ async function forwardAndFinish(
     done.abort();
   }
   const outcome = judgeOutcome(forwarded);
-  await finish(lease, { kind: outcome }, deps);
+  const isRecorded = await finish(lease, { kind: outcome }, deps);
+  const payment = judgePayment(forwarded, { outcome, isRecorded });
   const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
   deps.log('sale', {
     match: quote.match,
     service: quote.service,
     price_msat: String(quote.priceMsat),
     claim: grant.claimId,
-    outcome: outcome === 'commit' ? 'counted' : 'released',
+    outcome: payment.fate,
     origin: status,
   });
-  return answer(forwarded, { method: facts.method, remaining: outcome === 'commit' ? 0 : 1 }, deps);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
+  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -83,22 +83,20 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<void> {
+/** What can be said of the payment. Whoever got its answer has nothing left, even if that could not be written down. */
+function judgePayment({ kind }: Forwarded, { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean }): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: kind === 'answered' && outcome === 'commit' ? 0 : undefined };
+  return outcome === 'commit' ? { fate: 'counted', remaining: 0 } : { fate: 'released', remaining: 1 };
+}
+
+/** Whether the outcome is on record now. */
+async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<boolean> {
   try {
     await lease.finish(outcome);
+    return true;
   } catch (error) {
     // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
     log('fault', { at: 'lease.finish', outcome: outcome.kind, message: error instanceof Error ? error.message : 'unknown' });
+    return false;
   }
-}
-
-function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  const code = forwarded.kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
-  log('refusal', { code });
-  const detail = code === 'origin_unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
-  return problem(
-    { code, detail, retryAfterSeconds: ORIGIN_RETRY_SECONDS },
-    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, fields: { remaining }, headers: { 'l402-remaining': String(remaining) } },
-  );
 }

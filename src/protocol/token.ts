@@ -2,13 +2,13 @@
  * A token, minted and verified. Minting writes the terms of the sale as the minter's caveats; verifying proves who wrote
  * which caveat and leaves the judging to policy (terms.ts, caveat.ts). Stateless: nothing is looked up but keys.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
 import { encodeAscii, equalBytes } from './bytes.ts';
 import { decodeCaveat, type Caveat } from './caveat.ts';
 import { type Hmac } from './hmac.ts';
 import { decodeIdentifier, encodeIdentifier } from './identifier.ts';
 import { checkSignature, signMacaroon } from './macaroon.ts';
 import { encodeMacaroon, formatToken, LARGEST_TOKEN_BYTES, type Macaroon } from './macaroon-codec.ts';
+import { hashPreimage } from './preimage.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 import { deriveRootKey } from './root-key.ts';
@@ -72,7 +72,7 @@ export async function verifyToken(
   const { paymentHash, tokenId } = identifier.value;
   const id = decodeTokenId(tokenId);
   if (!id.ok) return id;
-  if (!equalBytes(sha256(preimage), paymentHash)) {
+  if (!equalBytes(hashPreimage(preimage), paymentHash)) {
     return no('preimage_wrong', 'the preimage does not belong to the payment hash of the token');
   }
   const epochKey = await epochKeys(id.value.keyId, id.value.epoch);

@@ -51,7 +51,7 @@ describe('one payment', () => {
     const preimage = crypto.getRandomValues(new Uint8Array(32));
     const hours = Math.floor(Date.now() / 3_600_000);
     const one = await makeToken({ service: 'call', preimage });
-    const two = await makeToken({ service: 'premium', preimage, id: { epoch: { startHours: hours - 1, lengthHours: 24 } } });
+    const two = await makeToken({ service: 'premium', preimage, id: { epoch: { startHours: hours, lengthHours: 1 } } });
     expect((await call('/call/m3', one.authorization)).status).toBe(200);
     expect(await call('/premium', two.authorization)).toMatchObject({ status: 402, code: 'payment_spent' });
   });

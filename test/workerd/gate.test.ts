@@ -172,6 +172,7 @@ describe('every refusal', () => {
     expect(await reasonOf('/Premium')).toBe('path_ambiguous');
     expect(await reasonOf('/agent?svc=a&svc=b')).toBe('parameter_ambiguous');
     expect(await reasonOf('/call/x', { headers: { authorization: 'a'.repeat(40_000) } })).toBe('header_too_large');
+    expect(await reasonOf('/call/x', { method: 'TRACE' })).toBe('method_unsupported');
     expect(await reasonOf('/nowhere')).toBe('route_unknown');
     expect(await reasonOf('/closed/x')).toBe('route_closed');
     expect(await reasonOf('/premium')).toBe('node_unavailable');
@@ -201,8 +202,7 @@ describe('every refusal', () => {
   });
 
   afterAll(() => {
-    // TRACE cannot be made with fetch: the tests over raw sockets send it.
-    const missing = SITUATION_CODES.filter((code) => !produced.has(code) && code !== 'method_unsupported');
+    const missing = SITUATION_CODES.filter((code) => !produced.has(code));
     expect(missing).toEqual([]);
     for (const code of produced) expect((SITUATIONS[code] as Situation).title).not.toBe('');
   });

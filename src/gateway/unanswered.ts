@@ -1,0 +1,45 @@
+/*
+ * The answer to a call that the origin left without one, free or paid: which part failed, and what is true of the payment
+ * (M16). No effects but the log.
+ */
+import { LEASE_MARGIN_SECONDS } from './admit.ts';
+import { type Forwarded } from './forward.ts';
+import { type GateDeps } from './gate-deps.ts';
+import { problem } from './refuse.ts';
+import { PAID_HINTS, type SituationCode } from './refusals.ts';
+
+/** Every way in which an origin gives no answer. */
+export type Unanswered = Exclude<Forwarded, { kind: 'answered' }>;
+
+/** What became of a payment. In doubt: that could not be recorded, so its claim is held until the lease ends (M10). */
+export interface PaymentState {
+  readonly fate: 'counted' | 'released' | 'in_doubt';
+  /** Calls that are left; nothing when that is not known. */
+  readonly remaining: number | undefined;
+}
+
+const ORIGIN_RETRY_SECONDS = 5;
+
+/** Says that the origin did not answer; of a paid call also what became of the payment. */
+export function answerUnanswered(
+  { kind }: Unanswered,
+  { method, payment }: { method: string; payment?: PaymentState },
+  { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
+): Response {
+  const code: SituationCode = kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
+  log('refusal', { code });
+  const detail = kind === 'unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS : ORIGIN_RETRY_SECONDS;
+  // A counted call is over: whoever repeats it by machine would only meet the next invoice.
+  const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
+  const { remaining } = payment ?? {};
+  return problem(
+    { code, detail, ...retry },
+    {
+      docsUrl: settings.docsUrl,
+      method,
+      ...(payment === undefined ? {} : { hint: PAID_HINTS[payment.fate] }),
+      ...(remaining === undefined ? {} : { fields: { remaining }, headers: { 'l402-remaining': String(remaining) } }),
+    },
+  );
+}
