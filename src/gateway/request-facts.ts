@@ -2,9 +2,9 @@
  * A request, read once: method, host, canonical path, query, and the credential texts cut out of the headers. Nothing
  * after this looks at the raw request again but to stream its body. Pure.
  */
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { canonicalizePath } from './path.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
 
