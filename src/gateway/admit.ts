@@ -3,6 +3,7 @@
  * the signature, then at most two claims (one Durable Object call each), and never the Lightning node.
  */
 import { formatHex } from '#protocol/bytes.ts';
+import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
 import { readCredentials, verifyCredential } from '#schemes/l402.ts';
 import { type Grant, type Quote } from '#schemes/scheme.ts';
 import { type Lease } from '../ports.ts';
@@ -33,7 +34,8 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
   const credentials = readCredentials(facts.credentials, facts.metadataCredential);
   if (!credentials.ok) return pay(credentials.refusal);
   const { keys, hmac, clock, settings } = deps;
-  const context = { keys, hmac, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds };
+  const asked = { request: facts, digestRequest: () => Promise.resolve(digestBodiless(facts)) };
+  const context = { keys, hmac, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds, ...asked };
   let reason: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
   const tried = new Set<string>();
   for (const credential of credentials.value) {
@@ -54,6 +56,11 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
     if (tried.size === MOST_CLAIMS_TRIED) break;
   }
   return pay(reason);
+}
+
+/** Bodies are not read here: with one, a token that is narrowed to a request is refused. */
+function digestBodiless({ method, host, path, query, hasBody }: RequestFacts): string | undefined {
+  return hasBody ? undefined : digestRequest({ method, host, path, query, bodyHash: NO_BODY_HASH });
 }
 
 async function claim(

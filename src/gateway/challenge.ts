@@ -93,7 +93,6 @@ async function mintFor(facts: InvoiceFacts, quote: Quote, { keys, hmac, random, 
       epoch,
       region: settings.claimRegion,
       shardBits: settings.claimShardBits,
-      access: 'call',
       random: random(TOKEN_ID_RANDOM_BYTES),
     },
     terms: {

@@ -17,6 +17,7 @@ const MALFORMED = { mayCostInvoice: false } as const;
 const PAY = { status: 402, mayCostInvoice: true } as const;
 const PAY_ANEW = 'Pay the invoice of this answer and repeat the request with `Authorization: L402 <token>:<preimage>`.';
 const UNCHANGED = 'Send the token exactly as it was issued, with the preimage of its own invoice; or pay the invoice of this answer.';
+const NARROWED = 'Whoever narrowed this token can give you a wider one; or pay the invoice of this answer.';
 const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 const STILL_GOOD =
   'Your payment is still good. Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
@@ -113,6 +114,18 @@ const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
   capability_missing: { ...PAY, title: 'Token without the capability', hint: PAY_ANEW },
   token_expired: { ...PAY, title: 'Token expired', hint: PAY_ANEW },
   preimage_caveat_wrong: { ...PAY, title: 'Wrong preimage caveat', hint: UNCHANGED },
+  token_not_yet_valid: { ...PAY, title: 'Token not good yet', hint: `Wait until the time of its not_before caveat. ${NARROWED}` },
+  caveat_method: { ...PAY, title: 'Token narrowed to other methods', hint: NARROWED },
+  caveat_host: { ...PAY, title: 'Token narrowed to other hosts', hint: NARROWED },
+  caveat_path: { ...PAY, title: 'Token narrowed to other paths', hint: NARROWED },
+  caveat_client: { ...PAY, title: 'Token narrowed to other networks', hint: NARROWED },
+  request_digest_wrong: { ...PAY, title: 'Token narrowed to another request', hint: NARROWED },
+  counters_too_many: {
+    ...PAY,
+    title: 'Too many counting caveats',
+    hint: 'A token has at most four counting caveats. Use the token it was added to.',
+  },
+  caveat_exhausted: { ...PAY, title: 'Limit of a caveat reached', hint: NARROWED },
 };
 
 /** Every situation by its code. */

@@ -2,8 +2,9 @@
  * The left side of a route: method and path pattern, with named parts and a wildcard at the end. Parsed once at start.
  * Pure.
  */
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { canonicalizePath, foldPath } from './path.ts';
+import { foldPath } from './path.ts';
 
 export interface RoutePattern {
   /** Nothing: every method. */

@@ -6,10 +6,12 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
 import { judgeCaveats, type Caveat } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
+import { readCounters } from '#protocol/counters.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
 import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
+import { needsRequestDigest } from '#protocol/request-digest.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readTerms, type SoldTerms } from '#protocol/terms.ts';
 import { verifyToken } from '#protocol/token.ts';
@@ -64,17 +66,28 @@ export async function verifyCredential(
   quote: Quote,
   context: VerifyContext,
 ): Promise<Result<Grant, GrantRefusal>> {
-  const { keys, hmac, nowSeconds, skewSeconds } = context;
+  const { keys, hmac, nowSeconds, skewSeconds, request } = context;
   const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
   if (!token.ok) return token;
   const { caveats } = token.value;
   const { service, tier, capabilities } = quote;
-  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage });
+  const { method, host, path, clientAddress } = request;
+  const requestDigest = needsRequestDigest(caveats) ? await context.digestRequest() : undefined;
+  const asked = { method, host, path, clientAddress, requestDigest };
+  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
   if (refusal !== undefined) return refuse(refusal);
-  const terms = readTerms(caveats, service);
+  const terms = readTerms(caveats, { service, accessKind: token.value.id.access });
   if (!terms.ok) return terms;
-  if (terms.value.quoteDigest !== quote.digest && leastPaid(caveats, terms.value) < quote.priceMsat) {
+  const isAsSold = terms.value.quoteDigest === quote.digest;
+  if (!isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
     return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
+  }
+  const counters = readCounters(token.value);
+  if (!counters.ok) return counters;
+  // One call can only be too dear for an untouched counter; what is sold by number or amount needs the counts themselves.
+  const costMsat = isAsSold ? terms.value.paidMsat : quote.priceMsat;
+  if (terms.value.access.kind === 'call' && counters.value.some(({ unit, limit }) => unit === 'msat' && limit < costMsat)) {
+    return refuse({ code: 'caveat_exhausted', detail: 'the token was narrowed to less than this costs' });
   }
   const { paymentHash, id } = token.value;
   return accept({

@@ -1,6 +1,7 @@
 /*
  * What every way to pay has in common: it is asked for a quote and answers with a grant, or says why not. Types only.
  */
+import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
 import { type Hmac, type KeyRing } from '../ports.ts';
@@ -35,4 +36,8 @@ export interface VerifyContext {
   readonly hmac: Hmac;
   readonly nowSeconds: number;
   readonly skewSeconds: number;
+  /** What the caveats of a token may ask about the request itself. */
+  readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path' | 'clientAddress'>;
+  /** The digest of the request; nothing when it cannot be had. Called only for a proved token that is narrowed to one. */
+  readonly digestRequest: () => Promise<string | undefined>;
 }

@@ -32,7 +32,10 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
   let macaroon = parsed.value;
   for (const text of held) macaroon = await addCaveat(macaroon, { caveat: encodeAscii(text), hmac });
   const asked: Quote = { match: 'GET /paper', service: 'paper', tier: 0, capabilities: [], description: 'paper', ...quote };
-  const grant = await verifyCredential({ macaroon, preimage }, asked, { keys, hmac, nowSeconds: Date.now() / 1000, skewSeconds: 30 });
+  const request = { method: 'GET', host: 'gateway.test', path: '/paper', clientAddress: undefined };
+  const digestRequest = () => Promise.resolve(undefined);
+  const context = { keys, hmac, nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };
+  const grant = await verifyCredential({ macaroon, preimage }, asked, context);
   return grant.ok ? 'granted' : grant.refusal.code;
 }
 

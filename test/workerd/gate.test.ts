@@ -4,11 +4,15 @@
 import { abortAllDurableObjects, createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterAll, describe, expect, it } from 'vitest';
+import { attenuate } from '#client/attenuate.ts';
+import { type Narrowing } from '#client/narrowing.ts';
+import { digestRequest } from '#client/request-digest.ts';
 import { createDurableClaims } from '#adapters/do-claims.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SITUATION_CODES, SITUATIONS, type Situation, type SituationCode } from '#gateway/refusals.ts';
 import { formatBase64 } from '#protocol/bytes.ts';
+import { formatCredential } from '#protocol/credential-header.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { accept, refuse } from '#protocol/result.ts';
@@ -95,6 +99,43 @@ describe('a lease whose object is reset', () => {
   });
 });
 
+describe('a token that its holder has narrowed', () => {
+  const enter = async (path: string, caveats: Narrowing | readonly string[], init: RequestInit = {}) => {
+    const { token, preimage } = await makeToken({ service: 'call' });
+    const authorization = formatCredential({ scheme: 'L402', token: await attenuate(token, caveats), preimage });
+    const refusals: unknown[] = [];
+    const log: GateDeps['log'] = (event, fields) => void (event === 'challenge' && refusals.push(fields['reason']));
+    const lightning = (await import('./embedded-mint.ts')).startEmbedded();
+    const { status } = await ask(path, { ...init, headers: { authorization } }, { log, lightning });
+    return status === 402 ? refusals[0] : status;
+  };
+
+  it('P8: is good for what it was narrowed to, and refused beyond it', async () => {
+    const soon = Math.floor(Date.now() / 1000) + 60;
+    const narrowing = { validUntilSeconds: soon, notBeforeSeconds: 1, methods: ['GET'], pathPrefix: '/call/in', hosts: ['gateway.test'] };
+    const limits = { maxCalls: 1, maxMsat: 1000n, maxMsatPerMonth: 1000n };
+    expect(await enter('/call/in/scope', { ...narrowing, ...limits })).toBe(200);
+    expect(await enter('/call/in/scope', narrowing, { method: 'HEAD' })).toBe(200);
+    expect(await enter('/call/in/scope', narrowing, { method: 'POST', body: 'x' })).toBe('caveat_method');
+    expect(await enter('/call/in', narrowing)).toBe(200);
+    expect(await enter('/call/inner', narrowing)).toBe('caveat_path');
+    expect(await enter('/call/in', { validUntilSeconds: 1 })).toBe('token_expired');
+  });
+
+  it('M9: is good for the one request whose digest it holds; one with a body has no digest here, and is refused', async () => {
+    const digest = await digestRequest({ url: 'http://gateway.test/call/one?n=1' });
+    expect(await enter('/call/one?n=1', { requestDigest: digest })).toBe(200);
+    expect(await enter('/call/one?n=2', { requestDigest: digest })).toBe('request_digest_wrong');
+    expect(await enter('/call/one', { requestDigest: digest })).toBe('request_digest_wrong');
+    expect(await enter('/call/one?n=1', { requestDigest: digest }, { method: 'DELETE' })).toBe('request_digest_wrong');
+    const posted = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST', body: 'x' });
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
+    const empty = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST' });
+    expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST' })).toBe(200);
+    expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
+  });
+});
+
 describe('every refusal', () => {
   const produced = new Set<SituationCode>();
 
@@ -122,8 +163,9 @@ describe('every refusal', () => {
     const zeros = '00'.repeat(32);
     const macaroon = parseToken(good.token);
     if (!macaroon.ok) throw new Error('unreadable');
-    const withCaveat = async (text: string) => {
-      const changed = await addCaveat(macaroon.value, { caveat: new TextEncoder().encode(text), hmac });
+    const withCaveats = async (...texts: readonly string[]) => {
+      let changed = macaroon.value;
+      for (const text of texts) changed = await addCaveat(changed, { caveat: new TextEncoder().encode(text), hmac });
       return good.authorization.replace(good.token, formatToken(changed));
     };
     const of = async (options: Parameters<typeof makeToken>[0]) => (await makeToken(options)).authorization;
@@ -148,9 +190,19 @@ describe('every refusal', () => {
     const future = { startHours: nowHours + 48, lengthHours: 24 };
     expect(await reason(await of({ service: 'call', id: { epoch: future } }))).toBe('token_epoch_out_of_range');
     expect(await reason(await of({ service: 'call', secret: OTHER_SECRET }))).toBe('signature_wrong');
-    expect(await reason(await withCaveat('services=oops'))).toBe('caveat_malformed');
-    expect(await reason(await withCaveat('services=call:9'))).toBe('caveat_widens');
-    expect(await reason(await withCaveat(`preimage=${zeros}`))).toBe('preimage_caveat_wrong');
+    expect(await reason(await withCaveats('services=oops'))).toBe('caveat_malformed');
+    expect(await reason(await withCaveats('services=call:9'))).toBe('caveat_widens');
+    expect(await reason(await withCaveats(`preimage=${zeros}`))).toBe('preimage_caveat_wrong');
+    expect(await reason(await withCaveats('not_before=99999999999'))).toBe('token_not_yet_valid');
+    expect(await reason(await withCaveats('methods=POST'))).toBe('caveat_method');
+    expect(await reason(await withCaveats('host=other.test'))).toBe('caveat_host');
+    expect(await reason(await withCaveats('path=/cal'))).toBe('caveat_path');
+    expect(await reason(await withCaveats('client=0.0.0.0/0,::/0'))).toBe('caveat_client');
+    expect(await reason(await withCaveats(`request=${zeros}`))).toBe('request_digest_wrong');
+    const label = '0123456789abcdef';
+    const counting = Array.from({ length: 5 }, () => `max_calls=1:${label}`);
+    expect(await reason(await withCaveats(...counting))).toBe('counters_too_many');
+    expect(await reason(await withCaveats(`max_msat=999:${label}`))).toBe('caveat_exhausted');
     expect(await reason(good.authorization, '/premium')).toBe('service_wrong');
     expect(await reason(await of({ service: 'tiered' }), '/tiers/high')).toBe('tier_too_low');
     expect(await reason(await of({ service: 'tiered', terms: { tier: 2, capabilities: ['read'] } }), '/tiers/write')).toBe(
