@@ -34,11 +34,11 @@ export const GatewaySchema = z.strictObject({
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */
-  redeemSeconds: z._default(whole(3600, 31_536_000), 86_400),
+  redeemSeconds: z._default(whole(86_400, 31_536_000), 86_400),
   /** How far clocks may differ when a token's end is judged. */
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
   /** How long the origin may take to the head of its answer. */
-  originTimeoutSeconds: z._default(whole(1, 600), 30),
+  originTimeoutSeconds: z._default(whole(1, 600), 25),
   /** How long a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */
@@ -119,13 +119,18 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (originUrl === undefined) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   const currentKeyId = Number(TOKEN_KEY_ID);
   if (!secrets.has(currentKeyId)) problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; TOKEN_KEY_ID names it as the key that signs`);
-  // Tokens of a past epoch must outlive it (M8).
-  if (graceHours * 3600 < settings.invoiceExpirySeconds + settings.redeemSeconds) {
-    problems.push('gateway.config.ts: graceHours: shorter than the life of a token (invoiceExpirySeconds + redeemSeconds)');
-  }
   const everything = PRICE_SATS !== undefined || written.length === 0;
   const prepared = everything ? accept(everythingAt(Number(PRICE_SATS ?? '1'))) : prepareRoutes(written);
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
+  // Tokens of a past epoch must outlive it (M8).
+  if (prepared.ok) {
+    const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
+    const longest = settings.invoiceExpirySeconds + Math.max(settings.redeemSeconds, ...sold);
+    if (graceHours * 3600 < longest) {
+      const least = Math.ceil(longest / 3600);
+      problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
+    }
+  }
   if (problems.length > 0 || !prepared.ok || originUrl === undefined) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);

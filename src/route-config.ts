@@ -4,9 +4,11 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
+import { AccessSchema, readAccess } from './access-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
 import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
+import { formatAccess } from '#protocol/access.ts';
 import { msat, msatFromSats, type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
@@ -34,8 +36,8 @@ export const RouteSchema = z.strictObject({
   priceMsat: z.optional(z.int()),
   free: z.optional(z.literal(true)),
   closed: z.optional(z.literal(true)),
-  /** What one payment buys. One call is all there is so far. */
-  access: z.optional(z.literal('call')),
+  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
+  access: z.optional(AccessSchema),
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
@@ -73,7 +75,9 @@ function readSale(route: RouteConfig, place: string): Result<Sale, string> {
   if (priceMsat === undefined) return refuse(`.${ways[0]}: more than 0, at most 21 million bitcoin, no part of a millisatoshi`);
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  return accept({ kind: 'paid', service, tier, capabilities, priceMsat, description });
+  const access = readAccess(route.access);
+  if (!access.ok) return access;
+  return accept({ kind: 'paid', service, tier, capabilities, priceMsat, description, ...access.value });
 }
 
 function readPrice({ priceSats, priceMsat }: RouteConfig): Msat | undefined {
@@ -95,17 +99,27 @@ function slugOf(match: string, place: string): string {
   return `r-${words}-${formatHex(sha256(new TextEncoder().encode(place)).slice(0, 4))}`.replace('--', '-');
 }
 
-/** A token is good for every route of its service and tier, so all of them must cost the same (M4). */
+/**
+ * A token is good for every route of its service and tier, so all of them must sell the same at the same price (M4). Only
+ * a balance is drawn from at different prices.
+ */
 function findPriceConflicts(routes: readonly Route[]): readonly string[] {
-  const prices = new Map<string, bigint>();
+  const sold = new Map<string, Extract<Sale, { kind: 'paid' }>>();
   const problems: string[] = [];
   for (const { sale, match } of routes) {
     if (sale.kind !== 'paid') continue;
     const name = `${sale.service}, tier ${sale.tier}`;
-    const price = prices.get(name) ?? sale.priceMsat;
-    prices.set(name, price);
-    if (price !== sale.priceMsat)
+    const first = sold.get(name) ?? sale;
+    sold.set(name, first);
+    if (describeAccess(first) !== describeAccess(sale)) {
+      problems.push(`routes: "${match}" has another access than an earlier route of service ${name}; another access is another tier`);
+    } else if (sale.access.kind !== 'credit' && first.priceMsat !== sale.priceMsat) {
       problems.push(`routes: "${match}" has another price than an earlier route of service ${name}; another price is another tier`);
+    }
   }
   return problems;
+}
+
+function describeAccess({ access, seconds }: Extract<Sale, { kind: 'paid' }>): string {
+  return `${formatAccess(access) ?? 'call'} ${seconds ?? ''}`;
 }

@@ -3,6 +3,7 @@
  * which a client could make it believe in another path, host or method than the one that was priced (M25, M27).
  */
 import { type GateDeps } from './gate-deps.ts';
+import { remainingHeaders, type Remaining } from './remaining.ts';
 import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
@@ -83,7 +84,7 @@ function isOwn(name: string): boolean {
 const SHARED_CACHE_FIELDS = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control', 'expires'];
 
 /** The origin's answer to a paid call, made private, with what is left of the payment where that is known. */
-export function paidAnswer(response: Response, remaining: number | undefined): Response {
+export function paidAnswer(response: Response, remaining: Remaining | undefined): Response {
   const headers = new Headers(response.headers);
   for (const name of Array.from(headers.keys())) if (isOwn(name)) headers.delete(name);
   for (const name of SHARED_CACHE_FIELDS) headers.delete(name);
@@ -92,7 +93,7 @@ export function paidAnswer(response: Response, remaining: number | undefined): R
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '' && !/^(public|private|s-maxage|immutable)\b/i.test(directive));
   headers.set('cache-control', ['private', ...directives].join(', '));
-  if (remaining !== undefined) headers.set('l402-remaining', String(remaining));
+  if (remaining !== undefined) for (const [name, value] of Object.entries(remainingHeaders(remaining))) headers.set(name, value);
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

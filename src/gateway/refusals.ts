@@ -2,6 +2,7 @@
  * The one table of situations (M17): every code with its status, whether it may cost an invoice, what it is called and
  * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
  */
+import { type Remaining } from './remaining.ts';
 import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
 
 export interface Situation {
@@ -47,7 +48,7 @@ const GATEWAY = {
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
   payment_required: { ...PAY, title: 'Payment required', hint: PAY_ANEW },
-  payment_spent: { ...PAY, title: 'Payment already used', hint: `Each payment buys one call, and this one has been made. ${PAY_ANEW}` },
+  payment_spent: { ...PAY, title: 'Payment already used', hint: `What this payment bought has been used. ${PAY_ANEW}` },
   payment_too_small: {
     ...PAY,
     title: 'Paid too little for this',
@@ -137,6 +138,8 @@ export const SITUATION_CODES = Object.keys(SITUATIONS) as readonly SituationCode
 /** A refusal on its way to a client. */
 export type GatewayRefusal = Refusal<SituationCode> & {
   readonly retryAfterSeconds?: number;
+  /** What is left of a payment that is not enough. */
+  readonly remaining?: Remaining;
 };
 
 /** Said of a paid call that the origin left without an answer, by what became of the payment (M16). */

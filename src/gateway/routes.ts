@@ -3,10 +3,11 @@
  * no sale and no free pass. A quote names what the price was asked for, so that a token can be held to it (M5). Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
+import { type Access } from '#protocol/access.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type Quote } from '#schemes/scheme.ts';
+import { type Offer, type Quote } from '#schemes/scheme.ts';
 import { foldPath } from './path.ts';
 import { readParameters } from './query.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -31,6 +32,9 @@ export type Sale =
       readonly tier: number;
       readonly capabilities: readonly string[];
       readonly priceMsat: Msat;
+      /** What one payment buys, and for how long; without `seconds` for as long as any payment can be redeemed. */
+      readonly access: Access;
+      readonly seconds: number | undefined;
       readonly description: string;
     };
 
@@ -79,14 +83,19 @@ export function quoteRequest({ routes, parameterNames }: RouteTable, facts: Requ
 const quotes = new WeakMap<Route, Quote>();
 
 /** A fixed price has the same quote for every request of its route. */
-function quoteOf(route: Route, { kind: _kind, ...sale }: Extract<Sale, { kind: 'paid' }>): Quote {
+function quoteOf(route: Route, { kind: _kind, access, seconds, ...sale }: Extract<Sale, { kind: 'paid' }>): Quote {
   const known = quotes.get(route);
   if (known !== undefined) return known;
   const inputs = JSON.stringify(['quote v1', describeRoute(route)]);
   const digest = formatHex(sha256(new TextEncoder().encode(inputs)).slice(0, 16));
-  const quote = { match: route.match, digest, ...sale };
+  const quote = { match: route.match, digest, ...sale, sells: offerOf({ access, seconds }, sale.priceMsat) };
   quotes.set(route, quote);
   return quote;
+}
+
+/** What whoever has not paid is offered at a price. */
+export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }>, 'access' | 'seconds'>, priceMsat: Msat): Offer {
+  return { access, seconds, amountMsat: access.kind === 'credit' ? access.creditMsat : priceMsat };
 }
 
 /** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */

@@ -3,9 +3,9 @@
  * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
  */
 import { type Lease, type Outcome } from '../ports.ts';
-import { type Admission } from './admit.ts';
+import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, paidAnswer, type Forwarded } from './forward.ts';
+import { forward, paidAnswer, type Forwarded, type PaidHeaders } from './forward.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
@@ -25,47 +25,81 @@ export function serve(
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
   deps: GateDeps,
 ): Promise<Response> {
-  const work = forwardAndFinish(request, { facts, entry }, deps);
+  const { use } = entry;
+  if (use === undefined) return servePass(request, { facts, entry }, deps);
+  const work = forwardAndFinish(request, { facts, entry, use, waitUntil }, deps);
   waitUntil(work.catch(() => undefined));
   return work;
 }
 
+/** A pass is not used up: there is nothing to record. */
+async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
+  const forwarded = await forward(request, { facts, paid: paidHeaders(entry) }, deps);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
+  return answerUnanswered(forwarded, { method: facts.method, payment: { fate: 'released', remaining: undefined } }, deps);
+}
+
 async function forwardAndFinish(
   request: Request,
-  { facts, entry }: { facts: RequestFacts; entry: Entry },
+  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: WaitUntil },
   deps: GateDeps,
 ): Promise<Response> {
-  const { quote, grant, lease } = entry;
-  const done = new AbortController();
-  const giveUp = new AbortController();
-  const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
-  request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
+  const { quote, callId } = entry;
+  const { lease, remaining } = use;
   let forwarded: Forwarded;
   try {
-    const paid = { claimId: grant.claimId, service: quote.service, priceMsat: quote.priceMsat };
-    forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
+    forwarded = await forwardWatched(request, { facts, entry }, deps);
   } catch (error) {
     // Nothing was sent: the fault is ours.
     await finish(lease, { kind: 'release' }, deps);
     throw error;
+  }
+  const outcome = judgeOutcome(forwarded);
+  const finished = finish(lease, { kind: outcome }, deps);
+  const log = (fate: PaymentState['fate']) =>
+    deps.log('sale', {
+      match: quote.match,
+      service: quote.service,
+      price_msat: String(quote.priceMsat),
+      claim: callId,
+      outcome: fate,
+      origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
+    });
+  if (forwarded.kind === 'answered' && outcome === 'commit') {
+    // Nothing in the answer depends on the record: the payer does not wait for it.
+    waitUntil(finished);
+    log('counted');
+    return paidAnswer(forwarded.response, remaining);
+  }
+  const payment = judgePayment(use, { outcome, isRecorded: await finished });
+  log(payment.fate);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
+  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
+}
+
+/** Gives up on an origin that is silent when the client has gone. */
+async function forwardWatched(
+  request: Request,
+  { facts, entry }: { facts: RequestFacts; entry: Entry },
+  deps: GateDeps,
+): Promise<Forwarded> {
+  const paid = paidHeaders(entry);
+  // Where the time limit comes first there is nothing to watch for.
+  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, { facts, paid }, deps);
+  const done = new AbortController();
+  const giveUp = new AbortController();
+  const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
+  request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
+  try {
+    return await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
   } finally {
     request.signal.removeEventListener('abort', giveUpWhenGone);
     done.abort();
   }
-  const outcome = judgeOutcome(forwarded);
-  const isRecorded = await finish(lease, { kind: outcome }, deps);
-  const payment = judgePayment(forwarded, { outcome, isRecorded });
-  const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
-  deps.log('sale', {
-    match: quote.match,
-    service: quote.service,
-    price_msat: String(quote.priceMsat),
-    claim: grant.claimId,
-    outcome: payment.fate,
-    origin: status,
-  });
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
-  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
+}
+
+function paidHeaders({ callId, quote }: Entry): PaidHeaders {
+  return { claimId: callId, service: quote.service, priceMsat: quote.priceMsat };
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -83,10 +117,14 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-/** What can be said of the payment. Whoever got its answer has nothing left, even if that could not be written down. */
-function judgePayment({ kind }: Forwarded, { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean }): PaymentState {
-  if (!isRecorded) return { fate: 'in_doubt', remaining: kind === 'answered' && outcome === 'commit' ? 0 : undefined };
-  return outcome === 'commit' ? { fate: 'counted', remaining: 0 } : { fate: 'released', remaining: 1 };
+/** What can be said of the payment. */
+function judgePayment(
+  { cost, remaining }: Use,
+  { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean },
+): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: undefined };
+  if (outcome === 'commit') return { fate: 'counted', remaining };
+  return { fate: 'released', remaining: { unit: remaining.unit, count: remaining.count + cost } };
 }
 
 /** Whether the outcome is on record now. */

@@ -5,6 +5,7 @@
 import { LEASE_MARGIN_SECONDS } from './admit.ts';
 import { type Forwarded } from './forward.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
 import { problem } from './refuse.ts';
 import { PAID_HINTS, type SituationCode } from './refusals.ts';
 
@@ -14,8 +15,8 @@ export type Unanswered = Exclude<Forwarded, { kind: 'answered' }>;
 /** What became of a payment. In doubt: that could not be recorded, so its claim is held until the lease ends (M10). */
 export interface PaymentState {
   readonly fate: 'counted' | 'released' | 'in_doubt';
-  /** Calls that are left; nothing when that is not known. */
-  readonly remaining: number | undefined;
+  /** What is left; nothing when that is not known. */
+  readonly remaining: Remaining | undefined;
 }
 
 const ORIGIN_RETRY_SECONDS = 5;
@@ -39,7 +40,7 @@ export function answerUnanswered(
       docsUrl: settings.docsUrl,
       method,
       ...(payment === undefined ? {} : { hint: PAID_HINTS[payment.fate] }),
-      ...(remaining === undefined ? {} : { fields: { remaining }, headers: { 'l402-remaining': String(remaining) } }),
+      ...(remaining === undefined ? {} : { fields: remainingFields(remaining), headers: remainingHeaders(remaining) }),
     },
   );
 }

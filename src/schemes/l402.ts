@@ -16,6 +16,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readTerms, type SoldTerms } from '#protocol/terms.ts';
 import { verifyToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
+import { chargeFor } from './charge.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
 /** Different credentials in one request (M6). */
@@ -78,23 +79,29 @@ export async function verifyCredential(
   if (refusal !== undefined) return refuse(refusal);
   const terms = readTerms(caveats, { service, accessKind: token.value.id.access });
   if (!terms.ok) return terms;
-  const isAsSold = terms.value.quoteDigest === quote.digest;
-  if (!isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
+  const { access, quoteDigest, validUntilSeconds } = terms.value;
+  const isAsSold = quoteDigest === quote.digest;
+  // A credit is held against each price where it is drawn from.
+  if (access.kind !== 'credit' && !isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
     return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
   }
   const counters = readCounters(token.value);
   if (!counters.ok) return counters;
-  // One call can only be too dear for an untouched counter; what is sold by number or amount needs the counts themselves.
-  const costMsat = isAsSold ? terms.value.paidMsat : quote.priceMsat;
-  if (terms.value.access.kind === 'call' && counters.value.some(({ unit, limit }) => unit === 'msat' && limit < costMsat)) {
-    return refuse({ code: 'caveat_exhausted', detail: 'the token was narrowed to less than this costs' });
-  }
+  const charge = chargeFor(access, {
+    counters: counters.value,
+    priceMsat: isAsSold && access.kind !== 'credit' ? terms.value.paidMsat : quote.priceMsat,
+    nowSeconds,
+  });
+  if (!charge.ok) return charge;
   const { paymentHash, id } = token.value;
   return accept({
     paymentHash,
     claimObjectName: formatClaimObjectName(id, paymentHash),
-    claimEndsAtSeconds: terms.value.validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
+    claimEndsAtSeconds: validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
     claimId: nameClaim(paymentHash),
+    charge: charge.value,
+    maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
+    validUntilSeconds,
   });
 }
 
@@ -106,7 +113,7 @@ function leastPaid(caveats: readonly Caveat[], { paidMsat }: SoldTerms): bigint 
 
 const CLAIM_LABEL = encodeAscii('l402-edge claim ');
 
-/** A name for the one call that a payment buys. */
+/** A name for a payment. */
 export function nameClaim(paymentHash: Uint8Array): string {
   return formatHex(sha256(concatBytes(CLAIM_LABEL, paymentHash)).slice(0, 16));
 }

@@ -31,7 +31,15 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
   if (!parsed.ok) throw new Error(parsed.refusal.code);
   let macaroon = parsed.value;
   for (const text of held) macaroon = await addCaveat(macaroon, { caveat: encodeAscii(text), hmac });
-  const asked: Quote = { match: 'GET /paper', service: 'paper', tier: 0, capabilities: [], description: 'paper', ...quote };
+  const asked: Quote = {
+    match: 'GET /paper',
+    service: 'paper',
+    tier: 0,
+    capabilities: [],
+    description: 'paper',
+    sells: { access: { kind: 'call' }, amountMsat: quote.priceMsat },
+    ...quote,
+  };
   const request = { method: 'GET', host: 'gateway.test', path: '/paper', clientAddress: undefined };
   const digestRequest = () => Promise.resolve(undefined);
   const context = { keys, hmac, nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };

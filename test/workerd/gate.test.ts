@@ -80,23 +80,6 @@ describe('a lease whose object is reset', () => {
     expect(again.status).toBe(503);
     expect(calls).toBe(1);
   });
-
-  it('M11: a client that goes away is counted when no answer comes in 25 seconds', async () => {
-    const { authorization } = await makeToken({ service: 'call' });
-    const gone = new AbortController();
-    const waits: { ms: number; done: () => void }[] = [];
-    const wait = (ms: number) => new Promise<void>((done) => void waits.push({ ms, done }));
-    const origin = (request: Request) =>
-      new Promise<Response>((_, reject) => {
-        request.signal.addEventListener('abort', () => reject(new Error('aborted')));
-        gone.abort();
-        queueMicrotask(() => waits.find(({ ms }) => ms === 25_000)?.done());
-      });
-    const reached: unknown[] = [];
-    const log: GateDeps['log'] = (event, fields) => void (event === 'sale' && reached.push(fields['outcome'], fields['origin']));
-    await ask('/call/gone', { headers: { authorization }, signal: gone.signal }, { origin, wait, log });
-    expect(reached).toEqual(['counted', 'given_up']);
-  });
 });
 
 describe('a token that its holder has narrowed', () => {
