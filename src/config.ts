@@ -60,7 +60,9 @@ export function defineGateway(gateway: Gateway): Gateway {
   return gateway;
 }
 
-const secret = z.string().check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'at least 32 bytes in hex'));
+const secret = z
+  .string('missing; at least 32 bytes in hex')
+  .check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'at least 32 bytes in hex'));
 const numeral = (smallest: number, largest: number) =>
   z
     .string()
@@ -78,13 +80,13 @@ const VariablesSchema = z.strictObject({
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
   /** The bridge beside the Lightning node. */
   BRIDGE_URL: z
-    .string()
+    .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
   /** Which of the bridge's keys signs our requests, and that key. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
   BRIDGE_SECRET: secret,
   /** The network that invoices must be of. */
-  NETWORK: z.enum(NETWORKS),
+  NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
   /** Which TOKEN_SECRET_<id> signs new tokens. The others are still read. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
@@ -111,14 +113,17 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const file = GatewaySchema.safeParse(gateway);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, ''));
   if (!file.success) problems.push(...describeIssues(file.error.issues, 'gateway.config.ts: '));
+  const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
+  // A number, or it is a problem of its own and not to be repeated here.
+  if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
+    problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
+  const hasOrigin = variables['ORIGIN_URL'] !== undefined || !file.success || file.data.origin !== undefined;
+  if (!hasOrigin) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, TOKEN_KEY_ID, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, NETWORK } = vars.data;
+  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, NETWORK } = vars.data;
   const { origin, routes: written, epochHours, graceHours, ...settings } = file.data;
   const originUrl = ORIGIN_URL ?? origin;
-  if (originUrl === undefined) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
-  const currentKeyId = Number(TOKEN_KEY_ID);
-  if (!secrets.has(currentKeyId)) problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; TOKEN_KEY_ID names it as the key that signs`);
   const everything = PRICE_SATS !== undefined || written.length === 0;
   const prepared = everything ? accept(everythingAt(Number(PRICE_SATS ?? '1'))) : prepareRoutes(written);
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
