@@ -7,13 +7,20 @@ import { readCredentials, verifyCredential } from '#schemes/l402.ts';
 import { type Grant, type Quote } from '#schemes/scheme.ts';
 import { type Lease } from '../ports.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type HeldBody } from './held-body.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { quoteRequest } from './routes.ts';
 
 export type Admission =
   | { readonly kind: 'free'; readonly match: string }
-  | { readonly kind: 'enter'; readonly quote: Quote; readonly grant: Grant; readonly lease: Lease }
+  | {
+      readonly kind: 'enter';
+      readonly quote: Quote;
+      readonly grant: Grant;
+      readonly lease: Lease;
+      readonly body: HeldBody | undefined;
+    }
   | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
@@ -22,12 +29,14 @@ const MOST_CLAIMS_TRIED = 2;
 /** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
 const LEASE_MARGIN_SECONDS = 60;
 
-/** Decides about a request. */
-export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admission> {
-  const quoted = quoteRequest(deps.settings.routes, facts);
+/** Decides about a request. Its headers and body are looked at only where the price depends on them. */
+export async function admit(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Admission> {
+  const { pricing, wait, log } = deps;
+  const quoting = quoteRequest(deps.settings.routes, facts, { request, pricing, wait, log });
+  const quoted = quoting instanceof Promise ? await quoting : quoting;
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   if (quoted.value.kind === 'free') return quoted.value;
-  const { quote } = quoted.value;
+  const { quote, body } = quoted.value;
   const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
 
   const credentials = readCredentials(facts.credentials, facts.metadataCredential);
@@ -44,7 +53,7 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
       continue;
     }
     const claimed = await claim(grant.value, deps);
-    if (claimed.kind === 'granted') return { kind: 'enter', quote, grant: grant.value, lease: claimed.lease };
+    if (claimed.kind === 'granted') return { kind: 'enter', quote, grant: grant.value, lease: claimed.lease, body };
     if (claimed.reason.code !== 'payment_spent') return { kind: 'refuse', reason: claimed.reason };
     reason = claimed.reason;
     tried += 1;

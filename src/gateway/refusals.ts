@@ -41,7 +41,20 @@ const GATEWAY = {
     title: 'Ambiguous parameter',
     hint: 'Send each parameter that decides the price once, under its literal name.',
   },
+  price_input_invalid: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Not sold like this',
+    hint: 'Send what decides the price (a parameter, a header, the body) with a value that is sold; the detail says which.',
+  },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  length_required: {
+    ...MALFORMED,
+    status: 411,
+    title: 'Length required',
+    hint: 'The price depends on the size of the body: send Content-Length, without a transfer coding.',
+  },
+  body_too_large: { ...MALFORMED, status: 413, title: 'Body too large', hint: 'Send a body within the limit that the detail names.' },
   header_too_large: { ...MALFORMED, status: 431, title: 'Credentials too large', hint: 'Send at most four tokens of at most 4 KiB.' },
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
@@ -61,6 +74,7 @@ const GATEWAY = {
   payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
   claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: STILL_GOOD },
   node_unavailable: { status: 503, mayCostInvoice: false, title: 'No invoice can be made now', hint: TRY_LATER },
+  price_unavailable: { status: 503, mayCostInvoice: false, title: 'Price cannot be worked out now', hint: TRY_LATER },
   origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },
   origin_timeout: { status: 504, mayCostInvoice: false, title: 'Origin too slow', hint: TRY_LATER },
   config_invalid: {

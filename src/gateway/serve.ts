@@ -37,7 +37,7 @@ async function forwardAndFinish(
   { facts, entry }: { facts: RequestFacts; entry: Entry },
   deps: GateDeps,
 ): Promise<Response> {
-  const { quote, grant, lease } = entry;
+  const { quote, grant, lease, body: held } = entry;
   const done = new AbortController();
   const giveUp = new AbortController();
   const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
@@ -45,7 +45,7 @@ async function forwardAndFinish(
   let forwarded: Forwarded;
   try {
     const paid = { claimId: grant.claimId, service: quote.service, priceMsat: quote.priceMsat };
-    forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
+    forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal, held }, deps);
   } catch (error) {
     // Nothing was sent: the fault is ours.
     await finish(lease, 'release', deps);
@@ -75,6 +75,8 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
     case 'timed_out':
       return 'release';
     case 'given_up':
+    // The origin had all that was priced, and may have done the work.
+    case 'too_long':
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;
@@ -94,11 +96,17 @@ async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: Gate
 
 function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
+  const left = { fields: { remaining }, headers: { 'l402-remaining': String(remaining) } };
+  if (forwarded.kind === 'too_long') {
+    log('refusal', { code: 'body_too_large' });
+    const detail = 'the body is longer than its Content-Length; what was paid for has been sent on, and the call is counted';
+    return problem({ code: 'body_too_large', detail }, { docsUrl: settings.docsUrl, method, ...left });
+  }
   const code = forwarded.kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
   log('refusal', { code });
   const detail = code === 'origin_unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
   return problem(
     { code, detail, retryAfterSeconds: ORIGIN_RETRY_SECONDS },
-    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, fields: { remaining }, headers: { 'l402-remaining': String(remaining) } },
+    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, ...left },
   );
 }

@@ -37,6 +37,7 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
     hmac,
+    pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
     clock,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
