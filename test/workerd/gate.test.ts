@@ -201,6 +201,23 @@ describe('every refusal', () => {
     produced.add(code);
   });
 
+  it('M17 M26: a price that cannot be worked out is told as what is missing, never guessed', async () => {
+    const bounds = { minSats: 1, maxSats: 9 };
+    const routes = [
+      { match: 'GET /count', price: { parameter: 'n', unitSats: 1, max: 9 } },
+      { match: 'POST /size', price: { perKibibyteSats: 1 }, ...bounds },
+      { match: 'GET /function', price: () => 0n, ...bounds },
+    ];
+    const priced = readConfig({ routes }, { ...VARIABLES, ORIGIN_URL: 'http://127.0.0.1:1' });
+    if (!priced.ok) throw new Error(priced.refusal.join('; '));
+    const reason = (path: string, init: RequestInit = {}) => reasonOf(path, init, { settings: priced.value.settings });
+    const post = (length: string) => ({ method: 'POST', body: 'x', headers: { 'content-length': length } });
+    expect(await reason('/count?n=10')).toBe('price_input_invalid');
+    expect(await reason('/size', post('unknown'))).toBe('length_required');
+    expect(await reason('/size', post('9217'))).toBe('body_too_large');
+    expect(await reason('/function')).toBe('price_unavailable');
+  });
+
   afterAll(() => {
     // TRACE cannot be made with fetch: the tests over raw sockets send it.
     const missing = SITUATION_CODES.filter((code) => !produced.has(code) && code !== 'method_unsupported');
