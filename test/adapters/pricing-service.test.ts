@@ -1,7 +1,7 @@
 /*
  * The pricing port against a real HTTP server: what goes over the wire, what is remembered, and for how long.
  */
-import { createHmac, createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -46,29 +46,35 @@ const question = (changes: Partial<PriceQuestion> = {}): PriceQuestion => ({
   ...changes,
 });
 
-/** What a pricing service does: the check of docs/pricing.md. */
-function isSigned({ url, headers, body }: (typeof seen)[number]): boolean {
-  const { 'x-l402-pricing-time': time, 'x-l402-pricing-nonce': nonce, 'x-l402-pricing-signature': signature } = headers;
-  const lines = ['l402-pricing v1', 'POST', url, createHash('sha256').update(body).digest('hex'), time, nonce];
-  return (
-    createHmac('sha256', SECRET)
-      .update(`${lines.join('\n')}\n`)
-      .digest('hex') === signature
-  );
+interface Question {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+type Check = (question: Question, secretHex: string, nowSeconds: number) => boolean;
+
+/** The check that docs/pricing.md shows, as it stands there. */
+async function loadCheck(): Promise<Check> {
+  const [, code] = /```js\n([\s\S]*?)```/.exec(readFileSync('docs/pricing.md', 'utf8')) ?? [];
+  const loaded = (await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code ?? '')}`)) as { isFromGateway: Check };
+  return loaded.isFromGateway;
 }
 
 describe('a pricing service', () => {
-  it('is sent a signed question with a nonce of its own each time', async () => {
+  it('is sent a signed question with a nonce of its own each time, which the check in docs/pricing.md takes and nothing else', async () => {
     const pricing = makePricing();
-    expect(await pricing(question({ cacheSeconds: 0 }))).toBe(1000n);
-    expect(await pricing(question({ cacheSeconds: 0 }))).toBe(1000n);
-    expect(seen.map(isSigned)).toEqual([true, true]);
-    expect(seen.map(({ url, body }) => [url, body])).toEqual([
-      ['/v1/price', '{"path":"/a"}'],
-      ['/v1/price', '{"path":"/a"}'],
-    ]);
+    const isFromGateway = await loadCheck();
+    for (let index = 0; index < 2; index++) expect(await pricing(question({ cacheSeconds: 0 }))).toBe(1000n);
+    const [asked] = seen.map(({ url, headers, body }): Question => ({ method: 'POST', path: url, headers, body })) as [Question];
+    const [secretHex, nowSeconds] = ['c7'.repeat(32), 1_800_000_000];
+    expect([asked.path, asked.body]).toEqual(['/v1/price', '{"path":"/a"}']);
+    expect(isFromGateway(asked, secretHex, nowSeconds)).toBe(true);
+    expect(isFromGateway(asked, 'c8'.repeat(32), nowSeconds)).toBe(false);
+    expect(isFromGateway(asked, secretHex, nowSeconds + 61)).toBe(false);
+    const others = [{ path: '/v1/other' }, { body: '{"path":"/b"}' }, { method: 'PUT' }, { headers: {} }];
+    for (const other of others) expect(isFromGateway({ ...asked, ...other }, secretHex, nowSeconds)).toBe(false);
     expect(new Set(seen.map(({ headers }) => headers['x-l402-pricing-nonce'])).size).toBe(2);
-    expect(seen[0]!.headers['x-l402-pricing-time']).toBe('1800000000');
   });
 
   it('M26: an answer is used again for exactly the same question, and no longer than it may be', async () => {

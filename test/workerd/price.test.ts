@@ -255,6 +255,7 @@ describe('a price by a pricing service', () => {
   it.each<[string, () => Response | Promise<Response>]>([
     ['is down', () => Promise.reject(new Error('connection refused'))],
     ['answers 500', () => new Response('{"price_msat":"1000"}', { status: 500 })],
+    ['answers 404', () => new Response('{"price_msat":"1000"}', { status: 404 })],
     ['redirects', () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test/' } })],
     ['answers no JSON', () => new Response('1000')],
     ['answers a number', () => answering(1000)],
