@@ -21,7 +21,7 @@ export type Forwarded =
   | { readonly kind: 'timed_out' }
   | { readonly kind: 'given_up' }
   /** The client sent more than it had declared, and was priced for. */
-  | { readonly kind: 'too_long' };
+  | { readonly kind: 'body_too_large' };
 
 /** Sends the request on; settles when the head of the answer is there. `giveUp` ends the wait from outside. */
 export async function forward(
@@ -45,7 +45,7 @@ export async function forward(
   try {
     return { kind: 'answered', response: await origin(upstream) };
   } catch {
-    if (sent.isTooLong()) return { kind: 'too_long' };
+    if (sent.isTooLong()) return { kind: 'body_too_large' };
     if (giveUp?.aborted === true) return { kind: 'given_up' };
     return limit.signal.aborted ? { kind: 'timed_out' } : { kind: 'unreachable' };
   } finally {

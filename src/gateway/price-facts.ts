@@ -15,11 +15,10 @@ export function readPriceFacts(
   { method, host, path, query }: RequestFacts,
   { names, headers }: { names: FactNames; headers: Headers },
 ): Result<PriceFacts, GatewayRefusal> {
-  const ambiguous = (detail: string) => refuse({ code: 'parameter_ambiguous', detail } as const);
   const parameters = names.parameters === undefined ? readEveryParameter(query) : readParameters(query, names.parameters);
-  if (!parameters.ok) return ambiguous(parameters.refusal);
+  if (!parameters.ok) return refuse({ code: 'parameter_ambiguous', detail: parameters.refusal });
   const fields = readHeaders(headers, names.headers);
-  if (!fields.ok) return ambiguous(fields.refusal);
+  if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
   const parts = splitPath(path);
   const facts: PriceFacts = {
     method: method === 'HEAD' ? 'GET' : method,

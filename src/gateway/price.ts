@@ -84,7 +84,7 @@ export function workOutPrice(price: FormulaPrice, facts: RequestFacts, request: 
   if (price.kind === 'size') return priceSize(price, request);
   const { from, name } = price.input;
   const read = from === 'parameter' ? readParameters(facts.query, [name]) : readHeaders(request.headers, [name]);
-  if (!read.ok) return refuse({ code: 'parameter_ambiguous', detail: read.refusal });
+  if (!read.ok) return refuse({ code: `${from}_ambiguous`, detail: read.refusal });
   const value = read.value.get(name);
   if (value === undefined) return notSold(`the ${from} ${name} decides the price and is missing`);
   const inputs = [from, name, value];

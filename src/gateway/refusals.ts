@@ -41,6 +41,12 @@ const GATEWAY = {
     title: 'Ambiguous parameter',
     hint: 'Send each parameter that decides the price once, under its literal name.',
   },
+  header_ambiguous: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Ambiguous header',
+    hint: 'Send each header field that decides the price once, under its literal name, with its value exactly as documented.',
+  },
   price_input_invalid: {
     ...MALFORMED,
     status: 400,
@@ -48,13 +54,18 @@ const GATEWAY = {
     hint: 'Send what decides the price (a parameter, a header, the body) with a value that is sold; the detail says which.',
   },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  body_too_large: {
+    ...MALFORMED,
+    status: 413,
+    title: 'Body too large',
+    hint: 'Send a smaller body. With a Content-Length, a body that is too large is refused before it costs anything.',
+  },
   length_required: {
     ...MALFORMED,
     status: 411,
     title: 'Length required',
     hint: 'The price depends on the size of the body: send Content-Length, without a transfer coding.',
   },
-  body_too_large: { ...MALFORMED, status: 413, title: 'Body too large', hint: 'Send a body within the limit that the detail names.' },
   header_too_large: { ...MALFORMED, status: 431, title: 'Credentials too large', hint: 'Send at most four tokens of at most 4 KiB.' },
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },

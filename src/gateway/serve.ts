@@ -76,7 +76,7 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
       return 'release';
     case 'given_up':
     // The origin had all that was priced, and may have done the work.
-    case 'too_long':
+    case 'body_too_large':
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;
@@ -97,7 +97,7 @@ async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: Gate
 function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
   const left = { fields: { remaining }, headers: { 'l402-remaining': String(remaining) } };
-  if (forwarded.kind === 'too_long') {
+  if (forwarded.kind === 'body_too_large') {
     log('refusal', { code: 'body_too_large' });
     const detail = 'the body is longer than its Content-Length; what was paid for has been sent on, and the call is counted';
     return problem({ code: 'body_too_large', detail }, { docsUrl: settings.docsUrl, method, ...left });

@@ -64,7 +64,7 @@ describe('a priced header, over the wire', () => {
       { 'X-Model': 'small', connection: 'close, X-Model' },
     ]) {
       const answer = await send({ target: '/header', headers: { ...headers, authorization } });
-      expect([answer.status, answer.body.includes('"parameter_ambiguous"')], JSON.stringify(headers)).toEqual([400, true]);
+      expect([answer.status, answer.body.includes('"header_ambiguous"')], JSON.stringify(headers)).toEqual([400, true]);
     }
     expect(system.origin.seen.some(({ url }) => url === '/header')).toBe(false);
   });

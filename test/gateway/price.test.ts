@@ -109,7 +109,7 @@ describe('a price by formula', () => {
     ['with letters that are not ASCII', [['x-model', 'smäll']]],
   ])('M26: a priced header is refused %s', async (_, headers) => {
     expect(await openCounter({ price: { header: 'x-model', sats: { small: 1, large: 20 } } }).price('/a', { headers })).toBe(
-      'parameter_ambiguous',
+      'header_ambiguous',
     );
   });
 

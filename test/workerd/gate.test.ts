@@ -205,6 +205,7 @@ describe('every refusal', () => {
     const bounds = { minSats: 1, maxSats: 9 };
     const routes = [
       { match: 'GET /count', price: { parameter: 'n', unitSats: 1, max: 9 } },
+      { match: 'GET /header', price: { header: 'x-n', unitSats: 1, max: 9 } },
       { match: 'POST /size', price: { perKibibyteSats: 1 }, ...bounds },
       { match: 'GET /function', price: () => 0n, ...bounds },
     ];
@@ -213,6 +214,7 @@ describe('every refusal', () => {
     const reason = (path: string, init: RequestInit = {}) => reasonOf(path, init, { settings: priced.value.settings });
     const post = (length: string) => ({ method: 'POST', body: 'x', headers: { 'content-length': length } });
     expect(await reason('/count?n=10')).toBe('price_input_invalid');
+    expect(await reason('/header', { headers: { 'x-n': '1, 2' } })).toBe('header_ambiguous');
     expect(await reason('/size', post('unknown'))).toBe('length_required');
     expect(await reason('/size', post('9217'))).toBe('body_too_large');
     expect(await reason('/function')).toBe('price_unavailable');

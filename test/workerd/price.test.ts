@@ -111,7 +111,7 @@ describe('a price that depends on the request', () => {
         ['connection', 'x-model'],
       ],
     ];
-    for (const headers of tricks) expect(await door.price('/header', { headers })).toBe('parameter_ambiguous');
+    for (const headers of tricks) expect(await door.price('/header', { headers })).toBe('header_ambiguous');
     expect(door.minted()).toBe(0);
   });
 });
