@@ -59,6 +59,20 @@ export interface Claims {
   readonly reserve: (order: ClaimOrder) => Promise<ClaimAnswer>;
 }
 
+/** What a pricing service is asked: all that it is told, so that the question is the key of a cache (M26). */
+export interface PriceQuestion {
+  /** An address, or the name of a service binding. */
+  readonly service: string;
+  /** JSON. */
+  readonly body: string;
+  readonly timeoutMs: number;
+  /** How long an answer may be used again; 0 is never. */
+  readonly cacheSeconds: number;
+}
+
+/** Asks a seller's pricing service. Throws when it cannot be asked or its answer is none. */
+export type Pricing = (question: PriceQuestion) => Promise<Msat>;
+
 /** Sends a request to the origin; rejects when no answer comes. */
 export type Origin = (request: Request) => Promise<Response>;
 

@@ -8,6 +8,7 @@ import { readCredentials, verifyCredential } from '#schemes/l402.ts';
 import { type Charge, type Grant, type Quote } from '#schemes/scheme.ts';
 import { type Lease } from '../ports.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type HeldBody } from './held-body.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
@@ -15,7 +16,14 @@ import { quoteRequest } from './routes.ts';
 
 export type Admission =
   | { readonly kind: 'free'; readonly match: string }
-  | { readonly kind: 'enter'; readonly quote: Quote; readonly grant: Grant; readonly callId: string; readonly use: Use | undefined }
+  | {
+      readonly kind: 'enter';
+      readonly quote: Quote;
+      readonly grant: Grant;
+      readonly callId: string;
+      readonly use: Use | undefined;
+      readonly body: HeldBody | undefined;
+    }
   | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
@@ -35,12 +43,14 @@ export interface Use {
   readonly remaining: Remaining;
 }
 
-/** Decides about a request. */
-export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admission> {
-  const quoted = quoteRequest(deps.settings.routes, facts);
+/** Decides about a request. Its headers and body are looked at only where the price depends on them. */
+export async function admit(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Admission> {
+  const { pricing, wait, log } = deps;
+  const quoting = quoteRequest(deps.settings.routes, facts, { request, pricing, wait, log });
+  const quoted = quoting instanceof Promise ? await quoting : quoting;
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   if (quoted.value.kind === 'free') return quoted.value;
-  const { quote } = quoted.value;
+  const { quote, body } = quoted.value;
   const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
 
   const credentials = readCredentials(facts.credentials, facts.metadataCredential);
@@ -64,7 +74,7 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
     const { charge } = grant.value;
     const reservationId = formatHex(random(16));
     const enter = (use: Use | undefined): Admission => {
-      return { kind: 'enter', quote, grant: grant.value, callId: nameCall(grant.value, reservationId), use };
+      return { kind: 'enter', quote, grant: grant.value, callId: nameCall(grant.value, reservationId), use, body };
     };
     if (charge === undefined) return enter(undefined);
     const claimed = await claim(grant.value, { charge, reservationId }, deps);

@@ -19,7 +19,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerPreflight(request);
-  const admission = await admit(facts, deps);
+  const admission = await admit(request, facts, deps);
   switch (admission.kind) {
     case 'free':
       return pass(request, facts, deps);

@@ -34,7 +34,7 @@ export function serve(
 
 /** A pass is not used up: there is nothing to record. */
 async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts, paid: paidHeaders(entry) }, deps);
+  const forwarded = await forward(request, { facts, paid: paidHeaders(entry), held: entry.body }, deps);
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
   return answerUnanswered(forwarded, { method: facts.method, payment: { fate: 'released', remaining: undefined } }, deps);
 }
@@ -84,14 +84,15 @@ async function forwardWatched(
   deps: GateDeps,
 ): Promise<Forwarded> {
   const paid = paidHeaders(entry);
+  const { body: held } = entry;
   // Where the time limit comes first there is nothing to watch for.
-  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, { facts, paid }, deps);
+  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, { facts, paid, held }, deps);
   const done = new AbortController();
   const giveUp = new AbortController();
   const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
   request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
   try {
-    return await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
+    return await forward(request, { facts, paid, giveUp: giveUp.signal, held }, deps);
   } finally {
     request.signal.removeEventListener('abort', giveUpWhenGone);
     done.abort();
@@ -109,6 +110,8 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
     case 'timed_out':
       return 'release';
     case 'given_up':
+    // The origin had all that was priced, and may have done the work.
+    case 'body_too_large':
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;

@@ -21,15 +21,21 @@ export interface PaymentState {
 
 const ORIGIN_RETRY_SECONDS = 5;
 
+const FAILURES: Readonly<Record<Unanswered['kind'], { readonly code: SituationCode; readonly detail: string }>> = {
+  unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
+  timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
+  given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
+  body_too_large: { code: 'body_too_large', detail: 'the body is longer than its Content-Length; what was paid for has been sent on' },
+};
+
 /** Says that the origin did not answer; of a paid call also what became of the payment. */
 export function answerUnanswered(
   { kind }: Unanswered,
   { method, payment }: { method: string; payment?: PaymentState },
   { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
 ): Response {
-  const code: SituationCode = kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
+  const { code, detail } = FAILURES[kind];
   log('refusal', { code });
-  const detail = kind === 'unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
   const retryAfterSeconds = payment?.fate === 'in_doubt' ? settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS : ORIGIN_RETRY_SECONDS;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };

@@ -41,6 +41,7 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
     hmac,
+    pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
     clock,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
@@ -234,6 +235,25 @@ describe('every refusal', () => {
     const { code } = await unconfigured.json<{ code: SituationCode }>();
     expect([unconfigured.status, code]).toEqual([500, 'config_invalid']);
     produced.add(code);
+  });
+
+  it('M17 M26: a price that cannot be worked out is told as what is missing, never guessed', async () => {
+    const bounds = { minSats: 1, maxSats: 9 };
+    const routes = [
+      { match: 'GET /count', price: { parameter: 'n', unitSats: 1, max: 9 } },
+      { match: 'GET /header', price: { header: 'x-n', unitSats: 1, max: 9 } },
+      { match: 'POST /size', price: { perKibibyteSats: 1 }, ...bounds },
+      { match: 'GET /function', price: () => 0n, ...bounds },
+    ];
+    const priced = readConfig({ routes }, { ...VARIABLES, ORIGIN_URL: 'http://127.0.0.1:1' });
+    if (!priced.ok) throw new Error(priced.refusal.join('; '));
+    const reason = (path: string, init: RequestInit = {}) => reasonOf(path, init, { settings: priced.value.settings });
+    const post = (length: string) => ({ method: 'POST', body: 'x', headers: { 'content-length': length } });
+    expect(await reason('/count?n=10')).toBe('price_input_invalid');
+    expect(await reason('/header', { headers: { 'x-n': '1, 2' } })).toBe('header_ambiguous');
+    expect(await reason('/size', post('unknown'))).toBe('length_required');
+    expect(await reason('/size', post('9217'))).toBe('body_too_large');
+    expect(await reason('/function')).toBe('price_unavailable');
   });
 
   afterAll(() => {
