@@ -45,7 +45,7 @@ describe('a key that nobody knows', () => {
   it('a value of the wrong kind is answered with what is right, and never with the value', () => {
     const problems = problemsOf({ epochHours: 'secret', graceHours: 0, claimShardBits: 99 }, { ...VARIABLES, NETWORK: 'moon' });
     expect(problems).toEqual([
-      'NETWORK: one of: mainnet, testnet, signet, regtest, simnet',
+      'NETWORK: missing, or none of: mainnet, testnet, signet, regtest, simnet',
       'epochHours: missing, or not of the kind: number',
       'graceHours: at least 1',
       'claimShardBits: at most 16',
