@@ -63,6 +63,12 @@ export interface KeyRing {
   readonly epochKeys: EpochKeys;
 }
 
+/** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
+export interface ClientKey {
+  readonly key: string;
+  readonly group?: string;
+}
+
 export type LogValue = string | number | boolean | null | undefined;
 
 /** One structured line. Never a secret: no credential, preimage, token, key, query or body. */
