@@ -30,6 +30,15 @@ export interface RateDecision {
   readonly logs?: readonly RateLog[];
 }
 
+/** A bound and what is counted under it. */
+export interface RateCheck {
+  readonly key: string;
+  readonly bound: RateBound;
+}
+
+/** What a caller gets to know. */
+export type RateAnswer = Omit<RateDecision, 'logs'>;
+
 /** The largest limit of a window: the log of one takes 80 KB then. */
 export const LARGEST_RATE = 10_000;
 
