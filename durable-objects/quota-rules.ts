@@ -91,8 +91,8 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: nu
     limited.map(({ tally, bounds }) => ({ log: tally.requests, bound: bounds.requests! })),
     nowMs,
   );
+  if (!requests.allowed) return refuseAsk('requests', requests.retryAfterSeconds);
   const own = live[0]?.bounds.requests === undefined ? [] : [{ policy: 'requests' as const, ...requests.readings[0]! }];
-  if (!requests.allowed) return refuseAsk('requests', { retryAfterSeconds: requests.retryAfterSeconds, readings: own });
   const counted = live.map((level): QuotaLevel => {
     const log = requests.logs?.[limited.indexOf(level)];
     if (log === undefined) return level;
@@ -105,13 +105,7 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: nu
 
   const waits = counted.map((level) => challengeWaitMs(level, nowMs));
   const waitMs = Math.max(...waits);
-  if (waitMs > 0) {
-    const retryAfterSeconds = seconds(waitMs);
-    return refuseAsk('challenges', {
-      retryAfterSeconds,
-      readings: [...own, { policy: 'challenges', remaining: 0, resetSeconds: retryAfterSeconds }],
-    });
-  }
+  if (waitMs > 0) return refuseAsk('challenges', seconds(waitMs));
   const challenge = { id: ask.challengeId, atMs: nowMs, endsAtMs: nowMs + ask.challengeMs };
   const tallies = counted.map(({ tally }) =>
     keep(tally, { challenges: [...tally.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
@@ -139,8 +133,9 @@ export function weighTally({ requests, challenges, free }: Tally): number {
   return 1 + requests.length + challenges.length + free.length;
 }
 
-function refuseAsk(by: 'requests' | 'challenges', answer: { retryAfterSeconds: number; readings: readonly QuotaReading[] }): QuotaDecision {
-  return { answer: { kind: 'refused', by, ...answer } };
+/** Says only what was exceeded, and not whether it was the client's own bound: how busy others are is nobody's business. */
+function refuseAsk(by: 'requests' | 'challenges', retryAfterSeconds: number): QuotaDecision {
+  return { answer: { kind: 'refused', by, retryAfterSeconds, readings: [{ policy: by, remaining: 0, resetSeconds: retryAfterSeconds }] } };
 }
 
 function cleanTally(tally: Tally, nowMs: number): Tally {

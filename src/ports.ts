@@ -5,14 +5,21 @@
 import { type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
-import { type ClientKey, type PaidChallenge, type QuotaAnswer, type QuotaAsk, type QuotaBounds } from '#durable-objects/quota-rules.ts';
-import { type RateAnswer, type RateBound, type RateCheck } from '#durable-objects/rate-rules.ts';
+import {
+  type ClientKey,
+  type PaidChallenge,
+  type QuotaAnswer,
+  type QuotaAsk,
+  type QuotaBounds,
+  type QuotaReading,
+} from '#durable-objects/quota-rules.ts';
+import { type RateAnswer, type RateBound, type RateCheck, type RateReading } from '#durable-objects/rate-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
-export type { ClientKey, Hmac, Maintenance, OriginOutcome, QuotaBounds, RateAnswer, RateBound, RateCheck };
+export type { ClientKey, Hmac, Maintenance, OriginOutcome, QuotaBounds, QuotaReading, RateBound, RateReading };
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
