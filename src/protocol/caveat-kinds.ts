@@ -20,7 +20,7 @@ import {
   type CountLimit,
 } from './caveat-values.ts';
 import { parseMsat } from './msat.ts';
-import { isInNetwork, isPartOf, parseAddress, parseNetwork, type Network } from './network.ts';
+import { cidrContains, cidrCovers, parseAddress, parseCidr, type Cidr } from './cidr.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { parseServices } from './services.ts';
 
@@ -139,11 +139,11 @@ const KINDS = index([
       const address = clientAddress === undefined ? undefined : parseAddress(clientAddress);
       if (address === undefined)
         return no('caveat_client', 'the token was narrowed to some networks, and where this came from is not known');
-      return networks.some((network) => isInNetwork(address, network))
+      return networks.some((network) => cidrContains(network, address))
         ? undefined
         : no('caveat_client', 'the token was narrowed to other networks');
     },
-    narrows: (before, now) => now.every((network) => before.some((whole) => isPartOf(network, whole))),
+    narrows: (before, now) => now.every((network) => before.some((whole) => cidrCovers(whole, network))),
   }),
   kind('request', {
     parse: parseRequestDigest,
@@ -194,12 +194,12 @@ function parseCapabilities(text: string): ReadonlySet<string> {
   return new Set(text === '' ? [] : text.split(','));
 }
 
-function parseNetworks(text: string): readonly Network[] | undefined {
+function parseNetworks(text: string): readonly Cidr[] | undefined {
   const texts = text.split(',', MOST_LISTED + 1);
   if (texts.length > MOST_LISTED) return undefined;
-  const networks: Network[] = [];
+  const networks: Cidr[] = [];
   for (const one of texts) {
-    const network = parseNetwork(one);
+    const network = parseCidr(one);
     if (network === undefined) return undefined;
     networks.push(network);
   }

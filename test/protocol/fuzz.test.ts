@@ -26,7 +26,7 @@ import { decodeIdentifier, encodeIdentifier } from '#protocol/identifier.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { decodeMacaroon, encodeMacaroon, formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
-import { parseAddress, parseNetwork } from '#protocol/network.ts';
+import { parseAddress, parseCidr } from '#protocol/cidr.ts';
 import { parseServices } from '#protocol/services.ts';
 import { readTerms } from '#protocol/terms.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
@@ -55,7 +55,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseCallLimit,
   parseMsatLimit,
   parseAddress,
-  parseNetwork,
+  parseCidr,
   parseServices,
   parsePreimage,
   parseToken,

@@ -8,6 +8,7 @@ export const BUNDLES = {
   test: 'dist/test/test/test-worker.js',
   neighbour: 'dist/test/neighbour/neighbour-worker.js',
   priced: 'dist/test/priced/priced-worker.js',
+  fence: 'dist/test/fence/fence-worker.js',
 } as const;
 
 /** Runs once before the suite. */
@@ -16,4 +17,5 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/priced', entry: 'test/workerd/entries/priced-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/fence', entry: 'test/workerd/entries/fence-worker.ts' });
 }
