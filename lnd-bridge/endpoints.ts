@@ -7,6 +7,7 @@ import { type Network } from '#protocol/invoice.ts';
 import { type Msat, parseMsat } from '#protocol/msat.ts';
 import { type BridgeAnswer, formatNodeAnswer, formatRefusal } from './answers.ts';
 import { HealthAnswer, LookupAnswer, MintAnswer, MintRequest } from './contract.ts';
+import { describeFault } from './fault-text.ts';
 import { parseJson } from './http-listener.ts';
 import { findMintedFlaw } from './minted-check.ts';
 import { type Clock, type LightningNode, type Log, type NodeRefusal } from './ports.ts';
@@ -65,12 +66,6 @@ export async function answerHealth({ node, log }: EndpointOptions): Promise<Brid
   });
   const answer = formatNodeAnswer(HealthAnswer, { status, network: node.network, backend: node.kind });
   return status === 'ok' ? answer : { ...answer, status: 503, headers: { 'retry-after': '5' } };
-}
-
-/** A fault's kind and words for the log. Node libraries put requests into their errors, so whatever looks like a secret is cut out. */
-export function describeFault(error: unknown): { name: string; message: string } {
-  if (!(error instanceof Error)) return { name: 'unknown', message: '' };
-  return { name: error.name, message: error.message.slice(0, 500).replace(/[A-Za-z0-9+/_=-]{24,}/g, '[cut]') };
 }
 
 async function askNode(log: Log, ask: () => Promise<BridgeAnswer>): Promise<BridgeAnswer> {

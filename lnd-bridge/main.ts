@@ -3,7 +3,7 @@
  * Exits 2 when the settings are wrong, 1 when it cannot start, 0 after SIGINT or SIGTERM.
  */
 import { type BridgeConfig, readConfig } from './config.ts';
-import { describeFault } from './endpoints.ts';
+import { describeFault } from './fault-text.ts';
 import { type Log } from './ports.ts';
 import { startBridge } from './start.ts';
 
