@@ -38,7 +38,7 @@ export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds
       return await ask();
     } catch (error) {
       log({ event: 'fault', ...describeFault(error) });
-      return refuse({ code: 'node_unavailable', fault: 'node_error', detail: 'the Lightning node does not answer' });
+      return refuse({ code: 'node_unavailable', detail: 'the Lightning node does not answer' });
     }
   }
 

@@ -98,7 +98,7 @@ export type Random = (length: number) => Uint8Array;
 
 /** One line of the log. Built from names, numbers and payment hashes; never from a body, a header or a secret. */
 export interface LogEntry {
-  readonly event: 'invoice_minted' | 'request_refused' | 'fault';
+  readonly event: 'invoice_minted' | 'answer_lost' | 'request_refused' | 'node_failed' | 'node_finding' | 'breaker_opened' | 'fault';
   readonly [field: string]: string | number;
 }
 
