@@ -4,7 +4,7 @@
  * kind is an error. No effects.
  */
 import * as z from 'zod';
-import { parseBase64 } from '#protocol/bytes.ts';
+import { parseBase64, parseHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readClnrest, readLndConnect } from './connection-strings.ts';
 import { type NodeSettings } from './nodes/open-node.ts';
@@ -24,10 +24,11 @@ const certificates = z
   .string()
   .max(LARGEST_CERTIFICATE, 'is too large for a certificate')
   .transform((value, context): TlsPin => {
-    const der = value.includes('-----BEGIN') ? undefined : parseBase64(value.trim());
+    // DER starts with the byte 30, so its base64 starts with "M", and hex never does.
+    const der = value.includes('-----BEGIN') ? undefined : (parseHex(value.trim()) ?? parseBase64(value.trim()));
     const pin = readCertificates(der ?? value);
     if (pin !== undefined) return pin;
-    context.addIssue('must be a certificate: PEM, or DER in base64');
+    context.addIssue('must be a certificate: PEM, or DER in base64 or hex');
     return z.NEVER;
   });
 const fingerprint = z.string().transform((value, context): TlsPin => {

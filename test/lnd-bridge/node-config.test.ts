@@ -80,9 +80,9 @@ describe('the settings of a real node', () => {
       expect(nodes({ ...remote, BRIDGE_NODE_URL: `http://${host}:9740` })).toHaveLength(1);
   });
 
-  test('a certificate is read as PEM or as DER in base64, and one pin is enough', () => {
+  test('a certificate is read as PEM, or as DER in base64 or hex, and one pin is enough', () => {
     const der = Buffer.from(CERTIFICATE.der).toString('base64');
-    for (const text of [CERTIFICATE.certPem, der]) {
+    for (const text of [CERTIFICATE.certPem, der, Buffer.from(CERTIFICATE.der).toString('hex')]) {
       const [node] = nodes({ ...LND, BRIDGE_NODE_CERT: text });
       expect(node!.pin!.sha256.map((hash) => Buffer.from(hash).toString('hex'))).toEqual([CERTIFICATE.sha256Hex]);
     }
