@@ -19,6 +19,8 @@ export interface NodeRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal;
+  /** Never sent twice, since the node would do it twice. */
+  readonly isOnce?: boolean;
   /** Waits as long as the signal lets it. */
   readonly isLongPoll?: boolean;
   /** Reads a stream line by line until this says so; the answer is that line. */
@@ -102,8 +104,8 @@ export function createNodeClient({ url, pin, timeoutMs, maxConnections }: NodeCl
 
   async function send(request: NodeRequest): Promise<Result<NodeReply, NodeRefusal>> {
     const first = await sendOnce(request);
-    // A kept connection that the node had already closed: nothing was read of it, and every call here may come twice.
-    return first.isStale ? (await sendOnce(request)).result : first.result;
+    // A kept connection that the node had already closed, most likely before it read anything.
+    return first.isStale && request.isOnce !== true ? (await sendOnce(request)).result : first.result;
   }
 
   return {

@@ -51,9 +51,10 @@ export function createPhoenixdNode(options: PhoenixdOptions): LightningNode {
   const { client, network, settlement, clock, wait, password } = options;
   const authorization = `Basic ${formatBase64(encodeAscii(`l402:${password}`))}`;
 
+  /** Never twice: there is nothing about an order by which phoenixd would know it again. */
   function post(path: string, form: Readonly<Record<string, string>>): Promise<Result<NodeReply, NodeRefusal>> {
     const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' };
-    return client.send({ method: 'POST', path, headers, body: new URLSearchParams(form).toString() });
+    return client.send({ method: 'POST', isOnce: true, path, headers, body: new URLSearchParams(form).toString() });
   }
 
   async function get<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<Result<z.infer<Schema>, NodeRefusal>> {

@@ -137,6 +137,21 @@ describe.each(BACKENDS)('F1 F5 the wire of the %s backend', (kind) => {
     expect(await node.inspect()).toContainEqual(expect.objectContaining({ severity: 'problem', code: 'unreachable' }));
   });
 
+  test('a kept connection that the node has closed costs no order, and makes no second invoice', async () => {
+    const { node, ledger, server } = await startBackend(kind);
+    await mint(node);
+    ledger.troubles.hangUpAt = { path: /invoice$|^\/v1\/invoices$/, times: 1 };
+    const minted = await node.mint(order());
+    const asked = server.calls.filter((call) => /^POST \/(v1\/invoices?|createinvoice)$/.test(call)).length;
+    // phoenixd would not know the order again, so it is not sent twice.
+    if (kind === 'phoenixd') expect([minted, asked]).toMatchObject([down('unreachable'), 2]);
+    else expect([minted.ok, asked]).toEqual([true, 3]);
+    const lookUp = () => node.lookUp(ledger.invoices[0]!.paymentHashHex);
+    await lookUp();
+    ledger.troubles.hangUpAt = { path: /./, times: 1 };
+    expect(await lookUp()).toMatchObject({ ok: true, value: { state: 'open' } });
+  });
+
   test('keeps its connections and takes no more than allowed', async () => {
     const { node, server, ledger } = await startBackend(kind);
     await Promise.all(Array.from({ length: 40 }, () => mint(node)));

@@ -51,6 +51,8 @@ export interface Troubles {
   silent?: boolean | undefined;
   /** Breaks the connection instead of answering. */
   hangUp?: boolean | undefined;
+  /** The same for so many calls to this path. */
+  hangUpAt?: { readonly path: RegExp; times: number } | undefined;
 }
 
 export interface TestLedger {
@@ -170,7 +172,10 @@ export async function serveTestNode(
     calls.push(`${request.method} ${url.pathname}`);
     if (chunks.length > 0) bodies.push(Buffer.concat(chunks).toString());
     if (ledger.troubles.silent) return;
-    if (ledger.troubles.hangUp) {
+    const { hangUpAt } = ledger.troubles;
+    const isHungUp = hangUpAt !== undefined && hangUpAt.times > 0 && hangUpAt.path.test(url.pathname);
+    if (isHungUp) hangUpAt.times -= 1;
+    if (ledger.troubles.hangUp || isHungUp) {
       request.socket.destroy();
       return;
     }
