@@ -13,6 +13,7 @@ import { createHttpListener, readBody } from './http-listener.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodePool, type NodeEntry } from './node-pool.ts';
 import { type Clock, type Log } from './ports.ts';
+import { createRefusalLog } from './refusal-log.ts';
 import { checkRequest, signAnswer } from './request-auth.ts';
 
 export interface BridgeOptions {
@@ -104,11 +105,14 @@ export function createBridge(config: ServerConfig, { nodes, log, clock }: Bridge
     }
   }
 
+  const refusals = createRefusalLog({ log, clock });
   const listener = createHttpListener({
     async handle(request) {
       const answer = await handle(request);
-      if (answer?.refused !== undefined) metrics.countRefusal(answer.refused);
-      if (answer?.refused !== undefined) log({ event: 'request_refused', code: answer.refused, status: answer.status });
+      if (answer?.refused !== undefined) {
+        metrics.countRefusal(answer.refused);
+        refusals.note({ code: answer.refused, status: answer.status });
+      }
       return answer;
     },
     onFault(error) {
@@ -121,7 +125,7 @@ export function createBridge(config: ServerConfig, { nodes, log, clock }: Bridge
       for (const paymentHashHex of minted) log({ event: 'answer_lost', paymentHashHex });
     },
   });
-  return { listen: () => listener.listen(config), close: () => listener.close() };
+  return { listen: () => listener.listen(config), close: () => listener.close().finally(refusals.flush) };
 }
 
 type SignedRoute =

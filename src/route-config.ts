@@ -4,11 +4,14 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
+import { AccessSchema, readAccess } from './access-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
 import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { msat, msatFromSats, type Msat } from '#protocol/msat.ts';
+import { formatAccess } from '#protocol/access.ts';
+import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
@@ -29,26 +32,31 @@ export const RouteSchema = z.strictObject({
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
   /** Stands in the invoice, so that the payer's wallet shows it. */
   description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),
-  /** One of these four: a price in satoshi or millisatoshi, free, or closed. */
+  /** One of these four, or a price that depends on the request: a price in satoshi or millisatoshi, free, or closed. */
   priceSats: z.optional(z.number()),
   priceMsat: z.optional(z.int()),
   free: z.optional(z.literal(true)),
   closed: z.optional(z.literal(true)),
-  /** What one payment buys. One call is all there is so far. */
-  access: z.optional(z.literal('call')),
+  ...PRICE_KEYS,
+  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
+  access: z.optional(AccessSchema),
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
 /** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
 export function everythingAt(priceSats: number): readonly Route[] {
-  const prepared = prepareRoutes([{ match: '/*', service: 'api', priceSats, description: 'API call' }]);
+  const everything = { match: '/*', service: 'api', priceSats, description: 'API call' };
+  const prepared = prepareRoutes([everything], { smallestInvoiceMsat: 1n });
   if (!prepared.ok) throw new RangeError(`priceSats: ${prepared.refusal.join(', ')}`);
   return prepared.value;
 }
 
 /** Compiles routes, or lists what is wrong with each. */
-export function prepareRoutes(written: readonly RouteConfig[]): Result<readonly Route[], readonly string[]> {
+export function prepareRoutes(
+  written: readonly RouteConfig[],
+  { smallestInvoiceMsat }: { smallestInvoiceMsat: bigint },
+): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
   for (const [index, route] of written.entries()) {
@@ -56,33 +64,37 @@ export function prepareRoutes(written: readonly RouteConfig[]): Result<readonly 
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
     const parameters = new Map(Object.entries(route.query ?? {}));
     const place = { match: route.match, host: route.host, parameters };
-    const sale = readSale(route, describeRoute(place));
-    if (!sale.ok) problems.push(`routes.${index}${sale.refusal}`);
+    const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
+    if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
     if (pattern.ok && sale.ok) routes.push({ ...place, pattern: pattern.value, sale: sale.value });
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);
 }
 
-function readSale(route: RouteConfig, place: string): Result<Sale, string> {
-  const ways = (['priceSats', 'priceMsat', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
-  if (ways.length !== 1) return refuse(': exactly one of priceSats, priceMsat, free, closed');
+function readSale(
+  route: RouteConfig,
+  { place, smallestInvoiceMsat }: { place: string; smallestInvoiceMsat: bigint },
+): Result<Sale, readonly string[]> {
+  const ways = (['priceSats', 'priceMsat', 'price', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
+  if (ways.length !== 1) return refuse([': exactly one of priceSats, priceMsat, price, free, closed']);
+  const stray = (['minSats', 'maxSats', 'priceFacts'] as const).filter((key) => route[key] !== undefined && route.price === undefined);
+  if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
   if (route.free === true) return accept({ kind: 'free' });
   if (route.closed === true) return accept({ kind: 'closed' });
-  const priceMsat = readPrice(route);
-  if (priceMsat === undefined) return refuse(`.${ways[0]}: more than 0, at most 21 million bitcoin, no part of a millisatoshi`);
+  const price = route.price === undefined ? readFixedPrice(route, smallestInvoiceMsat) : preparePrice(route, smallestInvoiceMsat);
+  if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  return accept({ kind: 'paid', service, tier, capabilities, priceMsat, description });
+  const access = readAccess(route.access);
+  if (!access.ok) return refuse([access.refusal]);
+  return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
 }
 
-function readPrice({ priceSats, priceMsat }: RouteConfig): Msat | undefined {
-  try {
-    const price = priceMsat === undefined ? msatFromSats(priceSats!) : msat(BigInt(priceMsat));
-    return price > 0n ? price : undefined;
-  } catch {
-    return undefined;
-  }
+function readFixedPrice({ priceSats, priceMsat }: RouteConfig, smallestInvoiceMsat: bigint): Result<Price, readonly string[]> {
+  const key = priceMsat === undefined ? 'priceSats' : 'priceMsat';
+  const price = parseAmount(priceMsat === undefined ? { sats: priceSats! } : { msat: priceMsat }, smallestInvoiceMsat);
+  return price.ok ? accept({ kind: 'fixed', priceMsat: price.value }) : refuse([`${key}: ${price.refusal}`]);
 }
 
 /** A service name for a route without one: readable, and the same for as long as the route matches the same (M4). */
@@ -95,17 +107,27 @@ function slugOf(match: string, place: string): string {
   return `r-${words}-${formatHex(sha256(new TextEncoder().encode(place)).slice(0, 4))}`.replace('--', '-');
 }
 
-/** A token is good for every route of its service and tier, so all of them must cost the same (M4). */
+/**
+ * A token is good for every route of its service and tier, so all of them must sell the same at the same price (M4). Only
+ * a balance is drawn from at different prices.
+ */
 function findPriceConflicts(routes: readonly Route[]): readonly string[] {
-  const prices = new Map<string, bigint>();
+  const sold = new Map<string, Extract<Sale, { kind: 'paid' }>>();
   const problems: string[] = [];
   for (const { sale, match } of routes) {
     if (sale.kind !== 'paid') continue;
     const name = `${sale.service}, tier ${sale.tier}`;
-    const price = prices.get(name) ?? sale.priceMsat;
-    prices.set(name, price);
-    if (price !== sale.priceMsat)
+    const first = sold.get(name) ?? sale;
+    sold.set(name, first);
+    if (describeAccess(first) !== describeAccess(sale)) {
+      problems.push(`routes: "${match}" has another access than an earlier route of service ${name}; another access is another tier`);
+    } else if (sale.access.kind !== 'credit' && !isSamePrice(first.price, sale.price)) {
       problems.push(`routes: "${match}" has another price than an earlier route of service ${name}; another price is another tier`);
+    }
   }
   return problems;
+}
+
+function describeAccess({ access, seconds }: Extract<Sale, { kind: 'paid' }>): string {
+  return `${formatAccess(access) ?? 'call'} ${seconds ?? ''}`;
 }

@@ -2,8 +2,12 @@
  * The request to the origin and the origin's answer, streamed. The origin never sees the credential, nor any header by
  * which a client could make it believe in another path, host or method than the one that was priced (M25, M27).
  */
+import { isOwn, STRIPPED } from './forwarded-headers.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type HeldBody } from './held-body.ts';
+import { remainingHeaders, type Remaining } from './remaining.ts';
 import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
+import { sendBody } from './sized-body.ts';
 
 /** What the origin may rely on about a paid call. */
 export interface PaidHeaders {
@@ -16,24 +20,14 @@ export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response }
   | { readonly kind: 'unreachable' }
   | { readonly kind: 'timed_out' }
-  | { readonly kind: 'given_up' };
-
-/** Hop by hop, ours, or a way to make the origin read another request than the one that was priced. */
-const STRIPPED: ReadonlySet<string> = new Set(
-  [
-    'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade',
-    'authorization l402-authorization',
-    'x-original-url x-original-uri x-rewrite-url x-forwarded-prefix x-forwarded-path x-forwarded-uri',
-    'x-http-method-override x-http-method x-method-override',
-    'x-forwarded-host x-forwarded-server x-host x-http-host-override forwarded',
-  ].flatMap((names) => names.split(' ')),
-);
-const OWN_PREFIXES = ['x-l402-', 'l402-'];
+  | { readonly kind: 'given_up' }
+  /** The client sent more than it had declared, and was priced for. */
+  | { readonly kind: 'body_too_large' };
 
 /** Sends the request on; settles when the head of the answer is there. `giveUp` ends the wait from outside. */
 export async function forward(
   request: Request,
-  { facts, paid, giveUp }: { facts: RequestFacts; paid?: PaidHeaders; giveUp?: AbortSignal },
+  { facts, paid, giveUp, held }: { facts: RequestFacts; paid?: PaidHeaders; giveUp?: AbortSignal; held?: HeldBody | undefined },
   { origin, settings, wait }: Pick<GateDeps, 'origin' | 'settings' | 'wait'>,
 ): Promise<Forwarded> {
   // The limit is on the head only: a body may stream for as long as it likes.
@@ -41,16 +35,18 @@ export async function forward(
   const limit = new AbortController();
   void wait(settings.originTimeoutSeconds * 1000, head.signal).then(() => limit.abort());
   giveUp?.addEventListener('abort', () => limit.abort(), { once: true, signal: head.signal });
+  const sent = sendBody(request.body, held);
   const upstream = new Request(`${settings.originUrl}${facts.path}${facts.query}`, {
     method: facts.method,
     headers: originHeaders(request.headers, { facts, paid }),
-    body: request.body,
+    body: sent.body,
     redirect: 'manual',
     signal: limit.signal,
   });
   try {
     return { kind: 'answered', response: await origin(upstream) };
   } catch {
+    if (sent.isTooLong()) return { kind: 'body_too_large' };
     if (giveUp?.aborted === true) return { kind: 'given_up' };
     return limit.signal.aborted ? { kind: 'timed_out' } : { kind: 'unreachable' };
   } finally {
@@ -75,15 +71,11 @@ function originHeaders(from: Headers, { facts, paid }: { facts: RequestFacts; pa
   return headers;
 }
 
-function isOwn(name: string): boolean {
-  return OWN_PREFIXES.some((prefix) => name.startsWith(prefix));
-}
-
 /** Fields by which a shared cache could be told to keep a paid answer. */
 const SHARED_CACHE_FIELDS = ['cdn-cache-control', 'cloudflare-cdn-cache-control', 'surrogate-control', 'expires'];
 
-/** The origin's answer to a paid call, made private, with what is left of the payment. */
-export function paidAnswer(response: Response, remaining: number): Response {
+/** The origin's answer to a paid call, made private, with what is left of the payment where that is known. */
+export function paidAnswer(response: Response, remaining: Remaining | undefined): Response {
   const headers = new Headers(response.headers);
   for (const name of Array.from(headers.keys())) if (isOwn(name)) headers.delete(name);
   for (const name of SHARED_CACHE_FIELDS) headers.delete(name);
@@ -92,7 +84,7 @@ export function paidAnswer(response: Response, remaining: number): Response {
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '' && !/^(public|private|s-maxage|immutable)\b/i.test(directive));
   headers.set('cache-control', ['private', ...directives].join(', '));
-  headers.set('l402-remaining', String(remaining));
+  if (remaining !== undefined) for (const [name, value] of Object.entries(remainingHeaders(remaining))) headers.set(name, value);
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

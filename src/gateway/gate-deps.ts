@@ -10,6 +10,7 @@ import {
   type Lightning,
   type Log,
   type Origin,
+  type Pricing,
   type Random,
   type Wait,
 } from '../ports.ts';
@@ -35,6 +36,7 @@ export interface GateDeps {
   readonly claims: Claims;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly pricing: Pricing;
   readonly origin: Origin;
   readonly clock: Clock;
   readonly random: Random;

@@ -10,8 +10,7 @@ import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { serve, type WaitUntil } from './serve.ts';
-
-const ORIGIN_RETRY_SECONDS = 5;
+import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUntil): Promise<Response> {
@@ -20,7 +19,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerPreflight(request);
-  const admission = await admit(facts, deps);
+  const admission = await admit(request, facts, deps);
   switch (admission.kind) {
     case 'free':
       return pass(request, facts, deps);
@@ -36,8 +35,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
 async function pass(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
   const forwarded = await forward(request, { facts }, deps);
   if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  const code = forwarded.kind === 'timed_out' ? 'origin_timeout' : 'origin_unreachable';
-  return refused({ code, detail: 'the origin gave no answer', retryAfterSeconds: ORIGIN_RETRY_SECONDS }, { method: facts.method, deps });
+  return answerUnanswered(forwarded, { method: facts.method }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

@@ -5,7 +5,7 @@
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining';
+const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {

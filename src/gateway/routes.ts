@@ -3,11 +3,15 @@
  * no sale and no free pass. A quote names what the price was asked for, so that a token can be held to it (M5). Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
+import { type Access } from '#protocol/access.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type Quote } from '#schemes/scheme.ts';
+import { type Msat } from '#protocol/msat.ts';
+import { type Offer, type Quote } from '#schemes/scheme.ts';
+import { askPrice, type PriceSources } from './ask-price.ts';
+import { type HeldBody } from './held-body.ts';
 import { foldPath } from './path.ts';
+import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
 import { readParameters } from './query.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
@@ -30,7 +34,10 @@ export type Sale =
       readonly service: string;
       readonly tier: number;
       readonly capabilities: readonly string[];
-      readonly priceMsat: Msat;
+      readonly price: Price;
+      /** What one payment buys, and for how long; without `seconds` for as long as any payment can be redeemed. */
+      readonly access: Access;
+      readonly seconds: number | undefined;
       readonly description: string;
     };
 
@@ -40,15 +47,24 @@ export interface RouteTable {
   readonly parameterNames: readonly string[];
 }
 
-export type Quoted = { readonly kind: 'free'; readonly match: string } | { readonly kind: 'paid'; readonly quote: Quote };
+export type Quoted =
+  | { readonly kind: 'free'; readonly match: string }
+  /** A price that depends on the body says how to send it on. */
+  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined };
+
+export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
 /** Puts routes in order for matching. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   return { routes, parameterNames: [...new Set(routes.flatMap(({ parameters }) => [...parameters.keys()]))] };
 }
 
-/** The price of a request, a free pass, or why it is not served. */
-export function quoteRequest({ routes, parameterNames }: RouteTable, facts: RequestFacts): Result<Quoted, GatewayRefusal> {
+/** The price of a request, a free pass, or why it is not served. A promise only where somebody has to be asked for the price. */
+export function quoteRequest(
+  { routes, parameterNames }: RouteTable,
+  facts: RequestFacts,
+  sources: PriceSources,
+): QuoteOutcome | Promise<QuoteOutcome> {
   const parts = splitPath(facts.path);
   const foldedParts = splitPath(foldPath(facts.path));
   const near = routes.filter(
@@ -72,21 +88,51 @@ export function quoteRequest({ routes, parameterNames }: RouteTable, facts: Requ
     case 'closed':
       return refuse({ code: 'route_closed', detail: 'this route is closed' });
     case 'paid':
-      return accept({ kind: 'paid', quote: quoteOf(route, route.sale) });
+      return quoteSale({ route, sale: route.sale }, facts, sources);
   }
 }
 
-const quotes = new WeakMap<Route, Quote>();
+interface Sold {
+  readonly route: Route;
+  readonly sale: Extract<Sale, { kind: 'paid' }>;
+}
 
-/** A fixed price has the same quote for every request of its route. */
-function quoteOf(route: Route, { kind: _kind, ...sale }: Extract<Sale, { kind: 'paid' }>): Quote {
-  const known = quotes.get(route);
-  if (known !== undefined) return known;
-  const inputs = JSON.stringify(['quote v1', describeRoute(route)]);
-  const digest = formatHex(sha256(new TextEncoder().encode(inputs)).slice(0, 16));
-  const quote = { match: route.match, digest, ...sale };
-  quotes.set(route, quote);
-  return quote;
+const fixedQuotes = new WeakMap<Route, Extract<Quoted, { kind: 'paid' }>>();
+
+function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
+  const { price } = sold.sale;
+  switch (price.kind) {
+    case 'fixed': {
+      const known = fixedQuotes.get(sold.route) ?? quoteOf(sold, { priceMsat: price.priceMsat, inputs: [] });
+      fixedQuotes.set(sold.route, known);
+      return accept(known);
+    }
+    case 'count':
+    case 'table':
+    case 'size':
+      return finishQuote(sold, workOutPrice(price, facts, sources.request));
+    case 'function':
+    case 'service':
+      return askPrice(price, { facts, match: sold.route.match }, sources).then((outcome) => finishQuote(sold, outcome));
+  }
+}
+
+function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
+  return outcome.ok ? accept(quoteOf(sold, outcome.value)) : outcome;
+}
+
+/** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
+function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
+  const { service, tier, capabilities, description } = sale;
+  const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
+  const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));
+  const sells = offerOf(sale, priceMsat);
+  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
+}
+
+/** What whoever has not paid is offered at a price. */
+export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }>, 'access' | 'seconds'>, priceMsat: Msat): Offer {
+  return { access, seconds, amountMsat: access.kind === 'credit' ? access.creditMsat : priceMsat };
 }
 
 /** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */

@@ -2,13 +2,12 @@
  * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
  * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
  */
-import { type Lease } from '../ports.ts';
-import { type Admission } from './admit.ts';
+import { type Lease, type Outcome } from '../ports.ts';
+import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, paidAnswer, type Forwarded } from './forward.ts';
-import { problem } from './refuse.ts';
-import { PAID_HINT } from './refusals.ts';
+import { forward, paidAnswer, type Forwarded, type PaidHeaders } from './forward.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -19,7 +18,6 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 const GONE_CLIENT_LIMIT_MS = 25_000;
 /** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
 const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
-const ORIGIN_RETRY_SECONDS = 5;
 
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
@@ -27,45 +25,82 @@ export function serve(
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
   deps: GateDeps,
 ): Promise<Response> {
-  const work = forwardAndFinish(request, { facts, entry }, deps);
+  const { use } = entry;
+  if (use === undefined) return servePass(request, { facts, entry }, deps);
+  const work = forwardAndFinish(request, { facts, entry, use, waitUntil }, deps);
   waitUntil(work.catch(() => undefined));
   return work;
 }
 
+/** A pass is not used up: there is nothing to record. */
+async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
+  const forwarded = await forward(request, { facts, paid: paidHeaders(entry), held: entry.body }, deps);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
+  return answerUnanswered(forwarded, { method: facts.method, payment: { fate: 'released', remaining: undefined } }, deps);
+}
+
 async function forwardAndFinish(
+  request: Request,
+  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: WaitUntil },
+  deps: GateDeps,
+): Promise<Response> {
+  const { quote, callId } = entry;
+  const { lease, remaining } = use;
+  let forwarded: Forwarded;
+  try {
+    forwarded = await forwardWatched(request, { facts, entry }, deps);
+  } catch (error) {
+    // Nothing was sent: the fault is ours.
+    await finish(lease, { kind: 'release' }, deps);
+    throw error;
+  }
+  const outcome = judgeOutcome(forwarded);
+  const finished = finish(lease, { kind: outcome }, deps);
+  const log = (fate: PaymentState['fate']) =>
+    deps.log('sale', {
+      match: quote.match,
+      service: quote.service,
+      price_msat: String(quote.priceMsat),
+      claim: callId,
+      outcome: fate,
+      origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
+    });
+  if (forwarded.kind === 'answered' && outcome === 'commit') {
+    // Nothing in the answer depends on the record: the payer does not wait for it.
+    waitUntil(finished);
+    log('counted');
+    return paidAnswer(forwarded.response, remaining);
+  }
+  const payment = judgePayment(use, { outcome, isRecorded: await finished });
+  log(payment.fate);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
+  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
+}
+
+/** Gives up on an origin that is silent when the client has gone. */
+async function forwardWatched(
   request: Request,
   { facts, entry }: { facts: RequestFacts; entry: Entry },
   deps: GateDeps,
-): Promise<Response> {
-  const { quote, grant, lease } = entry;
+): Promise<Forwarded> {
+  const paid = paidHeaders(entry);
+  const { body: held } = entry;
+  // Where the time limit comes first there is nothing to watch for.
+  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, { facts, paid, held }, deps);
   const done = new AbortController();
   const giveUp = new AbortController();
   const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
   request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
-  let forwarded: Forwarded;
   try {
-    const paid = { claimId: grant.claimId, service: quote.service, priceMsat: quote.priceMsat };
-    forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
-  } catch (error) {
-    // Nothing was sent: the fault is ours.
-    await finish(lease, 'release', deps);
-    throw error;
+    return await forward(request, { facts, paid, giveUp: giveUp.signal, held }, deps);
   } finally {
     request.signal.removeEventListener('abort', giveUpWhenGone);
     done.abort();
   }
-  const outcome = judgeOutcome(forwarded);
-  await finish(lease, outcome, deps);
-  const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
-  deps.log('sale', {
-    match: quote.match,
-    service: quote.service,
-    price_msat: String(quote.priceMsat),
-    claim: grant.claimId,
-    outcome: outcome === 'commit' ? 'counted' : 'released',
-    origin: status,
-  });
-  return answer(forwarded, { method: facts.method, remaining: outcome === 'commit' ? 0 : 1 }, deps);
+}
+
+function paidHeaders({ callId, quote }: Entry): PaidHeaders {
+  return { claimId: callId, service: quote.service, priceMsat: quote.priceMsat };
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -75,6 +110,8 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
     case 'timed_out':
       return 'release';
     case 'given_up':
+    // The origin had all that was priced, and may have done the work.
+    case 'body_too_large':
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;
@@ -83,22 +120,24 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: GateDeps): Promise<void> {
-  try {
-    await lease.finish(outcome);
-  } catch (error) {
-    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
-    log('fault', { at: 'lease.finish', outcome, message: error instanceof Error ? error.message : 'unknown' });
-  }
+/** What can be said of the payment. */
+function judgePayment(
+  { cost, remaining }: Use,
+  { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean },
+): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: undefined };
+  if (outcome === 'commit') return { fate: 'counted', remaining };
+  return { fate: 'released', remaining: { unit: remaining.unit, count: remaining.count + cost } };
 }
 
-function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  const code = forwarded.kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
-  log('refusal', { code });
-  const detail = code === 'origin_unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
-  return problem(
-    { code, detail, retryAfterSeconds: ORIGIN_RETRY_SECONDS },
-    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, fields: { remaining }, headers: { 'l402-remaining': String(remaining) } },
-  );
+/** Whether the outcome is on record now. */
+async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<boolean> {
+  try {
+    await lease.finish(outcome);
+    return true;
+  } catch (error) {
+    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
+    log('fault', { at: 'lease.finish', outcome: outcome.kind, message: error instanceof Error ? error.message : 'unknown' });
+    return false;
+  }
 }

@@ -7,6 +7,8 @@ export const BUNDLES = {
   shipped: 'dist/test/shipped/index.js',
   test: 'dist/test/test/test-worker.js',
   neighbour: 'dist/test/neighbour/neighbour-worker.js',
+  priced: 'dist/test/priced/priced-worker.js',
+  fence: 'dist/test/fence/fence-worker.js',
 } as const;
 
 /** Runs once before the suite. */
@@ -14,4 +16,6 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/shipped' });
   await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/priced', entry: 'test/workerd/entries/priced-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/fence', entry: 'test/workerd/entries/fence-worker.ts' });
 }

@@ -22,7 +22,7 @@ export function sendRaw(port: number, { method = 'GET', target, headers = {}, bo
   const fields = {
     host: 'gateway.test',
     connection: 'close',
-    ...(body === '' ? {} : { 'content-length': String(body.length) }),
+    ...(body === '' || 'transfer-encoding' in headers ? {} : { 'content-length': String(body.length) }),
     ...headers,
   };
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
