@@ -11,22 +11,17 @@ import { NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
+import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
-const OriginUrl = z
-  .string()
-  .check(
-    z.refine(
-      (text) => /^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.test(text) && URL.canParse(text),
-      'an http or https address without user, query and fragment',
-    ),
-  );
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
-  /** Where the API is that is sold. ORIGIN_URL takes its place. */
-  origin: z.optional(OriginUrl),
+  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. */
+  origin: z.optional(OriginSchema),
+  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. */
+  zoneHosts: z._default(ZoneHosts, []),
   /** What is sold, first match wins. Without any, everything costs PRICE_SATS. */
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
@@ -82,6 +77,9 @@ const VariablesSchema = z.strictObject({
   BRIDGE_SECRET: secret,
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS),
+  /** Signs what goes to the origin, and its name there. Without it, the origin gets no proof. */
+  ORIGIN_SECRET: z.optional(secret),
+  ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
   /** Which TOKEN_SECRET_<id> signs new tokens. The others are still read. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
@@ -89,6 +87,7 @@ const VariablesSchema = z.strictObject({
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly tokenKeys: {
     readonly secrets: ReadonlyMap<number, Uint8Array>;
     readonly currentKeyId: number;
@@ -103,17 +102,19 @@ export interface Config {
 export function readConfig(gateway: unknown, variables: Readonly<Record<string, unknown>>): Result<Config, readonly string[]> {
   const problems: string[] = [];
   const secrets = readTokenSecrets(variables, problems);
-  const texts = Object.entries(variables).filter(([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET));
+  const named = namedSecrets(gateway);
+  const texts = Object.entries(variables).filter(
+    ([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET) && (name in VariablesSchema.shape || !named.has(name)),
+  );
   const vars = VariablesSchema.safeParse(Object.fromEntries(texts));
   const file = GatewaySchema.safeParse(gateway);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, ''));
   if (!file.success) problems.push(...describeIssues(file.error.issues, 'gateway.config.ts: '));
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, TOKEN_KEY_ID, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, epochHours, graceHours, ...settings } = file.data;
-  const originUrl = ORIGIN_URL ?? origin;
-  if (originUrl === undefined) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
+  const { ORIGIN_URL, PRICE_SATS, TOKEN_KEY_ID, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, NETWORK } =
+    vars.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...settings } = file.data;
   const currentKeyId = Number(TOKEN_KEY_ID);
   if (!secrets.has(currentKeyId)) problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; TOKEN_KEY_ID names it as the key that signs`);
   // Tokens of a past epoch must outlive it (M8).
@@ -121,14 +122,16 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     problems.push('gateway.config.ts: graceHours: shorter than the life of a token (invoiceExpirySeconds + redeemSeconds)');
   }
   const everything = PRICE_SATS !== undefined || written.length === 0;
-  const prepared = everything ? accept(everythingAt(Number(PRICE_SATS ?? '1'))) : prepareRoutes(written);
+  const passage = { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables };
+  const prepared = prepareRoutes(everything ? everythingAt(Number(PRICE_SATS ?? '1')) : written, passage);
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
-  if (problems.length > 0 || !prepared.ok || originUrl === undefined) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, originUrl: originUrl.replace(/\/$/, ''), network: NETWORK },
+    settings: { ...settings, routes, network: NETWORK },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
+    originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     tokenKeys: { secrets, currentKeyId, epochHours, graceHours },
     warnings: findUnreachable(routes).map(({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`),
   });

@@ -9,6 +9,7 @@ import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { msat, msatFromSats, type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
@@ -36,29 +37,32 @@ export const RouteSchema = z.strictObject({
   closed: z.optional(z.literal(true)),
   /** What one payment buys. One call is all there is so far. */
   access: z.optional(z.literal('call')),
+  ...PASSAGE_KEYS,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
 /** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number): readonly Route[] {
-  const prepared = prepareRoutes([{ match: '/*', service: 'api', priceSats, description: 'API call' }]);
-  if (!prepared.ok) throw new RangeError(`priceSats: ${prepared.refusal.join(', ')}`);
-  return prepared.value;
+export function everythingAt(priceSats: number): readonly RouteConfig[] {
+  return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
 }
 
 /** Compiles routes, or lists what is wrong with each. */
-export function prepareRoutes(written: readonly RouteConfig[]): Result<readonly Route[], readonly string[]> {
+export function prepareRoutes(written: readonly RouteConfig[], defaults: PassageDefaults): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
   for (const [index, route] of written.entries()) {
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
     const parameters = new Map(Object.entries(route.query ?? {}));
-    const place = { match: route.match, host: route.host, parameters };
+    const headers = new Map(Object.entries(route.headers ?? {}));
+    const place = { match: route.match, host: route.host, parameters, headers };
     const sale = readSale(route, describeRoute(place));
     if (!sale.ok) problems.push(`routes.${index}${sale.refusal}`);
-    if (pattern.ok && sale.ok) routes.push({ ...place, pattern: pattern.value, sale: sale.value });
+    if (!pattern.ok || !sale.ok) continue;
+    const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
+    if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
+    else routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value });
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);

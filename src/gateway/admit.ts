@@ -7,13 +7,14 @@ import { readCredentials, verifyCredential } from '#schemes/l402.ts';
 import { type Grant, type Quote } from '#schemes/scheme.ts';
 import { type Lease } from '../ports.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type Passage } from './passage.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { quoteRequest } from './routes.ts';
 
 export type Admission =
-  | { readonly kind: 'free'; readonly match: string }
-  | { readonly kind: 'enter'; readonly quote: Quote; readonly grant: Grant; readonly lease: Lease }
+  | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
+  | { readonly kind: 'enter'; readonly quote: Quote; readonly grant: Grant; readonly lease: Lease; readonly passage: Passage }
   | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
@@ -27,7 +28,7 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
   const quoted = quoteRequest(deps.settings.routes, facts);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   if (quoted.value.kind === 'free') return quoted.value;
-  const { quote } = quoted.value;
+  const { quote, passage } = quoted.value;
   const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
 
   const credentials = readCredentials(facts.credentials, facts.metadataCredential);
@@ -43,8 +44,8 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
       if (reason.code === 'payment_required') reason = grant.refusal;
       continue;
     }
-    const claimed = await claim(grant.value, deps);
-    if (claimed.kind === 'granted') return { kind: 'enter', quote, grant: grant.value, lease: claimed.lease };
+    const claimed = await claim(grant.value, passage, deps);
+    if (claimed.kind === 'granted') return { kind: 'enter', quote, grant: grant.value, lease: claimed.lease, passage };
     if (claimed.reason.code !== 'payment_spent') return { kind: 'refuse', reason: claimed.reason };
     reason = claimed.reason;
     tried += 1;
@@ -55,13 +56,14 @@ export async function admit(facts: RequestFacts, deps: GateDeps): Promise<Admiss
 
 async function claim(
   grant: Grant,
-  { claims, random, log, settings }: GateDeps,
+  { timeoutSeconds }: Passage,
+  { claims, random, log }: GateDeps,
 ): Promise<{ readonly kind: 'granted'; readonly lease: Lease } | { readonly kind: 'refused'; readonly reason: GatewayRefusal }> {
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
     reservationId: formatHex(random(16)),
-    leaseMs: (settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
+    leaseMs: (timeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
     endsAtSeconds: grant.claimEndsAtSeconds,
   };
   const refused = (reason: GatewayRefusal) => ({ kind: 'refused', reason }) as const;

@@ -5,13 +5,13 @@
 import { admit } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, freeAnswer } from './forward.ts';
+import { describeFailure, forward, freeAnswer } from './forward.ts';
+import { type Passage } from './passage.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
+import { findRoute } from './routes.ts';
 import { serve, type WaitUntil } from './serve.ts';
-
-const ORIGIN_RETRY_SECONDS = 5;
 
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUntil): Promise<Response> {
@@ -19,11 +19,11 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   const read = readRequestFacts(request);
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
-  if (facts.isPreflight) return answerPreflight(request);
+  if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
   const admission = await admit(facts, deps);
   switch (admission.kind) {
     case 'free':
-      return pass(request, facts, deps);
+      return pass(request, { facts, passage: admission.passage }, deps);
     case 'enter':
       return serve(request, { facts, entry: admission, waitUntil }, deps);
     case 'pay':
@@ -33,11 +33,18 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   }
 }
 
-async function pass(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts }, deps);
+async function pass(request: Request, { facts, passage }: { facts: RequestFacts; passage: Passage }, deps: GateDeps): Promise<Response> {
+  const forwarded = await forward(request, { facts, passage }, deps);
   if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  const code = forwarded.kind === 'timed_out' ? 'origin_timeout' : 'origin_unreachable';
-  return refused({ code, detail: 'the origin gave no answer', retryAfterSeconds: ORIGIN_RETRY_SECONDS }, { method: facts.method, deps });
+  return refused(describeFailure(forwarded), { method: facts.method, deps });
+}
+
+/** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */
+function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Response | Promise<Response> {
+  const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
+  const route = findRoute(deps.settings.routes, asked);
+  if (!route.ok || route.value.sale.kind !== 'free' || route.value.passage === undefined) return answerPreflight(request);
+  return pass(request, { facts, passage: route.value.passage }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

@@ -41,7 +41,20 @@ const GATEWAY = {
     title: 'Ambiguous parameter',
     hint: 'Send each parameter that decides the price once, under its literal name.',
   },
+  header_ambiguous: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Ambiguous header',
+    hint: 'Send each header field that decides the price once, under its literal name, with its value exactly as documented.',
+  },
+  host_malformed: { ...MALFORMED, status: 400, title: 'Malformed host', hint: 'Send one Host field with one name or address.' },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  body_too_large: {
+    ...MALFORMED,
+    status: 413,
+    title: 'Body too large',
+    hint: 'Send a smaller body. With a Content-Length, a body that is too large is refused before it costs anything.',
+  },
   header_too_large: { ...MALFORMED, status: 431, title: 'Credentials too large', hint: 'Send at most four tokens of at most 4 KiB.' },
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
@@ -63,6 +76,12 @@ const GATEWAY = {
   node_unavailable: { status: 503, mayCostInvoice: false, title: 'No invoice can be made now', hint: TRY_LATER },
   origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },
   origin_timeout: { status: 504, mayCostInvoice: false, title: 'Origin too slow', hint: TRY_LATER },
+  loop_detected: {
+    status: 508,
+    mayCostInvoice: false,
+    title: 'Loop',
+    hint: 'Nothing was charged. The operator has set up the gateway as its own origin.',
+  },
   config_invalid: {
     status: 500,
     mayCostInvoice: false,

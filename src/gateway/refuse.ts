@@ -5,13 +5,13 @@
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining';
+export const EXPOSED_FIELDS = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Answered-By';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': EXPOSED,
+  'access-control-expose-headers': EXPOSED_FIELDS,
   'x-content-type-options': 'nosniff',
 };
 

@@ -5,7 +5,7 @@
 import { type Lease } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, paidAnswer, type Forwarded } from './forward.ts';
+import { describeFailure, forward, paidAnswer, type Forwarded } from './forward.ts';
 import { problem } from './refuse.ts';
 import { PAID_HINT } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
@@ -19,7 +19,6 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 const GONE_CLIENT_LIMIT_MS = 25_000;
 /** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
 const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
-const ORIGIN_RETRY_SECONDS = 5;
 
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
@@ -37,22 +36,18 @@ async function forwardAndFinish(
   { facts, entry }: { facts: RequestFacts; entry: Entry },
   deps: GateDeps,
 ): Promise<Response> {
-  const { quote, grant, lease } = entry;
-  const done = new AbortController();
-  const giveUp = new AbortController();
-  const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
-  request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
+  const { quote, grant, lease, passage } = entry;
+  const giveUp = new Promise<void>((resolve) => {
+    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
+  });
   let forwarded: Forwarded;
   try {
     const paid = { claimId: grant.claimId, service: quote.service, priceMsat: quote.priceMsat };
-    forwarded = await forward(request, { facts, paid, giveUp: giveUp.signal }, deps);
+    forwarded = await forward(request, { facts, passage, paid, giveUp }, deps);
   } catch (error) {
     // Nothing was sent: the fault is ours.
     await finish(lease, 'release', deps);
     throw error;
-  } finally {
-    request.signal.removeEventListener('abort', giveUpWhenGone);
-    done.abort();
   }
   const outcome = judgeOutcome(forwarded);
   await finish(lease, outcome, deps);
@@ -75,6 +70,8 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
     case 'timed_out':
       return 'release';
     case 'given_up':
+    // The payer's own doing, and the origin may have worked on what came before.
+    case 'body_too_large':
       return 'commit';
     case 'answered': {
       const { status } = forwarded.response;
@@ -94,11 +91,13 @@ async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: Gate
 
 function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  const code = forwarded.kind === 'unreachable' ? 'origin_unreachable' : 'origin_timeout';
-  log('refusal', { code });
-  const detail = code === 'origin_unreachable' ? 'the origin gave no answer' : 'the origin gave no answer in time';
-  return problem(
-    { code, detail, retryAfterSeconds: ORIGIN_RETRY_SECONDS },
-    { docsUrl: settings.docsUrl, method, hint: PAID_HINT, fields: { remaining }, headers: { 'l402-remaining': String(remaining) } },
-  );
+  const failure = describeFailure(forwarded);
+  log('refusal', { code: failure.code });
+  return problem(failure, {
+    docsUrl: settings.docsUrl,
+    method,
+    ...(remaining > 0 ? { hint: PAID_HINT } : {}),
+    fields: { remaining },
+    headers: { 'l402-remaining': String(remaining) },
+  });
 }

@@ -18,6 +18,10 @@ export const testGateway = defineGateway({
     { match: 'GET /tiers/write', service: 'tiered', tier: 2, capabilities: ['write'], priceSats: 40 },
     { match: 'GET /odd', service: 'odd', priceMsat: 1234 },
     { match: '/host-only', host: 'dear.example', service: 'host', priceSats: 70 },
+    { match: 'GET /planned', headers: { 'x-plan': 'pro' }, service: 'pro', priceSats: 60 },
+    { match: 'GET /planned', service: 'basic', priceSats: 1 },
+    { match: 'POST /small/*', service: 'small', priceSats: 1, maxBodyBytes: 16 },
+    { match: '/zone/*', host: 'gateway.test', origin: 'same-zone', service: 'zone', priceSats: 1 },
     { match: 'GET /fallback/*', service: 'fallback', priceSats: 1 },
   ],
 });

@@ -171,6 +171,11 @@ describe('every refusal', () => {
     expect(await reasonOf('/call//x')).toBe('path_malformed');
     expect(await reasonOf('/Premium')).toBe('path_ambiguous');
     expect(await reasonOf('/agent?svc=a&svc=b')).toBe('parameter_ambiguous');
+    expect(await reasonOf('/planned', { headers: { 'x-plan': 'basic, pro' } })).toBe('header_ambiguous');
+    expect(await reasonOf(',other.test/call/x')).toBe('host_malformed');
+    const large = { method: 'POST', body: 'a'.repeat(17), headers: { 'content-length': '17' } };
+    expect(await reasonOf('/small/x', large)).toBe('body_too_large');
+    expect(await reasonOf('/zone/x', { headers: { 'cdn-loop': 'cloudflare, l402-edge;host="gateway.test"' } })).toBe('loop_detected');
     expect(await reasonOf('/call/x', { headers: { authorization: 'a'.repeat(40_000) } })).toBe('header_too_large');
     expect(await reasonOf('/nowhere')).toBe('route_unknown');
     expect(await reasonOf('/closed/x')).toBe('route_closed');
