@@ -35,18 +35,19 @@ export async function forward(
   { origin, originProof, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'wait'>,
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
-  const limited = limitBody(request, passage.maxBodyBytes);
+  const { body, stop } = limitBody(request, passage.maxBodyBytes);
   const proof = await originProof?.({ method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' });
   const upstream = new Request(`${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`, {
     method: facts.method,
     headers: facts.headers,
-    body: limited.body,
+    body,
     redirect: 'manual',
+    ...(stop === undefined ? {} : { signal: stop.signal }),
   });
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   const answered = origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
     (response): Forwarded => ({ kind: 'answered', response }),
-    (): Forwarded => ({ kind: limited.isExceeded() ? 'body_too_large' : 'unreachable' }),
+    (): Forwarded => ({ kind: stop?.signal.aborted === true ? 'body_too_large' : 'unreachable' }),
   );
   const contenders: Promise<Forwarded>[] = [answered, wait(passage.timeoutSeconds * 1000).then(() => ({ kind: 'timed_out' }))];
   if (giveUp !== undefined) contenders.push(giveUp.then(() => ({ kind: 'given_up' })));
@@ -64,19 +65,25 @@ export function describeFailure({ kind }: Exclude<Forwarded, { kind: 'answered' 
     : { code: 'origin_timeout', detail: 'the origin gave no answer in time', retryAfterSeconds };
 }
 
+interface LimitedBody {
+  readonly body: Request['body'];
+  /** Only where a limit has to be watched: a body that merely fails is ended by the platform as if it were complete. */
+  readonly stop: AbortController | undefined;
+}
+
 /** A body of known length was judged before (findObstacle); one of unknown length is counted as it passes. */
-function limitBody(request: Request, largest: number | undefined): { readonly body: Request['body']; readonly isExceeded: () => boolean } {
-  const { body } = request;
-  if (largest === undefined || body === null || request.headers.has('content-length')) return { body, isExceeded: () => false };
+function limitBody({ body, headers }: Request, largest: number | undefined): LimitedBody {
+  if (largest === undefined || body === null || headers.has('content-length')) return { body, stop: undefined };
+  const stop = new AbortController();
   let length = 0;
   const counting = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       length += chunk.byteLength;
-      if (length > largest) controller.error(new RangeError('the body is larger than the route takes'));
+      if (length > largest) stop.abort();
       else controller.enqueue(chunk);
     },
   });
-  return { body: body.pipeThrough(counting), isExceeded: () => length > largest };
+  return { body: body.pipeThrough(counting), stop };
 }
 
 /** Fields by which a shared cache could be told to keep a paid answer. */

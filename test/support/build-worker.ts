@@ -7,6 +7,9 @@ export const BUNDLES = {
   shipped: 'dist/test/shipped/index.js',
   test: 'dist/test/test/test-worker.js',
   neighbour: 'dist/test/neighbour/neighbour-worker.js',
+  origins: 'dist/test/origins/origins-worker.js',
+  /** Needs no building. */
+  upstream: 'test/workerd/entries/upstream-worker.js',
 } as const;
 
 /** Runs once before the suite. */
@@ -14,4 +17,5 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/shipped' });
   await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/origins', entry: 'test/workerd/entries/origins-worker.ts' });
 }
