@@ -49,6 +49,12 @@ const GATEWAY = {
   },
   host_malformed: { ...MALFORMED, status: 400, title: 'Malformed host', hint: 'Send one Host field with one name or address.' },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  grpc_unsupported: {
+    ...MALFORMED,
+    status: 200,
+    title: 'Native gRPC not supported',
+    hint: 'Use gRPC-Web or REST. The answer has no body; it is in gRPC form, with grpc-status 12.',
+  },
   body_too_large: {
     ...MALFORMED,
     status: 413,

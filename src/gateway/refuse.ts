@@ -2,6 +2,7 @@
  * Refusals as answers: problem+json with a stable code and a hint, never cached, readable by a browser of any origin.
  * Which status a code has stands in refusals.ts.
  */
+import { describeToGrpc } from './grpc.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
@@ -29,6 +30,8 @@ export interface ProblemOptions {
 
 /** The answer for a refusal. */
 export function problem(refusal: GatewayRefusal, options: ProblemOptions): Response {
+  if (refusal.code === 'grpc_unsupported')
+    return new Response(null, { headers: { ...OWN_ANSWER_HEADERS, ...describeToGrpc(refusal.detail) } });
   const situation: Situation = SITUATIONS[refusal.code];
   const status = options.status ?? situation.status;
   const body = {

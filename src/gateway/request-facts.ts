@@ -4,6 +4,7 @@
  */
 import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { isNativeGrpc } from './grpc.ts';
 import { canonicalizePath } from './path.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
@@ -35,6 +36,9 @@ export const METADATA_HEADERS = ['grpc-metadata-macaroon', 'macaroon'] as const;
 export function readRequestFacts(request: Request): Result<RequestFacts, GatewayRefusal> {
   const { method, headers } = request;
   if (UNFORWARDABLE_METHODS.includes(method)) return refuse({ code: 'method_unsupported', detail: `${method} is not forwarded` });
+  if (method === 'POST' && isNativeGrpc(headers)) {
+    return refuse({ code: 'grpc_unsupported', detail: 'native gRPC cannot pass this gateway; use gRPC-Web or REST' });
+  }
   const target = splitUrl(request.url);
   if (!target.ok) return target;
   const path = canonicalizePath(target.value.path);
