@@ -33,6 +33,9 @@ export const neighbourGateway = defineGateway({
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '* /premium/*', service: 'premium', priceSats: 100 },
+    { match: '/planned', headers: { 'x-plan': 'pro' }, service: 'pro', priceSats: 60 },
+    { match: '* /v1/premium/*', stripPrefix: '/v1', service: 'premium-v1', priceSats: 100 },
+    { match: '/v1/*', stripPrefix: '/v1', service: 'neighbour', priceSats: 1 },
     { match: '/agent', query: { svc: 'dear' }, service: 'dear', priceSats: 50 },
     { match: '/*', service: 'neighbour', priceSats: 1 },
   ],
