@@ -36,7 +36,8 @@ export async function forward(
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
   const { body, stop } = limitBody(request, passage.maxBodyBytes);
-  const proof = await originProof?.({ method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' });
+  const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
+  const proof = originProof === undefined ? undefined : await originProof(proven);
   const upstream = new Request(`${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`, {
     method: facts.method,
     headers: facts.headers,

@@ -6,7 +6,7 @@ import { admit } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { describeFailure, forward, freeAnswer } from './forward.ts';
-import { type Passage } from './passage.ts';
+import { findObstacle, type Passage } from './passage.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
@@ -43,8 +43,9 @@ async function pass(request: Request, { facts, passage }: { facts: RequestFacts;
 function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Response | Promise<Response> {
   const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
   const route = findRoute(deps.settings.routes, asked);
-  if (!route.ok || route.value.sale.kind !== 'free' || route.value.passage === undefined) return answerPreflight(request);
-  return pass(request, { facts, passage: route.value.passage }, deps);
+  const passage = route.ok && route.value.sale.kind === 'free' ? route.value.passage : undefined;
+  if (passage === undefined || findObstacle(passage, facts) !== undefined) return answerPreflight(request);
+  return pass(request, { facts, passage }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

@@ -2,7 +2,7 @@
  * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
  * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
  */
-import { loopMark, type Passage } from './passage.ts';
+import { LOOP_FIELD, type Passage } from './passage.ts';
 import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
@@ -49,7 +49,7 @@ export function rewriteHeaders(
   if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
-  if (passage.origin.kind === 'same_zone') headers.append('cdn-loop', loopMark(facts.host));
+  if (passage.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);
   if (paid !== undefined) {
     headers.set('x-l402-claim', paid.claimId);
     headers.set('x-l402-service', paid.service);

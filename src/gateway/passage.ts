@@ -26,6 +26,9 @@ export interface Passage {
   readonly maxBodyBytes: number | undefined;
 }
 
+/** Names the host for which a gateway has sent a request to its own zone. `CDN-Loop` is the platform's, which guards it. */
+export const LOOP_FIELD = 'x-l402-via';
+
 /** Path and query as the origin gets them: put together from canonical parts, never resolved (M25). */
 export function targetOf({ origin, rewrite }: Passage, { path, query }: RequestFacts): string {
   const prefix = origin.kind === 'url' ? origin.prefix : '';
@@ -42,14 +45,9 @@ export function findObstacle({ origin, maxBodyBytes }: Passage, facts: RequestFa
   if (!origin.hosts.some((host) => matchesHost(host, facts.host))) {
     return { code: 'route_unknown', detail: 'nothing is sold at this host' };
   }
-  return facts.headers.get('cdn-loop')?.includes(loopMark(facts.host)) === true
+  return facts.headers.get(LOOP_FIELD) === facts.host
     ? { code: 'loop_detected', detail: 'the request has been through this gateway already' }
     : undefined;
-}
-
-/** What `CDN-Loop` says of a request that this gateway sends to its own zone (RFC 8586). */
-export function loopMark(host: string): string {
-  return `l402-edge;host="${host}"`;
 }
 
 function matchesHost(pattern: string, host: string): boolean {

@@ -31,7 +31,7 @@ export function canonicalizePath(raw: string): Result<string, string> {
     }
   }
   if (raw.includes('//')) return refuse('the path has an empty segment');
-  if (/\/\.{1,2}(?:\/|$)/.test(raw)) return refuse('the path has a dot segment');
+  if (raw.includes('/.') && /\/\.{1,2}(?:\/|$)/.test(raw)) return refuse('the path has a dot segment');
   if (!hasEscapes) return accept(raw);
   const canonical = raw.replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase());
   return decode(canonical) === undefined ? refuse('the path does not decode as UTF-8') : accept(canonical);
@@ -42,6 +42,7 @@ export function canonicalizePath(raw: string): Result<string, string> {
  * that Windows or a router would drop. Two paths that fold alike must not cost differently.
  */
 export function foldPath(canonical: string): string {
+  if (isFolded(canonical)) return canonical;
   const decoded = canonical.includes('%') ? (decode(canonical) ?? canonical) : canonical;
   const folded = decoded
     .normalize('NFKC')
@@ -50,6 +51,14 @@ export function foldPath(canonical: string): string {
     .replace(/\/+/g, '/');
   return folded.length > 1 && folded.endsWith('/') ? folded.slice(0, -1) : folded || '/';
 }
+
+/** Most paths fold to themselves: small letters, digits and what no origin touches, without a slash at the end. */
+function isFolded(path: string): boolean {
+  for (let index = 0; index < path.length; index++) if (FOLDS_TO_ITSELF[path.charCodeAt(index)] !== true) return false;
+  return path === '/' || path.charCodeAt(path.length - 1) !== 0x2f;
+}
+
+const FOLDS_TO_ITSELF: readonly boolean[] = Array.from({ length: 128 }, (_, code) => /^[a-z0-9/_~-]$/.test(String.fromCharCode(code)));
 
 function decode(path: string): string | undefined {
   try {

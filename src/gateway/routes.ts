@@ -88,7 +88,8 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   }
   const open = near.filter(
     ({ parameters, headers }) =>
-      [...parameters].every(([name, value]) => values.value.get(name) === value) && matchesHeaders(headers, facts.headers),
+      (parameters.size === 0 || [...parameters].every(([name, value]) => values.value.get(name) === value)) &&
+      matchesHeaders(headers, facts.headers),
   );
   const route = open.find(({ pattern }) => matchesPath(pattern.exact, parts));
   const lenient = open.find(({ pattern }) => matchesPath(pattern.folded, foldedParts));

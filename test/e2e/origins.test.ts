@@ -60,7 +60,7 @@ describe('the same zone', () => {
     expect(seenAt('/zone/cart?x=1').headers).toMatchObject({
       host: 'shop.test',
       cookie: 'session=7',
-      'cdn-loop': 'l402-edge;host="shop.test"',
+      'x-l402-via': 'shop.test',
     });
     expect(seenAt('/zone/cart?x=1').headers).not.toHaveProperty('l402-authorization');
   });
@@ -75,8 +75,24 @@ describe('the same zone', () => {
     expect(sold()).toEqual([]);
   });
 
+  it('is asked for the hosts that are named for all routes, by preflights too', async () => {
+    const preflight = { origin: 'https://app.example', 'access-control-request-method': 'GET' };
+    for (const [name, arrives] of [
+      ['a.zone.test', true],
+      ['b.a.zone.test', true],
+      ['zone.test', false],
+      ['169.254.169.254', false],
+    ] as const) {
+      const target = `/anywhere/${name}`;
+      const answer = await sendRaw(system.ports['zone']!, { target, headers: { host: name } });
+      await sendRaw(system.ports['zone']!, { method: 'OPTIONS', target, headers: { host: name, ...preflight } });
+      const methods = system.origin.seen.filter(({ url }) => url === target).map(({ method }) => method);
+      expect([answer.status, methods], name).toEqual(arrives ? [200, ['GET', 'OPTIONS']] : [404, []]);
+    }
+  });
+
   it('that leads back to the gateway is noticed', async () => {
-    const headers = { ...host, 'cdn-loop': 'cloudflare; loops=1, l402-edge;host="shop.test"' };
+    const headers = { ...host, 'x-l402-via': 'shop.test' };
     const answer = await sendRaw(system.ports['zone']!, { target: '/zone/free/page', headers });
     expect([answer.status, answer.body.includes('"loop_detected"')]).toEqual([508, true]);
   });

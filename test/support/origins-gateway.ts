@@ -7,9 +7,11 @@ const shop = { host: 'shop.test', origin: 'same-zone' } as const;
 
 export const originsGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
+  zoneHosts: ['*.zone.test'],
   routes: [
     { ...shop, match: 'GET /zone/free/*', free: true },
     { ...shop, match: '/zone/*', service: 'zone', priceSats: 1 },
+    { match: 'GET /anywhere/*', origin: 'same-zone', free: true },
     { match: '/bound/*', origin: { service: 'UPSTREAM' }, stripPrefix: '/bound', service: 'bound', priceSats: 1 },
     { match: '/users/:id/*', origin: 'http://other.test:8080/base/', rewrite: '/v2/:id/*', service: 'other', priceSats: 1 },
     { match: '/keyed/*', setHeaders: { authorization: { secret: 'UPSTREAM_KEY' }, 'x-env': 'test' }, service: 'keyed', priceSats: 1 },

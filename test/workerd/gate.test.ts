@@ -178,7 +178,7 @@ describe('every refusal', () => {
     expect(await reasonOf(',other.test/call/x')).toBe('host_malformed');
     const large = { method: 'POST', body: 'a'.repeat(17), headers: { 'content-length': '17' } };
     expect(await reasonOf('/small/x', large)).toBe('body_too_large');
-    expect(await reasonOf('/zone/x', { headers: { 'cdn-loop': 'cloudflare, l402-edge;host="gateway.test"' } })).toBe('loop_detected');
+    expect(await reasonOf('/zone/x', { headers: { 'x-l402-via': 'gateway.test' } })).toBe('loop_detected');
     expect(await reasonOf('/call/x', { headers: { authorization: 'a'.repeat(40_000) } })).toBe('header_too_large');
     expect(await reasonOf('/nowhere')).toBe('route_unknown');
     expect(await reasonOf('/closed/x')).toBe('route_closed');
