@@ -1,12 +1,15 @@
 /*
- * The public face of the client: a fetch that pays, what it throws, and what it is made of. Runs wherever there is fetch
- * and WebCrypto: Node, Workers, browsers, Deno, Bun.
+ * The public face of the client: a fetch that pays, what it throws, what it is made of, and the narrowing of tokens. Runs
+ * wherever there is fetch: Node, Workers, browsers, Deno, Bun.
  */
+export { attenuate, type AttenuateOptions } from './attenuate.ts';
 export { type Fetch } from './call.ts';
 export { createMemoryStore, formatStoreKey, type CredentialStore } from './credential-store.ts';
 export { L402_ERROR_CODES, L402Error, PaymentRefused, type L402ErrorCode, type L402ErrorFacts, type Paid } from './error.ts';
 export { createL402Fetch } from './l402-fetch.ts';
+export { type Narrowing } from './narrowing.ts';
 export { readOffer, type Offer } from './offer.ts';
 export { createCredential, type Wallet } from './payment.ts';
+export { digestRequest, type PlannedRequest } from './request-digest.ts';
 export { type L402FetchOptions } from './settings.ts';
 export { type Network } from '#protocol/invoice.ts';

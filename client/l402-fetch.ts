@@ -72,7 +72,7 @@ async function takeOrPay(response: Response, errand: Errand): Promise<Response> 
   if (call.bringsAuthorization && isRedirected(response, call)) {
     return turnDown('redirected_challenge', 'beside another Authorization a credential cannot follow a redirect');
   }
-  if (stored !== undefined && (await isPaidBy(stored, offer))) {
+  if (stored !== undefined && isPaidBy(stored, offer)) {
     discard(response);
     const detail = 'the server asks again for a payment that was made';
     throw new L402Error('credential_refused', { paid: 'yes', detail, offer, credential: stored });

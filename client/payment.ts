@@ -4,6 +4,7 @@
  */
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { formatCredential, parsePreimage } from '#protocol/credential-header.ts';
+import { hashPreimage } from '#protocol/preimage.ts';
 import { type CredentialStore } from './credential-store.ts';
 import { L402Error, PaymentRefused } from './error.ts';
 import { type Offer } from './offer.ts';
@@ -60,7 +61,7 @@ async function payOffer(offer: Offer, wallet: Wallet): Promise<string> {
     }
     throw new L402Error('payment_failed', { paid: 'unknown', detail: 'the wallet failed while paying', offer, cause });
   }
-  const credential = await createCredential(offer, preimageHex);
+  const credential = createCredential(offer, preimageHex);
   if (credential !== undefined) return credential;
   throw new L402Error('preimage_wrong', { paid: 'unknown', detail: 'what the wallet gave is not the preimage of the invoice', offer });
 }
@@ -69,20 +70,19 @@ async function payOffer(offer: Offer, wallet: Wallet): Promise<string> {
  * The credential of an offer whose preimage has turned up; nothing if the preimage is not the one that was paid for.
  * With the offer of an error and the wallet's own records this recovers a payment that was in doubt.
  */
-export async function createCredential(offer: Offer, preimageHex: string): Promise<string | undefined> {
+export function createCredential(offer: Offer, preimageHex: string): string | undefined {
   // A wallet in plain JavaScript can give anything.
   const preimage = typeof preimageHex === 'string' ? parsePreimage(preimageHex) : undefined;
-  if (preimage === undefined || !(await isPreimageOf(preimage, offer))) return undefined;
+  if (preimage === undefined || !isPreimageOf(preimage, offer)) return undefined;
   return formatCredential({ scheme: offer.scheme, token: offer.token, preimage });
 }
 
 /** Whether this credential proves the very payment that is being asked for. */
-export async function isPaidBy(credential: string, offer: Offer): Promise<boolean> {
+export function isPaidBy(credential: string, offer: Offer): boolean {
   const preimage = parsePreimage(credential.slice(credential.lastIndexOf(':') + 1));
   return preimage !== undefined && isPreimageOf(preimage, offer);
 }
 
-async function isPreimageOf(preimage: Uint8Array, { paymentHashHex }: Offer): Promise<boolean> {
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(preimage)));
-  return equalBytes(digest, parseHex(paymentHashHex) ?? new Uint8Array());
+function isPreimageOf(preimage: Uint8Array, { paymentHashHex }: Offer): boolean {
+  return equalBytes(hashPreimage(preimage), parseHex(paymentHashHex) ?? new Uint8Array());
 }

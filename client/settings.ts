@@ -49,8 +49,6 @@ export function readSettings(options: L402FetchOptions): Settings {
   if (!(maxBodyBytes >= 0)) throw new TypeError('maxBodyBytes: a number of bytes from 0');
   if (unpaid !== 'throw' && unpaid !== 'response') throw new TypeError('unpaid: "throw" or "response"');
   if (wallet !== undefined && typeof wallet !== 'function') throw new TypeError('wallet: a function from invoice to preimage');
-  // Browsers have it on https and localhost only; to find that out after a payment would be too late.
-  if (wallet !== undefined && globalThis.crypto?.subtle === undefined) throw new TypeError('wallet: paying needs crypto.subtle');
   return {
     wallet,
     maxPriceMsat: msatFromSats(maxPriceSats),

@@ -1,96 +1,234 @@
 /*
- * The life of a payment's claim, as rules over one row: reserved, then spent, or good again. Pure: the row and the
- * time go in, the answer and the row to write come out. replay-set.ts is the shell that stores the rows.
+ * The life of a payment's uses, as rules over one row: units are reserved, then counted, or given back. One rule serves
+ * every counted kind of access: a single call is a payment of one unit, a balance is one of so many millisatoshi.
+ * Pure: row and time go in, the answer and the row to write come out. replay-set.ts is the shell that stores the rows.
  *
- *   (none) ─reserve▶ reserved ─commit▶ spent
- *                      │  ▲
- *              release ▼  │ reserve (after cooling down)
- *                     good
- *   reserved, no outcome by the end of its lease: in doubt, then good again, three times at most (M10, M11)
+ *   room left ─reserve▶ open ─commit▶ counted
+ *                        ├──release▶ given back, and the payment cools down after three in a row (M12)
+ *                        └──no outcome by the end of the lease: given back, three times a payment at most (M10, M11)
+ *
+ * `used` counts open uses too, so the good case writes a row once: at the reservation. Whether a use is still open is
+ * known outside the row, by its number (open-uses.ts).
  */
 
-export interface Claim {
-  readonly state: 'reserved' | 'good' | 'spent';
-  readonly reservationId: string;
-  readonly leaseEndsAtMs: number;
-  /** Releases one after the other; a payment that keeps meeting a broken origin cools down (M12). */
+/** What one payment bought, and what has become of it. */
+export interface Payment {
+  /** Units reserved and counted. */
+  readonly used: number;
+  readonly open: readonly OpenUse[];
+  /** Releases one after the other; a payment that keeps meeting a broken origin cools down. */
   readonly releases: number;
   /** Leases that ended without anyone saying what became of the call. */
   readonly abandonments: number;
   readonly coolsUntilMs: number;
+  /** How many counters of its own the payment has (M6). */
+  readonly counters: number;
+}
+
+/** A use that was open when the row was written. */
+export interface OpenUse {
+  readonly number: number;
+  readonly reservationId: string;
+  readonly cost: number;
+  readonly leaseEndsAtMs: number;
+  readonly draws: readonly Draw[];
+}
+
+/** What a use takes from a counter that a holder has put on the token (M7). */
+export interface Draw {
+  readonly key: string;
+  readonly cost: number;
+  /** The stretch of time that the counter counts in; empty when it never starts anew. */
+  readonly period: string;
+}
+
+export interface Counter {
+  readonly used: number;
+  readonly period: string;
 }
 
 export interface Reservation {
   readonly reservationId: string;
   readonly leaseMs: number;
+  /** Units that the payment bought, and those that this call takes. */
+  readonly limit: number;
+  readonly cost: number;
+  readonly draws: readonly (Draw & { readonly limit: number })[];
 }
 
 export type ReserveAnswer =
-  | { readonly kind: 'granted' }
-  | { readonly kind: 'spent' }
+  /** What is left of the payment, and of each counter in the order of the draws. */
+  | { readonly kind: 'granted'; readonly remaining: number; readonly left: readonly number[] }
+  | { readonly kind: 'spent'; readonly remaining: number }
+  | { readonly kind: 'counter_spent'; readonly remaining: number }
   | { readonly kind: 'in_flight'; readonly retryAfterSeconds: number }
   | { readonly kind: 'cooling'; readonly retryAfterSeconds: number };
 
-export type Outcome = 'commit' | 'release';
+/** What became of a use. A commit may say that less was used than was reserved. */
+export type Outcome = { readonly kind: 'commit'; readonly cost?: number } | { readonly kind: 'release' };
 
-/** `stale`: the lease ran out and someone else holds the claim, or its row is gone. Nothing was changed. */
+/** `stale`: nobody holds this reservation any more. Nothing was changed. */
 export type FinishAnswer = 'recorded' | 'stale';
+
+/** Whether the use of this number has no outcome yet. */
+export type IsOpen = (number: number) => boolean;
 
 export const RELEASES_BEFORE_COOLING = 3;
 export const ABANDONMENTS_FORGIVEN = 3;
 export const FIRST_COOLING_MS = 10_000;
 export const LONGEST_COOLING_MS = 3_600_000;
+/** Calls with one payment at the same time; each stands in its row. */
+export const MOST_OPEN_USES = 256;
+export const MOST_COUNTERS = 1000;
 /** Most calls end within this time; a client that asks sooner only meets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
-/** Decides whether a payment may be used now. A row comes back only when it has to be written. */
-export function reserveClaim(
-  claim: Claim | undefined,
-  { reservationId, leaseMs }: Reservation,
-  nowMs: number,
-): { readonly answer: ReserveAnswer; readonly claim?: Claim } {
-  const granted = (abandonments: number) => ({
-    answer: { kind: 'granted' } as const,
-    claim: {
-      state: 'reserved',
-      reservationId,
-      leaseEndsAtMs: nowMs + leaseMs,
-      releases: claim?.releases ?? 0,
-      abandonments,
-      coolsUntilMs: 0,
-    } as const,
-  });
-  if (claim === undefined) return granted(0);
-  switch (claim.state) {
-    case 'spent':
-      return { answer: { kind: 'spent' } };
-    case 'good':
-      return nowMs < claim.coolsUntilMs
-        ? { answer: { kind: 'cooling', retryAfterSeconds: secondsUntil(claim.coolsUntilMs, nowMs) } }
-        : granted(claim.abandonments);
-    case 'reserved':
-      // The same reservation asked twice is a repeated message, not a second call.
-      if (claim.reservationId === reservationId) return { answer: { kind: 'granted' } };
-      if (nowMs < claim.leaseEndsAtMs) return { answer: { kind: 'in_flight', retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS } };
-      // Whoever held the lease never said what became of it: good again in the payer's favour, but not for ever.
-      return claim.abandonments < ABANDONMENTS_FORGIVEN
-        ? granted(claim.abandonments + 1)
-        : { answer: { kind: 'spent' }, claim: { ...claim, state: 'spent' } };
+const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, coolsUntilMs: 0, counters: 0 };
+
+export interface Settled {
+  readonly payment: Payment;
+  /** Uses whose lease has ended: they are open no longer. */
+  readonly ended: readonly number[];
+  readonly givenBack: readonly Draw[];
+}
+
+/** Brings a row up to date: uses that were counted leave it, uses whose holder has vanished are decided. */
+export function settlePayment(payment: Payment | undefined, isOpen: IsOpen, nowMs: number): Settled {
+  let { used, releases, abandonments } = payment ?? UNUSED;
+  const open: OpenUse[] = [];
+  const ended: number[] = [];
+  const givenBack: Draw[] = [];
+  for (const use of payment?.open ?? []) {
+    if (!isOpen(use.number)) releases = 0;
+    else if (nowMs < use.leaseEndsAtMs) open.push(use);
+    else {
+      ended.push(use.number);
+      // Good again in the payer's favour, but not for ever: whoever makes Workers fail must not get calls for it.
+      if (abandonments === ABANDONMENTS_FORGIVEN) continue;
+      abandonments += 1;
+      used -= use.cost;
+      givenBack.push(...use.draws);
+    }
   }
+  return { payment: { ...(payment ?? UNUSED), used, open, releases, abandonments }, ended, givenBack };
+}
+
+export interface Reserved {
+  readonly answer: ReserveAnswer;
+  /** The use that was granted. */
+  readonly number?: number;
+  /** The row to write; none when nothing has changed. */
+  readonly payment?: Payment;
+  /** The counters to write, in the order of the draws. */
+  readonly counters?: readonly Counter[];
+}
+
+/** Decides whether units may be used now, on a row that has been settled. */
+export function reserveUnits(
+  { payment, counters }: { payment: Payment; counters: readonly (Counter | undefined)[] },
+  { limit, cost, draws, reservationId, leaseMs }: Reservation,
+  { nextNumber, nowMs }: { nextNumber: () => number; nowMs: number },
+): Reserved {
+  const room = limit - payment.used;
+  // The same reservation asked twice is a repeated message, not a second call.
+  const known = payment.open.find((use) => use.reservationId === reservationId);
+  if (known !== undefined) {
+    const left = draws.map((draw, index) => draw.limit - usedInPeriod(counters[index], draw.period));
+    return { answer: { kind: 'granted', remaining: room, left }, number: known.number };
+  }
+  if (nowMs < payment.coolsUntilMs) {
+    return { answer: { kind: 'cooling', retryAfterSeconds: Math.max(1, Math.ceil((payment.coolsUntilMs - nowMs) / 1000)) } };
+  }
+  const wait: Reserved = { answer: { kind: 'in_flight', retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS } };
+  if (room < cost) {
+    const held = payment.open.reduce((sum, use) => sum + use.cost, 0);
+    return room + held < cost ? { answer: { kind: 'spent', remaining: room + held } } : wait;
+  }
+  if (payment.open.length === MOST_OPEN_USES) return wait;
+  const drawn: Counter[] = [];
+  for (const [index, draw] of draws.entries()) {
+    const used = usedInPeriod(counters[index], draw.period);
+    if (used + draw.cost > draw.limit) {
+      const held = heldOf(payment, draw);
+      return used - held + draw.cost > draw.limit ? { answer: { kind: 'counter_spent', remaining: draw.limit - used + held } } : wait;
+    }
+    drawn.push({ used: used + draw.cost, period: draw.period });
+  }
+  const added = counters.filter((counter) => counter === undefined).length;
+  if (payment.counters + added > MOST_COUNTERS) return { answer: { kind: 'counter_spent', remaining: 0 } };
+  const number = nextNumber();
+  const use = {
+    number,
+    reservationId,
+    cost,
+    leaseEndsAtMs: nowMs + leaseMs,
+    draws: draws.map(({ key, cost: drawCost, period }) => ({ key, cost: drawCost, period })),
+  };
+  return {
+    answer: { kind: 'granted', remaining: room - cost, left: draws.map((draw, index) => draw.limit - drawn[index]!.used) },
+    number,
+    payment: {
+      ...payment,
+      used: payment.used + cost,
+      open: [...payment.open, use],
+      coolsUntilMs: 0,
+      counters: payment.counters + added,
+    },
+    counters: drawn,
+  };
+}
+
+function usedInPeriod(counter: Counter | undefined, period: string): number {
+  return counter !== undefined && counter.period === period ? counter.used : 0;
+}
+
+function heldOf({ open }: Payment, { key, period }: Draw): number {
+  return open
+    .flatMap(({ draws }) => draws)
+    .filter((draw) => draw.key === key && draw.period === period)
+    .reduce((sum, draw) => sum + draw.cost, 0);
+}
+
+/** A counter after a use of it has been given back. */
+export function giveBack(counter: Counter, { cost, period }: Draw): Counter {
+  return counter.period === period ? { used: Math.max(0, counter.used - cost), period } : counter;
+}
+
+export interface Finished {
+  readonly answer: FinishAnswer;
+  /** The use that is open no longer. */
+  readonly number?: number;
+  /** The row to write; none in the good case. */
+  readonly payment?: Payment;
+  readonly givenBack: readonly Draw[];
 }
 
 /** Records what became of a reservation. Saying it twice changes nothing. */
-export function finishClaim(
-  claim: Claim | undefined,
-  { reservationId, outcome }: { readonly reservationId: string; readonly outcome: Outcome },
-  nowMs: number,
-): { readonly answer: FinishAnswer; readonly claim?: Claim } {
-  if (claim === undefined || claim.reservationId !== reservationId) return { answer: 'stale' };
-  if (claim.state === 'spent') return { answer: outcome === 'commit' ? 'recorded' : 'stale' };
-  if (claim.state === 'good') return { answer: outcome === 'release' ? 'recorded' : 'stale' };
-  if (outcome === 'commit') return { answer: 'recorded', claim: { ...claim, state: 'spent' } };
-  const releases = claim.releases + 1;
-  return { answer: 'recorded', claim: { ...claim, state: 'good', releases, coolsUntilMs: nowMs + coolingMs(releases) } };
+export function finishUse(
+  payment: Payment | undefined,
+  { reservationId, outcome }: { reservationId: string; outcome: Outcome },
+  { isOpen, nowMs }: { isOpen: IsOpen; nowMs: number },
+): Finished {
+  const use = payment?.open.find((candidate) => candidate.reservationId === reservationId);
+  if (payment === undefined || use === undefined) return { answer: 'stale', givenBack: [] };
+  if (!isOpen(use.number)) return { answer: outcome.kind === 'commit' ? 'recorded' : 'stale', givenBack: [] };
+  const { number } = use;
+  const open = payment.open.filter((candidate) => candidate !== use && isOpen(candidate.number));
+  if (outcome.kind === 'commit') {
+    // Counters of holders keep what was reserved: they are limits, not balances.
+    const surplus = use.cost - (outcome.cost ?? use.cost);
+    if (surplus <= 0) return { answer: 'recorded', number, givenBack: [] };
+    return { answer: 'recorded', number, payment: { ...payment, open, used: payment.used - surplus, releases: 0 }, givenBack: [] };
+  }
+  // A use that was counted since the row was written ends the run of releases.
+  const inARow = payment.open.every((candidate) => isOpen(candidate.number));
+  const releases = (inARow ? payment.releases : 0) + 1;
+  return {
+    answer: 'recorded',
+    number,
+    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: nowMs + coolingMs(releases) },
+    givenBack: use.draws,
+  };
 }
 
 function coolingMs(releases: number): number {
@@ -98,8 +236,4 @@ function coolingMs(releases: number): number {
   // Doubling stops long before the exponent could matter.
   const doublings = releases - RELEASES_BEFORE_COOLING;
   return doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS);
-}
-
-function secondsUntil(instantMs: number, nowMs: number): number {
-  return Math.max(1, Math.ceil((instantMs - nowMs) / 1000));
 }

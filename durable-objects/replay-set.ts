@@ -1,42 +1,34 @@
 /*
  * The replay set: a Durable Object that holds the claims of a share of all payment hashes. A claim is a lease over one
  * RPC session: reserve, then commit or release on the lease; who has lost the session finishes by reservation id.
- * The rules are in claim-rules.ts, the rows in claim-table.ts; here are only time, storage and the grouping of writes.
+ * The rules are in claim-rules.ts, the rows in claim-book.ts; here are only time, transactions and their grouping.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
-import { finishClaim, reserveClaim, type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
-import { ClaimTable } from './claim-table.ts';
+import { ClaimBook, type ClaimRequest, type FinishRequest } from './claim-book.ts';
+import { type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
 
-export interface ClaimRequest {
-  readonly paymentHash: ArrayBuffer;
-  readonly reservationId: string;
-  readonly leaseMs: number;
-  /** The row is kept at least until then. */
-  readonly endsAtSeconds: number;
-}
+export type { ClaimRequest, FinishRequest };
 
-export interface FinishRequest {
-  readonly paymentHash: ArrayBuffer;
-  readonly reservationId: string;
-  readonly outcome: Outcome;
-  readonly endsAtSeconds: number;
-}
+/** Outcomes wait this long for a reservation to be written with. Lost ones leave a use in doubt, then good again (M10). */
+const OUTCOME_DELAY_MS = 50;
 
 /** The holder's end of a claim. */
 export class ClaimLease extends RpcTarget {
-  readonly #finish: (outcome: Outcome) => Promise<FinishAnswer>;
+  readonly #finish: (outcome: Outcome) => FinishAnswer | Promise<FinishAnswer>;
 
-  constructor(finish: (outcome: Outcome) => Promise<FinishAnswer>) {
+  constructor(finish: (outcome: Outcome) => FinishAnswer | Promise<FinishAnswer>) {
     super();
     this.#finish = finish;
   }
 
-  commit(): Promise<FinishAnswer> {
-    return this.#finish('commit');
+  /** The call was answered; `cost` says what it took when that is less than was reserved. */
+  commit(cost?: number): FinishAnswer | Promise<FinishAnswer> {
+    return this.#finish(cost === undefined ? { kind: 'commit' } : { kind: 'commit', cost });
   }
 
-  release(): Promise<FinishAnswer> {
-    return this.#finish('release');
+  /** The call was not answered, for a reason that was seen. */
+  release(): FinishAnswer | Promise<FinishAnswer> {
+    return this.#finish({ kind: 'release' });
   }
 }
 
@@ -49,44 +41,47 @@ interface Waiting {
 }
 
 export class ReplaySet extends DurableObject {
-  #claims: ClaimTable;
+  readonly #book: ClaimBook;
   #waiting: Waiting[] = [];
+  #isFlushing = false;
+  #outcomeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#claims = new ClaimTable(ctx.storage.sql);
+    this.#book = new ClaimBook(ctx.storage.sql);
   }
 
-  /** Takes the claim of a payment, or says why it cannot be had. */
+  /** Takes units of a payment under a lease, or says why they cannot be had. */
   async reserve(request: ClaimRequest): Promise<LeaseAnswer> {
-    const { paymentHash, reservationId, leaseMs, endsAtSeconds } = request;
-    const answer = await this.#grouped(() => {
-      const stored = this.#claims.find(paymentHash);
-      const decision = reserveClaim(stored?.claim, { reservationId, leaseMs }, Date.now());
-      if (decision.claim !== undefined) this.#claims.write(paymentHash, decision.claim, { endsAtSeconds, stored });
-      return decision.answer;
-    });
-    if (answer.kind !== 'granted') return { answer };
+    const { answer, number } = await this.#grouped(() => this.#book.reserve(request, Date.now()));
+    if (answer.kind !== 'granted' || number === undefined) return { answer };
+    const { paymentHash, reservationId, endsAtSeconds, cost } = request;
     return {
       answer,
-      lease: new ClaimLease((outcome) => this.finish({ paymentHash, reservationId, outcome, endsAtSeconds })),
+      lease: new ClaimLease((outcome) =>
+        outcome.kind === 'commit' && (outcome.cost ?? cost) === cost
+          ? this.#count(number)
+          : this.finish({ paymentHash, reservationId, outcome, endsAtSeconds }),
+      ),
     };
   }
 
   /** Records the outcome of a reservation, for a holder whose session is gone (M10). */
-  finish({ paymentHash, reservationId, outcome, endsAtSeconds }: FinishRequest): Promise<FinishAnswer> {
-    return this.#grouped(() => {
-      const stored = this.#claims.find(paymentHash);
-      const decision = finishClaim(stored?.claim, { reservationId, outcome }, Date.now());
-      if (decision.claim !== undefined) this.#claims.write(paymentHash, decision.claim, { endsAtSeconds, stored });
-      return decision.answer;
-    });
+  finish(request: FinishRequest): Promise<FinishAnswer> {
+    return this.#grouped(() => this.#book.finish(request, Date.now()));
   }
 
-  /** Drops what has ended, and sleeps until the next bucket does. */
+  /** Drops what has ended, and sleeps until the next rows do. */
   override async alarm(): Promise<void> {
-    const nextMs = this.#claims.prune(Date.now());
+    this.ctx.storage.transactionSync(() => this.#book.prune(Date.now()));
+    const nextMs = this.#book.nextPruneMs;
     if (nextMs !== undefined) await this.ctx.storage.setAlarm(nextMs);
+  }
+
+  #count(number: number): FinishAnswer {
+    const answer = this.#book.count(number);
+    this.#outcomeTimer ??= setTimeout(() => this.#flush(), OUTCOME_DELAY_MS);
+    return answer;
   }
 
   /**
@@ -100,22 +95,31 @@ export class ReplaySet extends DurableObject {
         return () => resolve(answer);
       };
       this.#waiting.push({ run, reject });
-      if (this.#waiting.length === 1) void this.#flush();
+      if (this.#isFlushing) return;
+      this.#isFlushing = true;
+      void scheduler.wait(0).then(() => this.#flush());
     });
   }
 
-  async #flush(): Promise<void> {
-    await scheduler.wait(0);
+  #flush(): void {
     const group = this.#waiting;
     this.#waiting = [];
-    const nextPruneMs = this.#claims.nextPruneMs;
+    this.#isFlushing = false;
+    if (this.#outcomeTimer !== undefined) clearTimeout(this.#outcomeTimer);
+    this.#outcomeTimer = undefined;
+    const nextPruneMs = this.#book.nextPruneMs;
     try {
-      const tell = this.ctx.storage.transactionSync(() => group.map(({ run }) => run()));
-      if (this.#claims.nextPruneMs !== nextPruneMs) void this.ctx.storage.setAlarm(this.#claims.nextPruneMs!);
+      const tell = this.ctx.storage.transactionSync(() => {
+        const answers = group.map(({ run }) => run());
+        this.#book.write();
+        return answers;
+      });
+      this.#book.settle();
+      if (this.#book.nextPruneMs !== nextPruneMs) this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#book.nextPruneMs!));
       for (const answer of tell) answer();
     } catch (error) {
       // The transaction is undone: nobody gets an answer from it, and tables it made are gone again.
-      this.#claims = new ClaimTable(this.ctx.storage.sql);
+      this.#book.reload();
       for (const { reject } of group) reject(error);
     }
   }

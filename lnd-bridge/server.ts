@@ -10,6 +10,7 @@ import { type BridgeConfig } from './config.ts';
 import { answerHealth, answerLookUp, answerMint, describeFault, type EndpointOptions } from './endpoints.ts';
 import { createHttpListener, readBody } from './http-listener.ts';
 import { type Clock, type LightningNode, type Log } from './ports.ts';
+import { createRefusalLog } from './refusal-log.ts';
 import { checkRequest, signAnswer } from './request-auth.ts';
 
 export interface BridgeOptions {
@@ -77,10 +78,11 @@ export function createBridge(config: ServerConfig, { node, log, clock }: BridgeO
     return route.name === 'look_up' ? answerLookUp(route.paymentHashHex, endpoint) : answerMint(body, endpoint);
   }
 
+  const refusals = createRefusalLog({ log, clock });
   const listener = createHttpListener({
     async handle(request) {
       const answer = await handle(request);
-      if (answer?.refused !== undefined) log({ event: 'request_refused', code: answer.refused, status: answer.status });
+      if (answer?.refused !== undefined) refusals.note({ code: answer.refused, status: answer.status });
       return answer;
     },
     onFault(error) {
@@ -88,7 +90,7 @@ export function createBridge(config: ServerConfig, { node, log, clock }: BridgeO
       return formatRefusal('fault', 'the bridge has failed; its log says how');
     },
   });
-  return { listen: () => listener.listen(config), close: () => listener.close() };
+  return { listen: () => listener.listen(config), close: () => listener.close().finally(refusals.flush) };
 }
 
 type Route =

@@ -11,13 +11,21 @@ export interface GatewayService {
   readonly variables: Readonly<Record<string, string>>;
   /** Binding to the environment variable of the workerd process that holds the secret. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** Another gateway of the same process whose claims this one shares; its own if left out. */
+  /** Another gateway of the same process whose Durable Objects this one shares; its own if left out. */
   readonly claimsOf?: string;
   /** Service bindings: binding to the name of another service of this process. */
   readonly services?: Readonly<Record<string, string>>;
   /** Everything that this Worker fetches goes to this host and port, whatever its address: the zone it stands in front of. */
   readonly outbound?: string;
 }
+
+/** Every Durable Object: the binding and its class. */
+const OBJECTS = [
+  ['REPLAY_SET', 'ReplaySet'],
+  ['QUOTA', 'Quota'],
+  ['RATE_LIMITER', 'RateLimiter'],
+  ['CONTROL', 'Control'],
+] as const;
 
 const COMPATIBILITY_DATE = '2026-11-01';
 
@@ -53,19 +61,23 @@ ${gateways.map(formatWorker).join('')}`;
 }
 
 function formatWorker({ name, bundlePath, variables, secrets, claimsOf, services = {}, outbound }: GatewayService): string {
-  const claims = claimsOf === undefined ? '"ReplaySet"' : `(className = "ReplaySet", serviceName = ${quote(claimsOf)})`;
+  const classOf = (name: string) =>
+    claimsOf === undefined ? quote(name) : `(className = ${quote(name)}, serviceName = ${quote(claimsOf)})`;
   const bindings = [
-    `(name = "REPLAY_SET", durableObjectNamespace = ${claims})`,
+    ...OBJECTS.map(([binding, object]) => `(name = ${quote(binding)}, durableObjectNamespace = ${classOf(object)})`),
     ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(value)})`),
     ...Object.entries(secrets).map(([key, variable]) => `(name = ${quote(key)}, fromEnvironment = ${quote(variable)})`),
     ...Object.entries(services).map(([key, service]) => `(name = ${quote(key)}, service = ${quote(service)})`),
   ];
   const globalOutbound = outbound === undefined ? '' : `,\n  globalOutbound = ${quote(`${name}-outbound`)}`;
   // The unique key names the folder of the rows: another key would be another, empty, replay set.
+  const classes = OBJECTS.map(
+    ([, object]) => `(className = ${quote(object)}, uniqueKey = ${quote(`${name}-${object}-v1`)}, enableSql = true)`,
+  );
   const namespace =
     claimsOf === undefined
       ? `,
-  durableObjectNamespaces = [(className = "ReplaySet", uniqueKey = ${quote(`${name}-ReplaySet-v1`)}, enableSql = true)],
+  durableObjectNamespaces = [${classes.join(', ')}],
   durableObjectStorage = (localDisk = ${quote(CLAIM_DISK)})`
       : '';
   return `

@@ -5,13 +5,15 @@
  */
 import * as z from 'zod/mini';
 import { type GateSettings } from '#gateway/gate-deps.ts';
-import { compileRoutes, findUnreachable } from '#gateway/routes.ts';
-import { parseHex } from '#protocol/bytes.ts';
+import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
+import { formatHex, parseHex } from '#protocol/bytes.ts';
 import { NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
+import { describeIssues } from './config-issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
+import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
@@ -26,20 +28,25 @@ export const GatewaySchema = z.strictObject({
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
+  /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
+  smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */
-  redeemSeconds: z._default(whole(3600, 31_536_000), 86_400),
+  redeemSeconds: z._default(whole(86_400, 31_536_000), 86_400),
   /** How far clocks may differ when a token's end is judged. */
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
   /** How long the origin may take to the head of its answer. */
-  originTimeoutSeconds: z._default(whole(1, 600), 30),
+  originTimeoutSeconds: z._default(whole(1, 600), 25),
   /** How long a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */
   graceHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 72),
-  /** Claims are spread over 2 to the power of this many objects. Changing it touches new tokens only. */
-  claimShardBits: z._default(whole(0, 16), 4),
+  /**
+   * Claims are spread over 2 to the power of this many objects. One groups its writes; on one disk more of them only
+   * write more often. Changing it touches new tokens only.
+   */
+  claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
 });
@@ -52,7 +59,9 @@ export function defineGateway(gateway: Gateway): Gateway {
   return gateway;
 }
 
-const secret = z.string().check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'at least 32 bytes in hex'));
+const secret = z
+  .string('missing; at least 32 bytes in hex')
+  .check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'at least 32 bytes in hex'));
 const numeral = (smallest: number, largest: number) =>
   z
     .string()
@@ -70,13 +79,15 @@ const VariablesSchema = z.strictObject({
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
   /** The bridge beside the Lightning node. */
   BRIDGE_URL: z
-    .string()
+    .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
   /** Which of the bridge's keys signs our requests, and that key. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
   BRIDGE_SECRET: secret,
+  /** Signs what pricing services are asked. Needed when a route names one. */
+  PRICING_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
-  NETWORK: z.enum(NETWORKS),
+  NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
   /** Signs what goes to the origin, and its name there. Without it, the origin gets no proof. */
   ORIGIN_SECRET: z.optional(secret),
   ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
@@ -87,7 +98,14 @@ const VariablesSchema = z.strictObject({
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  /** Nothing: the origin gets no proof. */
   readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
+  readonly pricing: {
+    /** Nothing: no route asks a pricing service. */
+    readonly secret: Uint8Array | undefined;
+    /** The service bindings that routes name. */
+    readonly bindings: readonly string[];
+  };
   readonly tokenKeys: {
     readonly secrets: ReadonlyMap<number, Uint8Array>;
     readonly currentKeyId: number;
@@ -108,23 +126,48 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   );
   const vars = VariablesSchema.safeParse(Object.fromEntries(texts));
   const file = GatewaySchema.safeParse(gateway);
-  if (!vars.success) problems.push(...describeIssues(vars.error.issues, ''));
-  if (!file.success) problems.push(...describeIssues(file.error.issues, 'gateway.config.ts: '));
+  if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
+  if (!file.success) problems.push(...describeIssues(file.error.issues, { place: 'gateway.config.ts: ', schema: GatewaySchema }));
+  const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
+  // A number, or it is a problem of its own and not to be repeated here.
+  if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
+    problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
+  const originless = file.success && file.data.origin === undefined && variables['ORIGIN_URL'] === undefined;
+  const everything = variables['PRICE_SATS'] !== undefined || (file.data?.routes ?? []).length === 0;
+  if (originless && (everything || file.data.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
+    problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, TOKEN_KEY_ID, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, NETWORK } =
+  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET, NETWORK } =
     vars.data;
-  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...settings } = file.data;
-  const currentKeyId = Number(TOKEN_KEY_ID);
-  if (!secrets.has(currentKeyId)) problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; TOKEN_KEY_ID names it as the key that signs`);
-  // Tokens of a past epoch must outlive it (M8).
-  if (graceHours * 3600 < settings.invoiceExpirySeconds + settings.redeemSeconds) {
-    problems.push('gateway.config.ts: graceHours: shorter than the life of a token (invoiceExpirySeconds + redeemSeconds)');
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
+  const priceSats = Number(PRICE_SATS ?? '1');
+  if (everything && priceSats * 1000 < smallestInvoiceMsat) {
+    problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
-  const everything = PRICE_SATS !== undefined || written.length === 0;
-  const passage = { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables };
-  const prepared = prepareRoutes(everything ? everythingAt(Number(PRICE_SATS ?? '1')) : written, passage);
+  const prepared = prepareRoutes(everything ? everythingAt(priceSats) : written, {
+    smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
+    passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
+  });
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
+  // Tokens of a past epoch must outlive it (M8).
+  if (prepared.ok) {
+    const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
+    const longest = settings.invoiceExpirySeconds + Math.max(settings.redeemSeconds, ...sold);
+    if (graceHours * 3600 < longest) {
+      const least = Math.ceil(longest / 3600);
+      problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
+    }
+  }
+  const services = prepared.ok ? findPricingServices(prepared.value) : [];
+  if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
+  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)].map((text) => text.toLowerCase());
+  if (ORIGIN_SECRET !== undefined && others.includes(ORIGIN_SECRET.toLowerCase())) {
+    problems.push('ORIGIN_SECRET: a key of its own, not one that signs something else');
+  }
+  if (PRICING_SECRET !== undefined && [...others, ORIGIN_SECRET?.toLowerCase()].includes(PRICING_SECRET.toLowerCase())) {
+    problems.push('PRICING_SECRET: a key of its own, not one that signs something else');
+  }
   if (problems.length > 0 || !prepared.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
@@ -132,9 +175,17 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     settings: { ...settings, routes, network: NETWORK },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
+    pricing: {
+      secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,
+      bindings: services.filter((service) => BINDING_NAME.test(service)),
+    },
     tokenKeys: { secrets, currentKeyId, epochHours, graceHours },
     warnings: findUnreachable(routes).map(({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`),
   });
+}
+
+function findPricingServices(routes: readonly Route[]): readonly string[] {
+  return routes.flatMap(({ sale }) => (sale.kind === 'paid' && sale.price.kind === 'service' ? [sale.price.service] : []));
 }
 
 const TOKEN_SECRET = 'TOKEN_SECRET_';
@@ -149,20 +200,4 @@ function readTokenSecrets(variables: Readonly<Record<string, unknown>>, problems
     else secrets.set(Number(id), parseHex(String(value))!);
   }
   return secrets;
-}
-
-interface Issue {
-  readonly code: string;
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  readonly keys?: readonly string[];
-}
-
-/** A sentence for each problem; never the value, which could be a secret in the wrong place. */
-function describeIssues(issues: readonly unknown[], place: string): readonly string[] {
-  return (issues as readonly Issue[]).flatMap(({ code, path, message, keys }) => {
-    const key = path.map(String).join('.');
-    if (code === 'unrecognized_keys') return (keys ?? []).map((name) => `${place}${key === '' ? '' : `${key}.`}${name}: unknown key`);
-    return [`${place}${key}: ${code === 'custom' ? message : message.replace(/^Invalid input: /, '')}`];
-  });
 }

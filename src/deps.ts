@@ -10,8 +10,9 @@ import { createKeyRing } from '#schemes/key-ring.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { jsonLog } from './adapters/json-log.ts';
+import { nodeHmac } from './adapters/node-hmac.ts';
 import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
-import { webcryptoHmac } from './adapters/webcrypto-hmac.ts';
+import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
 import { readConfig, type Gateway } from './config.ts';
 
 export interface Env {
@@ -26,17 +27,27 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   const services = readServices(env, config.value.settings.routes);
   if (!services.ok) return refuse([...services.refusal, ...missing]);
   if (env.REPLAY_SET === undefined) return refuse(missing);
-  const { settings, bridge, originKey, tokenKeys, warnings } = config.value;
+  const { settings, bridge, originKey, pricing, tokenKeys, warnings } = config.value;
+  const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
+  const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
+  if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
   const { skewSeconds } = settings;
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
     claims: createDurableClaims(env.REPLAY_SET),
-    keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: webcryptoHmac, clock: platformClock }),
-    hmac: webcryptoHmac,
+    keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
+    hmac: nodeHmac,
+    pricing: createPricing({
+      secret: pricing.secret,
+      bindingOf: (name) => bindings.get(name),
+      hmac: nodeHmac,
+      clock: platformClock,
+      random: platformRandom,
+    }),
     origin: createPlatformOrigin(services.value),
-    originProof: originKey && createOriginProof({ ...originKey, hmac: webcryptoHmac, clock: platformClock }),
+    originProof: originKey && createOriginProof({ ...originKey, hmac: nodeHmac, clock: platformClock }),
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,

@@ -5,8 +5,8 @@
 import * as z from 'zod/mini';
 import { type OriginPlace, type Passage } from '#gateway/passage.ts';
 import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/path-rewrite.ts';
-import { canonicalizePath } from '#gateway/path.ts';
-import { isStripped } from '#gateway/origin-headers.ts';
+import { canonicalizePath } from '#protocol/canonical-path.ts';
+import { isForwarded, isStripped } from '#gateway/forwarded-headers.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
 /** 5 GB, the most that any plan of the platform lets in. */
@@ -39,7 +39,7 @@ export const PASSAGE_KEYS = {
   /** Only requests with these header fields, each exactly once, `{ 'x-plan': 'pro' }`. Names in small letters. */
   headers: z.optional(
     z.record(
-      z.string().check(z.refine((name) => HEADER_NAME.test(name) && !isStripped(name), 'a field in small letters that reaches the origin')),
+      z.string().check(z.refine((name) => HEADER_NAME.test(name) && isForwarded(name), 'a field in small letters that reaches the origin')),
       z.string().check(z.regex(HEADER_VALUE, 'printable text'), z.regex(SINGLE_VALUE, 'without a comma')),
     ),
   ),
@@ -84,7 +84,10 @@ export function preparePassage(route: PassageConfig, defaults: PassageDefaults):
     if (!result.ok) problems.push(`.${key}: ${result.refusal}`);
     return result.ok ? result.value : undefined;
   };
-  const origin = take('origin', placeOf(route, defaults));
+  const written = route.origin ?? defaults.origin;
+  // Said once for all routes, in config.ts.
+  if (written === undefined) return refuse([]);
+  const origin = take('origin', placeOf(written, route.host === undefined ? defaults.zoneHosts : [route.host]));
   const rewrite = take(route.stripPrefix === undefined ? 'rewrite' : 'stripPrefix', rewriteOf(route));
   const setHeaders = Object.entries(route.setHeaders ?? {}).map(([name, value]) => [
     name,
@@ -108,11 +111,8 @@ export function namedSecrets(gateway: unknown): ReadonlySet<string> {
   return new Set(values.flatMap((value) => (value as { secret?: string } | null)?.secret ?? []));
 }
 
-function placeOf(route: PassageConfig, { origin: forAll, zoneHosts }: PassageDefaults): Result<OriginPlace, string> {
-  const origin = route.origin ?? forAll;
-  if (origin === undefined) return refuse('missing, and there is none for all (origin or ORIGIN_URL)');
+function placeOf(origin: z.output<typeof OriginSchema>, hosts: readonly string[]): Result<OriginPlace, string> {
   if (origin === 'same-zone') {
-    const hosts = route.host === undefined ? zoneHosts : [route.host];
     return hosts.length > 0 ? accept({ kind: 'same_zone', hosts }) : refuse('"same-zone" needs the host of the route, or zoneHosts');
   }
   if (typeof origin !== 'string') return accept({ kind: 'service', binding: origin.service });
@@ -131,7 +131,7 @@ function rewriteOf({ match, stripPrefix, rewrite }: PassageConfig): Result<PathR
 }
 
 /** Secrets that open something of ours never go to an origin. */
-const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET)$/;
+const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET)$/;
 
 function readSecret(name: string, variables: Readonly<Record<string, unknown>>): Result<string, string> {
   if (OWN_SECRET.test(name)) return refuse(`${name} is the gateway's own`);

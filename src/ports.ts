@@ -2,13 +2,24 @@
  * What the gateway needs of the world, as types only. Adapters implement these, tests fake them; nothing else of the
  * platform reaches the rooms inside.
  */
-import { type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
+import { type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
+import { type Draw, type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
+import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
+import {
+  type ClientKey,
+  type PaidChallenge,
+  type QuotaAnswer,
+  type QuotaAsk,
+  type QuotaBounds,
+  type QuotaReading,
+} from '#durable-objects/quota-rules.ts';
+import { type RateAnswer, type RateBound, type RateCheck, type RateReading } from '#durable-objects/rate-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
-export type { Hmac };
+export type { ClientKey, Hmac, Maintenance, OriginOutcome, Outcome, QuotaBounds, QuotaReading, RateBound, RateReading };
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -39,18 +50,103 @@ export interface ClaimOrder {
   readonly reservationId: string;
   readonly leaseMs: number;
   readonly endsAtSeconds: number;
+  /** Units that the payment bought, and those that this call takes. */
+  readonly limit: number;
+  readonly cost: number;
+  /** What the call takes from the counters that holders have put on the token (M7). */
+  readonly draws: readonly (Draw & { readonly limit: number })[];
 }
 
-/** A claim that is held: say once what became of it. Both settle when that is on disk. */
+/** A claim that is held: say once what became of it. */
 export interface Lease {
   readonly finish: (outcome: Outcome) => Promise<void>;
 }
 
-export type ClaimAnswer = Exclude<ReserveAnswer, { kind: 'granted' }> | { readonly kind: 'granted'; readonly lease: Lease };
+type Granted = Extract<ReserveAnswer, { kind: 'granted' }>;
+export type ClaimAnswer = Exclude<ReserveAnswer, Granted> | (Granted & { readonly lease: Lease });
 
 /** Uses of payments. Throws when the claims cannot be reached. */
 export interface Claims {
   readonly reserve: (order: ClaimOrder) => Promise<ClaimAnswer>;
+}
+
+/** What a pricing service is asked: all that it is told, so that the question is the key of a cache (M26). */
+export interface PriceQuestion {
+  /** An address, or the name of a service binding. */
+  readonly service: string;
+  /** JSON. */
+  readonly body: string;
+  readonly timeoutMs: number;
+  /** How long an answer may be used again; 0 is never. */
+  readonly cacheSeconds: number;
+}
+
+/** Asks a seller's pricing service. Throws when it cannot be asked or its answer is none. */
+export type Pricing = (question: PriceQuestion) => Promise<Msat>;
+
+/** Work that goes on when the answer has been sent; the platform's own promise. */
+export type Background = (work: Promise<unknown>) => void;
+
+export interface QuotaOrder {
+  readonly client: ClientKey;
+  readonly ask: QuotaAsk;
+  /** What one client gets. */
+  readonly bounds: QuotaBounds;
+  /** What all clients get together. */
+  readonly totals: QuotaBounds;
+}
+
+/** What one who has not paid may have. One object call each; throws when it cannot be reached. */
+export interface Quota {
+  readonly ask: (order: QuotaOrder) => Promise<QuotaAnswer>;
+  /** The challenge has been paid and used: it counts no longer. Costs no call of its own as a rule. */
+  readonly giveBack: (paid: PaidChallenge, background: Background) => void;
+}
+
+/** `exact`: one count for all, an object call. `isolate`: each isolate counts a share. `platform`: the platform's own limiter. */
+export type RateCount = 'exact' | 'isolate' | 'platform';
+
+export interface RateOrder {
+  readonly count: RateCount;
+  /** Checks that may meet in one order name the same object. */
+  readonly objectName: string;
+  /** All pass or none. */
+  readonly checks: readonly RateCheck[];
+}
+
+/** Rate limits that are not a client's. Throws when an exact one cannot be reached. */
+export interface RateLimits {
+  readonly take: (order: RateOrder) => Promise<RateAnswer>;
+}
+
+/** A token by what can be revoked of it. */
+export interface RevocableToken {
+  readonly identifier: Uint8Array;
+  readonly keyId: number;
+  readonly epochStartHours: number;
+}
+
+/** The control snapshot as it is asked. */
+export interface ControlIndex {
+  /** Origins whose breaker is not closed, by when it may be tried again. */
+  readonly openUntilMs: ReadonlyMap<string, number>;
+  readonly maintenances: readonly Maintenance[];
+  readonly isRevoked: (token: RevocableToken) => boolean;
+}
+
+/** What an isolate knows: nothing when no snapshot could be had yet; stale when it is older than is allowed (M30). */
+export interface ControlView {
+  readonly index: ControlIndex | undefined;
+  readonly isStale: boolean;
+}
+
+/** Breakers, revocations and maintenance. Reading never throws. */
+export interface Control {
+  readonly read: (background: Background) => Promise<ControlView>;
+  /** Says what became of a call to an origin. */
+  readonly report: (vote: OriginVote & { readonly origin: string }, background: Background) => void;
+  readonly revoke: (revocation: Revocation) => Promise<ControlAnswer>;
+  readonly setMaintenance: (order: MaintenanceOrder) => Promise<ControlAnswer>;
 }
 
 /** Sends a request to the origin, or to the service of that binding; rejects when no answer comes. */

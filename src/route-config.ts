@@ -4,12 +4,15 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
+import { AccessSchema, readAccess } from './access-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
 import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { msat, msatFromSats, type Msat } from '#protocol/msat.ts';
+import { formatAccess } from '#protocol/access.ts';
+import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
+import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
@@ -30,13 +33,14 @@ export const RouteSchema = z.strictObject({
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
   /** Stands in the invoice, so that the payer's wallet shows it. */
   description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),
-  /** One of these four: a price in satoshi or millisatoshi, free, or closed. */
+  /** One of these four, or a price that depends on the request: a price in satoshi or millisatoshi, free, or closed. */
   priceSats: z.optional(z.number()),
   priceMsat: z.optional(z.int()),
   free: z.optional(z.literal(true)),
   closed: z.optional(z.literal(true)),
-  /** What one payment buys. One call is all there is so far. */
-  access: z.optional(z.literal('call')),
+  ...PRICE_KEYS,
+  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
+  access: z.optional(AccessSchema),
   ...PASSAGE_KEYS,
 });
 
@@ -47,8 +51,17 @@ export function everythingAt(priceSats: number): readonly RouteConfig[] {
   return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
 }
 
+/** What routes have in common. */
+export interface RouteDefaults {
+  readonly smallestInvoiceMsat: bigint;
+  readonly passage: PassageDefaults;
+}
+
 /** Compiles routes, or lists what is wrong with each. */
-export function prepareRoutes(written: readonly RouteConfig[], defaults: PassageDefaults): Result<readonly Route[], readonly string[]> {
+export function prepareRoutes(
+  written: readonly RouteConfig[],
+  { smallestInvoiceMsat, passage: defaults }: RouteDefaults,
+): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
   for (const [index, route] of written.entries()) {
@@ -57,8 +70,8 @@ export function prepareRoutes(written: readonly RouteConfig[], defaults: Passage
     const parameters = new Map(Object.entries(route.query ?? {}));
     const headers = new Map(Object.entries(route.headers ?? {}));
     const place = { match: route.match, host: route.host, parameters, headers };
-    const sale = readSale(route, describeRoute(place));
-    if (!sale.ok) problems.push(`routes.${index}${sale.refusal}`);
+    const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
+    if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
     if (!pattern.ok || !sale.ok) continue;
     const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
     if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
@@ -68,25 +81,29 @@ export function prepareRoutes(written: readonly RouteConfig[], defaults: Passage
   return problems.length > 0 ? refuse(problems) : accept(routes);
 }
 
-function readSale(route: RouteConfig, place: string): Result<Sale, string> {
-  const ways = (['priceSats', 'priceMsat', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
-  if (ways.length !== 1) return refuse(': exactly one of priceSats, priceMsat, free, closed');
+function readSale(
+  route: RouteConfig,
+  { place, smallestInvoiceMsat }: { place: string; smallestInvoiceMsat: bigint },
+): Result<Sale, readonly string[]> {
+  const ways = (['priceSats', 'priceMsat', 'price', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
+  if (ways.length !== 1) return refuse([': exactly one of priceSats, priceMsat, price, free, closed']);
+  const stray = (['minSats', 'maxSats', 'priceFacts'] as const).filter((key) => route[key] !== undefined && route.price === undefined);
+  if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
   if (route.free === true) return accept({ kind: 'free' });
   if (route.closed === true) return accept({ kind: 'closed' });
-  const priceMsat = readPrice(route);
-  if (priceMsat === undefined) return refuse(`.${ways[0]}: more than 0, at most 21 million bitcoin, no part of a millisatoshi`);
+  const price = route.price === undefined ? readFixedPrice(route, smallestInvoiceMsat) : preparePrice(route, smallestInvoiceMsat);
+  if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  return accept({ kind: 'paid', service, tier, capabilities, priceMsat, description });
+  const access = readAccess(route.access);
+  if (!access.ok) return refuse([access.refusal]);
+  return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
 }
 
-function readPrice({ priceSats, priceMsat }: RouteConfig): Msat | undefined {
-  try {
-    const price = priceMsat === undefined ? msatFromSats(priceSats!) : msat(BigInt(priceMsat));
-    return price > 0n ? price : undefined;
-  } catch {
-    return undefined;
-  }
+function readFixedPrice({ priceSats, priceMsat }: RouteConfig, smallestInvoiceMsat: bigint): Result<Price, readonly string[]> {
+  const key = priceMsat === undefined ? 'priceSats' : 'priceMsat';
+  const price = parseAmount(priceMsat === undefined ? { sats: priceSats! } : { msat: priceMsat }, smallestInvoiceMsat);
+  return price.ok ? accept({ kind: 'fixed', priceMsat: price.value }) : refuse([`${key}: ${price.refusal}`]);
 }
 
 /** A service name for a route without one: readable, and the same for as long as the route matches the same (M4). */
@@ -99,17 +116,27 @@ function slugOf(match: string, place: string): string {
   return `r-${words}-${formatHex(sha256(new TextEncoder().encode(place)).slice(0, 4))}`.replace('--', '-');
 }
 
-/** A token is good for every route of its service and tier, so all of them must cost the same (M4). */
+/**
+ * A token is good for every route of its service and tier, so all of them must sell the same at the same price (M4). Only
+ * a balance is drawn from at different prices.
+ */
 function findPriceConflicts(routes: readonly Route[]): readonly string[] {
-  const prices = new Map<string, bigint>();
+  const sold = new Map<string, Extract<Sale, { kind: 'paid' }>>();
   const problems: string[] = [];
   for (const { sale, match } of routes) {
     if (sale.kind !== 'paid') continue;
     const name = `${sale.service}, tier ${sale.tier}`;
-    const price = prices.get(name) ?? sale.priceMsat;
-    prices.set(name, price);
-    if (price !== sale.priceMsat)
+    const first = sold.get(name) ?? sale;
+    sold.set(name, first);
+    if (describeAccess(first) !== describeAccess(sale)) {
+      problems.push(`routes: "${match}" has another access than an earlier route of service ${name}; another access is another tier`);
+    } else if (sale.access.kind !== 'credit' && !isSamePrice(first.price, sale.price)) {
       problems.push(`routes: "${match}" has another price than an earlier route of service ${name}; another price is another tier`);
+    }
   }
   return problems;
+}
+
+function describeAccess({ access, seconds }: Extract<Sale, { kind: 'paid' }>): string {
+  return `${formatAccess(access) ?? 'call'} ${seconds ?? ''}`;
 }

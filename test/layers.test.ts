@@ -24,7 +24,14 @@ const LAYERS: readonly Layer[] = [
   { files: 'src/schemes/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^@noble\/hashes\//] },
   {
     files: 'src/adapters/*.ts',
-    may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#durable-objects\//, /^#lnd-bridge\/(contract|request-auth)\.ts$/],
+    may: [
+      /^\.\//,
+      /^\.\.\/ports\.ts$/,
+      /^#protocol\//,
+      /^#durable-objects\//,
+      /^#lnd-bridge\/(contract|request-auth)\.ts$/,
+      /^node:crypto$/,
+    ],
   },
   {
     files: 'src/*.ts',

@@ -13,8 +13,9 @@ const MOST_ATTEMPTS = 3;
 export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims {
   const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName));
   return {
-    async reserve({ objectName, paymentHash, reservationId, leaseMs, endsAtSeconds }: ClaimOrder) {
-      const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, reservationId, leaseMs, endsAtSeconds };
+    async reserve({ objectName, paymentHash, ...order }: ClaimOrder) {
+      const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, ...order };
+      const { reservationId, endsAtSeconds } = order;
       // The same reservation asked twice is granted twice, so a repeat after an unclear failure is safe.
       const session = await attempt(() => stubFor(objectName).reserve(request));
       const { answer, lease } = session;
@@ -25,14 +26,14 @@ export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>
       }
       const finish = async (outcome: Outcome) => {
         try {
-          await (outcome === 'commit' ? lease.commit() : lease.release());
+          await (outcome.kind === 'commit' ? lease.commit(outcome.cost) : lease.release());
         } catch {
-          await attempt(() => stubFor(objectName).finish({ ...request, outcome }));
+          await attempt(() => stubFor(objectName).finish({ paymentHash: request.paymentHash, reservationId, outcome, endsAtSeconds }));
         } finally {
           session[Symbol.dispose]();
         }
       };
-      return { kind: 'granted', lease: { finish } };
+      return { ...answer, lease: { finish } };
     },
   };
 }

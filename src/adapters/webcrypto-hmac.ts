@@ -1,5 +1,6 @@
 /*
- * HMAC-SHA256 on WebCrypto: native on the edge, in Node, in browsers. Effects: none but the computation.
+ * HMAC-SHA256 on WebCrypto, for platforms without node:crypto. Workers have both, and deps.ts takes the faster. Effects:
+ * none but the computation.
  */
 import { type Hmac } from '../ports.ts';
 

@@ -12,6 +12,7 @@ import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
 import { offer } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { remainingFields } from './remaining.ts';
 import { problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
@@ -25,25 +26,28 @@ export async function challenge(
   quote: Quote,
   { deps, method }: { deps: GateDeps; method: string },
 ): Promise<Response> {
+  const left = reason.remaining === undefined ? {} : remainingFields(reason.remaining);
   const { docsUrl } = deps.settings;
   const ordered = await orderInvoice(quote, deps);
   if (!ordered.ok) return problem(ordered.refusal, { docsUrl, method });
   const { invoice, expiresAtSeconds } = ordered.value;
   const token = await mintFor(ordered.value, quote, deps);
-  deps.log('challenge', { match: quote.match, service: quote.service, price_msat: String(quote.priceMsat), reason: reason.code });
+  deps.log('challenge', { match: quote.match, service: quote.service, amount_msat: String(quote.sells.amountMsat), reason: reason.code });
   return problem(reason, {
     docsUrl,
     method,
     headers: { 'www-authenticate': offer({ token, invoice }) },
     fields: {
-      price_sats: Number(formatSats(quote.priceMsat)),
-      price_msat: Number(quote.priceMsat),
+      price_sats: Number(formatSats(quote.sells.amountMsat)),
+      price_msat: Number(quote.sells.amountMsat),
+      buys: describeOffer(quote),
       service: quote.service,
       description: quote.description,
       invoice,
       token,
       invoice_expires_at: formatInstant(expiresAtSeconds),
-      token_expires_at: formatInstant(expiresAtSeconds + deps.settings.redeemSeconds),
+      token_expires_at: formatInstant(endOf(ordered.value, quote, deps)),
+      ...left,
     },
   });
 }
@@ -62,7 +66,7 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
   let minted: string;
   try {
     const order = {
-      amountMsat: quote.priceMsat,
+      amountMsat: quote.sells.amountMsat,
       memo,
       expirySeconds: settings.invoiceExpirySeconds,
       idempotencyKey: formatHex(random(16)),
@@ -77,14 +81,15 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
   const wrong = checkInvoice(facts.value, {
     network: settings.network,
     nowSeconds,
-    amountMsat: quote.priceMsat,
+    amountMsat: quote.sells.amountMsat,
     description: memo,
     latestExpirySeconds: nowSeconds + settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS,
   });
   return wrong === undefined ? accept(facts.value) : unavailable(wrong.code);
 }
 
-async function mintFor(facts: InvoiceFacts, quote: Quote, { keys, hmac, random, settings }: GateDeps): Promise<string> {
+async function mintFor(facts: InvoiceFacts, quote: Quote, deps: GateDeps): Promise<string> {
+  const { keys, hmac, random, settings } = deps;
   const { keyId, epoch, epochKey } = await keys.current();
   return mintToken({
     paymentHash: facts.paymentHash,
@@ -93,21 +98,40 @@ async function mintFor(facts: InvoiceFacts, quote: Quote, { keys, hmac, random, 
       epoch,
       region: settings.claimRegion,
       shardBits: settings.claimShardBits,
-      access: 'call',
       random: random(TOKEN_ID_RANDOM_BYTES),
     },
     terms: {
       service: quote.service,
       tier: quote.tier,
       ...(quote.capabilities.length > 0 ? { capabilities: quote.capabilities } : {}),
-      // Whoever pays at the last moment still has time to use it.
-      validUntilSeconds: facts.expiresAtSeconds + settings.redeemSeconds,
-      paidMsat: quote.priceMsat,
+      validUntilSeconds: endOf(facts, quote, deps),
+      paidMsat: quote.sells.amountMsat,
+      access: quote.sells.access,
       quoteDigest: quote.digest,
     },
     epochKey,
     hmac,
   });
+}
+
+/** What the invoice buys, for people and agents. */
+function describeOffer({ sells: { access, seconds }, priceMsat }: Quote): string {
+  const time = seconds === undefined ? '' : ` within ${seconds} seconds`;
+  switch (access.kind) {
+    case 'call':
+      return `one call${time}`;
+    case 'calls':
+      return `${access.calls} calls${time}`;
+    case 'pass':
+      return `any number of calls${time}${access.maxPerMinute === undefined ? '' : `, ${access.maxPerMinute} a minute`}`;
+    case 'credit':
+      return `a balance of ${access.creditMsat} msat${time}, of which this call takes ${priceMsat}`;
+  }
+}
+
+/** Fixed at the challenge: whoever pays at the last moment still has all of what was sold (M8). */
+function endOf({ expiresAtSeconds }: InvoiceFacts, { sells }: Quote, { settings }: GateDeps): number {
+  return expiresAtSeconds + (sells.seconds ?? settings.redeemSeconds);
 }
 
 function formatInstant(seconds: number): string {

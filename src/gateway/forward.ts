@@ -2,19 +2,22 @@
  * The request to the origin and the origin's answer, streamed. Nothing is copied twice: the fields of a message are copied
  * by the platform with the message, and then only what differs is touched.
  */
+import { isOwn } from './forwarded-headers.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { isOwn, rewriteHeaders, type PaidHeaders } from './origin-headers.ts';
+import { type HeldBody } from './held-body.ts';
+import { rewriteHeaders, type PaidHeaders } from './origin-headers.ts';
 import { targetOf, type Passage } from './passage.ts';
-import { type GatewayRefusal } from './refusals.ts';
 import { EXPOSED_FIELDS } from './refuse.ts';
+import { remainingHeaders, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { limitBody, sendBody } from './sized-body.ts';
 
 export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response }
   | { readonly kind: 'unreachable' }
   | { readonly kind: 'timed_out' }
   | { readonly kind: 'given_up' }
-  /** The body, of unknown length, turned out to be larger than the route takes. */
+  /** The client sent more than it had declared and was priced for, or more than the route takes. */
   | { readonly kind: 'body_too_large' };
 
 export interface ForwardOptions {
@@ -23,6 +26,7 @@ export interface ForwardOptions {
   readonly paid?: PaidHeaders;
   /** Ends the wait from outside. */
   readonly giveUp?: Promise<unknown>;
+  readonly held?: HeldBody | undefined;
 }
 
 /**
@@ -31,11 +35,11 @@ export interface ForwardOptions {
  */
 export async function forward(
   request: Request,
-  { facts, passage, paid, giveUp }: ForwardOptions,
+  { facts, passage, paid, giveUp, held }: ForwardOptions,
   { origin, originProof, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'wait'>,
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
-  const { body, stop } = limitBody(request, passage.maxBodyBytes);
+  const { body, isTooLong, signal } = held === undefined ? limitBody(request, passage.maxBodyBytes) : sendBody(request.body, held);
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
   const proof = originProof === undefined ? undefined : await originProof(proven);
   const upstream = new Request(`${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`, {
@@ -43,48 +47,16 @@ export async function forward(
     headers: facts.headers,
     body,
     redirect: 'manual',
-    ...(stop === undefined ? {} : { signal: stop.signal }),
+    ...(signal === undefined ? {} : { signal }),
   });
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   const answered = origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
     (response): Forwarded => ({ kind: 'answered', response }),
-    (): Forwarded => ({ kind: stop?.signal.aborted === true ? 'body_too_large' : 'unreachable' }),
+    (): Forwarded => ({ kind: isTooLong() ? 'body_too_large' : 'unreachable' }),
   );
   const contenders: Promise<Forwarded>[] = [answered, wait(passage.timeoutSeconds * 1000).then(() => ({ kind: 'timed_out' }))];
   if (giveUp !== undefined) contenders.push(giveUp.then(() => ({ kind: 'given_up' })));
   return Promise.race(contenders);
-}
-
-const ORIGIN_RETRY_SECONDS = 5;
-
-/** What a client is told when no answer of the origin can be handed on. */
-export function describeFailure({ kind }: Exclude<Forwarded, { kind: 'answered' }>): GatewayRefusal {
-  if (kind === 'body_too_large') return { code: 'body_too_large', detail: 'the body turned out to be larger than this route takes' };
-  const retryAfterSeconds = ORIGIN_RETRY_SECONDS;
-  return kind === 'unreachable'
-    ? { code: 'origin_unreachable', detail: 'the origin gave no answer', retryAfterSeconds }
-    : { code: 'origin_timeout', detail: 'the origin gave no answer in time', retryAfterSeconds };
-}
-
-interface LimitedBody {
-  readonly body: Request['body'];
-  /** Only where a limit has to be watched: a body that merely fails is ended by the platform as if it were complete. */
-  readonly stop: AbortController | undefined;
-}
-
-/** A body of known length was judged before (findObstacle); one of unknown length is counted as it passes. */
-function limitBody({ body, headers }: Request, largest: number | undefined): LimitedBody {
-  if (largest === undefined || body === null || headers.has('content-length')) return { body, stop: undefined };
-  const stop = new AbortController();
-  let length = 0;
-  const counting = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      length += chunk.byteLength;
-      if (length > largest) stop.abort();
-      else controller.enqueue(chunk);
-    },
-  });
-  return { body: body.pipeThrough(counting), stop };
 }
 
 /** Fields by which a shared cache could be told to keep a paid answer. */
@@ -96,13 +68,13 @@ const SHARED_CACHE_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const SHARED_CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['public', 'private', 's-maxage', 'immutable']);
 
-/** The origin's answer to a paid call, made private, with what is left of the payment. */
-export function paidAnswer(response: Response, remaining: number): Response {
+/** The origin's answer to a paid call, made private, with what is left of the payment where that is known. */
+export function paidAnswer(response: Response, remaining: Remaining | undefined): Response {
   const answer = new Response(response.body, response);
   const { headers } = answer;
   for (const name of response.headers.keys()) if (isOwn(name) || SHARED_CACHE_FIELDS.has(name)) headers.delete(name);
   headers.set('cache-control', privateOf(headers.get('cache-control')));
-  headers.set('l402-remaining', String(remaining));
+  if (remaining !== undefined) for (const [name, value] of Object.entries(remainingHeaders(remaining))) headers.set(name, value);
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
   // Whom the origin lets read its answer may read our fields too; whom it does not, learns nothing.
   if (headers.has('access-control-allow-origin')) headers.append('access-control-expose-headers', EXPOSED_FIELDS);

@@ -10,6 +10,7 @@ import {
   type Lightning,
   type Log,
   type Origin,
+  type Pricing,
   type Random,
   type Wait,
 } from '../ports.ts';
@@ -33,6 +34,7 @@ export interface GateDeps {
   readonly claims: Claims;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly pricing: Pricing;
   readonly origin: Origin;
   /** Nothing: no ORIGIN_SECRET, no proof. */
   readonly originProof?: OriginProof | undefined;

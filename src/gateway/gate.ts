@@ -5,13 +5,14 @@
 import { admit } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { describeFailure, forward, freeAnswer } from './forward.ts';
+import { forward, freeAnswer } from './forward.ts';
 import { findObstacle, type Passage } from './passage.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { findRoute } from './routes.ts';
 import { serve, type WaitUntil } from './serve.ts';
+import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUntil): Promise<Response> {
@@ -20,7 +21,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
-  const admission = await admit(facts, deps);
+  const admission = await admit(request, facts, deps);
   switch (admission.kind) {
     case 'free':
       return pass(request, { facts, passage: admission.passage }, deps);
@@ -36,7 +37,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
 async function pass(request: Request, { facts, passage }: { facts: RequestFacts; passage: Passage }, deps: GateDeps): Promise<Response> {
   const forwarded = await forward(request, { facts, passage }, deps);
   if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  return refused(describeFailure(forwarded), { method: facts.method, deps });
+  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
 }
 
 /** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */

@@ -1,36 +1,26 @@
 /*
- * Header fields that decide which route a request is on (M26). Each stands exactly once, under its literal name and with a
- * literal value: a second one, an underscore for a dash (CGI reads both as one), another case of a wanted value, or a mark
- * that the field ends at this hop would let the origin read another value than the one that was priced. Pure.
+ * Header fields that decide which route a request is on. That each stands once, under its literal name, and reaches the
+ * origin, priced-headers.ts sees to; here, that its value has no second reading (M26). Pure.
  */
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { readHeaders } from './priced-headers.ts';
 
 /** Fields and the one value that each must have. */
 export type HeaderConditions = ReadonlyMap<string, string>;
 
-/** The first field of these conditions that an origin could read in another way than we do. */
-export function findAmbiguousHeader(headers: Headers, conditions: readonly HeaderConditions[]): string | undefined {
+/** The values of all fields that these conditions ask for, or what is ambiguous about one. */
+export function readConditions(headers: Headers, conditions: readonly HeaderConditions[]): Result<ReadonlyMap<string, string>, string> {
+  if (conditions.length === 0) return accept(new Map());
   const wanted = conditions.flatMap((condition) => [...condition]);
-  for (const present of headers.keys()) {
-    if (!present.includes('_')) continue;
-    const name = present.replaceAll('_', '-');
-    if (wanted.some(([candidate]) => candidate === name)) return name;
-  }
-  const hops = headers.get('connection')?.toLowerCase() ?? '';
-  const ambiguous = wanted.find(([name, value]) => {
-    const given = headers.get(name);
-    if (given === null) return false;
-    // Lines of one name come joined by a comma; which of them an origin takes is its own affair.
-    return given.includes(',') || hops.includes(name) || (given !== value && foldValue(given) === foldValue(value));
+  const read = readHeaders(
+    headers,
+    wanted.map(([name]) => name),
+  );
+  if (!read.ok) return read;
+  // An origin that ignores case would take it for the value that it is not.
+  const near = wanted.find(([name, value]) => {
+    const given = read.value.get(name);
+    return given !== undefined && given !== value && given.trim().toLowerCase() === value.toLowerCase();
   });
-  return ambiguous?.[0];
-}
-
-/** Whether a request has every field with its value. */
-export function matchesHeaders(conditions: HeaderConditions, headers: Headers): boolean {
-  for (const [name, value] of conditions) if (headers.get(name) !== value) return false;
-  return true;
-}
-
-function foldValue(value: string): string {
-  return value.normalize('NFKC').trim().toLowerCase();
+  return near === undefined ? read : refuse(`the header ${near[0]} has a value in another case than the one that is sold`);
 }

@@ -2,6 +2,7 @@
  * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
  * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
  */
+import { isStripped } from './forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from './passage.ts';
 import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
 
@@ -10,31 +11,6 @@ export interface PaidHeaders {
   readonly claimId: string;
   readonly service: string;
   readonly priceMsat: bigint;
-}
-
-/** Hop by hop, ours, or a way to make the origin read another request than the one that was priced. */
-const STRIPPED: ReadonlySet<string> = new Set(
-  [
-    'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade',
-    'authorization l402-authorization',
-    'x-original-url x-original-uri x-rewrite-url x-forwarded-prefix x-forwarded-path x-forwarded-uri',
-    'x-http-method-override x-http-method x-method-override',
-    'x-forwarded-host x-forwarded-server x-host x-http-host-override forwarded',
-  ].flatMap((names) => names.split(' ')),
-);
-/** Fields that frame or address a message: an origin that reads an underscore as a dash would take a second one. */
-const FRAMING: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type']);
-
-/** Whether a field, in small letters, never goes on as the client sent it. */
-export function isStripped(name: string): boolean {
-  if (!name.includes('_')) return STRIPPED.has(name) || isOwn(name);
-  const dashed = name.replaceAll('_', '-');
-  return STRIPPED.has(dashed) || FRAMING.has(dashed) || isOwn(dashed);
-}
-
-/** Fields that only the gateway sets, towards either side. */
-export function isOwn(name: string): boolean {
-  return name.startsWith('x-l402-') || name.startsWith('l402-');
 }
 
 /** Turns a copy of the client's fields into the origin's. */

@@ -36,10 +36,10 @@ export function targetOf({ origin, rewrite }: Passage, { path, query }: RequestF
 }
 
 /** Why this request cannot go on, whoever pays for it. Asked before an invoice exists. */
-export function findObstacle({ origin, maxBodyBytes }: Passage, facts: RequestFacts): GatewayRefusal | undefined {
-  if (maxBodyBytes !== undefined && Number(facts.headers.get('content-length') ?? 0) > maxBodyBytes) {
-    return { code: 'body_too_large', detail: `a body has at most ${maxBodyBytes} bytes here` };
-  }
+export function findObstacle(passage: Passage, facts: RequestFacts): GatewayRefusal | undefined {
+  const { origin, maxBodyBytes } = passage;
+  const tooLarge = maxBodyBytes === undefined ? undefined : findLargeBody(passage, Number(facts.headers.get('content-length') ?? 0));
+  if (tooLarge !== undefined) return tooLarge;
   if (origin.kind !== 'same_zone') return undefined;
   // The address of the origin is what the client calls us: of other names nothing is known.
   if (!origin.hosts.some((host) => matchesHost(host, facts.host))) {
@@ -48,6 +48,12 @@ export function findObstacle({ origin, maxBodyBytes }: Passage, facts: RequestFa
   return facts.headers.get(LOOP_FIELD) === facts.host
     ? { code: 'loop_detected', detail: 'the request has been through this gateway already' }
     : undefined;
+}
+
+/** Why a body of this length is not taken. */
+export function findLargeBody({ maxBodyBytes }: Passage, length: number): GatewayRefusal | undefined {
+  if (maxBodyBytes === undefined || length <= maxBodyBytes) return undefined;
+  return { code: 'body_too_large', detail: `a body has at most ${maxBodyBytes} bytes here` };
 }
 
 function matchesHost(pattern: string, host: string): boolean {

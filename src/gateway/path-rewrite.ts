@@ -3,7 +3,7 @@
  * named parts and the rest of a match. Whole segments of a canonical path make a canonical path (M25). Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { canonicalizePath } from './path.ts';
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { splitPath } from './route-pattern.ts';
 
 /** From the canonical path of a request that its route has matched to the origin's. */

@@ -5,6 +5,9 @@
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
+/** Every one is compared with every other. */
+const MOST_PARAMETERS = 64;
+
 /** The decoded values of the named parameters; those that are absent are not in the map. */
 export function readParameters(query: string, names: readonly string[]): Result<ReadonlyMap<string, string>, string> {
   const values = new Map<string, string>();
@@ -25,6 +28,18 @@ export function readParameters(query: string, names: readonly string[]): Result<
     values.set(name, value);
   }
   return accept(values);
+}
+
+/** Every parameter of a query where any of them may decide the price: each name plain, and like no other. */
+export function readEveryParameter(query: string): Result<ReadonlyMap<string, string>, string> {
+  const names = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => pair.split('=', 1)[0]!);
+  if (names.length > MOST_PARAMETERS) return refuse(`more than ${MOST_PARAMETERS} parameters where each may decide the price`);
+  if (!names.every((name) => /^[A-Za-z0-9._~-]+$/.test(name))) return refuse('a parameter is not spelled literally');
+  return readParameters(query, names);
 }
 
 /** What frameworks make of a name: PHP trims it, turns dots and blanks to underscores and reads `a[` as a list; others ignore case. */

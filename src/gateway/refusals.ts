@@ -2,6 +2,7 @@
  * The one table of situations (M17): every code with its status, whether it may cost an invoice, what it is called and
  * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
  */
+import { type Remaining } from './remaining.ts';
 import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
 
 export interface Situation {
@@ -17,6 +18,7 @@ const MALFORMED = { mayCostInvoice: false } as const;
 const PAY = { status: 402, mayCostInvoice: true } as const;
 const PAY_ANEW = 'Pay the invoice of this answer and repeat the request with `Authorization: L402 <token>:<preimage>`.';
 const UNCHANGED = 'Send the token exactly as it was issued, with the preimage of its own invoice; or pay the invoice of this answer.';
+const NARROWED = 'Whoever narrowed this token can give you a wider one; or pay the invoice of this answer.';
 const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 const STILL_GOOD =
   'Your payment is still good. Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
@@ -48,6 +50,12 @@ const GATEWAY = {
     hint: 'Send each header field that decides the price once, under its literal name, with its value exactly as documented.',
   },
   host_malformed: { ...MALFORMED, status: 400, title: 'Malformed host', hint: 'Send one Host field with one name or address.' },
+  price_input_invalid: {
+    ...MALFORMED,
+    status: 400,
+    title: 'Not sold like this',
+    hint: 'Send what decides the price (a parameter, a header, the body) with a value that is sold; the detail says which.',
+  },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
   grpc_unsupported: {
     ...MALFORMED,
@@ -61,11 +69,17 @@ const GATEWAY = {
     title: 'Body too large',
     hint: 'Send a smaller body. With a Content-Length, a body that is too large is refused before it costs anything.',
   },
+  length_required: {
+    ...MALFORMED,
+    status: 411,
+    title: 'Length required',
+    hint: 'The price depends on the size of the body: send Content-Length, without a transfer coding.',
+  },
   header_too_large: { ...MALFORMED, status: 431, title: 'Credentials too large', hint: 'Send at most four tokens of at most 4 KiB.' },
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
   payment_required: { ...PAY, title: 'Payment required', hint: PAY_ANEW },
-  payment_spent: { ...PAY, title: 'Payment already used', hint: `Each payment buys one call, and this one has been made. ${PAY_ANEW}` },
+  payment_spent: { ...PAY, title: 'Payment already used', hint: `What this payment bought has been used. ${PAY_ANEW}` },
   payment_too_small: {
     ...PAY,
     title: 'Paid too little for this',
@@ -80,6 +94,7 @@ const GATEWAY = {
   payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
   claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: STILL_GOOD },
   node_unavailable: { status: 503, mayCostInvoice: false, title: 'No invoice can be made now', hint: TRY_LATER },
+  price_unavailable: { status: 503, mayCostInvoice: false, title: 'Price cannot be worked out now', hint: TRY_LATER },
   origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },
   origin_timeout: { status: 504, mayCostInvoice: false, title: 'Origin too slow', hint: TRY_LATER },
   loop_detected: {
@@ -138,6 +153,18 @@ const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
   capability_missing: { ...PAY, title: 'Token without the capability', hint: PAY_ANEW },
   token_expired: { ...PAY, title: 'Token expired', hint: PAY_ANEW },
   preimage_caveat_wrong: { ...PAY, title: 'Wrong preimage caveat', hint: UNCHANGED },
+  token_not_yet_valid: { ...PAY, title: 'Token not good yet', hint: `Wait until the time of its not_before caveat. ${NARROWED}` },
+  caveat_method: { ...PAY, title: 'Token narrowed to other methods', hint: NARROWED },
+  caveat_host: { ...PAY, title: 'Token narrowed to other hosts', hint: NARROWED },
+  caveat_path: { ...PAY, title: 'Token narrowed to other paths', hint: NARROWED },
+  caveat_client: { ...PAY, title: 'Token narrowed to other networks', hint: NARROWED },
+  request_digest_wrong: { ...PAY, title: 'Token narrowed to another request', hint: NARROWED },
+  counters_too_many: {
+    ...PAY,
+    title: 'Too many counting caveats',
+    hint: 'A token has at most four counting caveats. Use the token it was added to.',
+  },
+  caveat_exhausted: { ...PAY, title: 'Limit of a caveat reached', hint: NARROWED },
 };
 
 /** Every situation by its code. */
@@ -149,10 +176,18 @@ export const SITUATION_CODES = Object.keys(SITUATIONS) as readonly SituationCode
 /** A refusal on its way to a client. */
 export type GatewayRefusal = Refusal<SituationCode> & {
   readonly retryAfterSeconds?: number;
+  /** What is left of a payment that is not enough. */
+  readonly remaining?: Remaining;
 };
 
-/** Said of a failed forward when the request had been paid for (M16). */
-export const PAID_HINT = STILL_GOOD;
+/** Said of a paid call that the origin left without an answer, by what became of the payment (M16). */
+export const PAID_HINTS = {
+  released: STILL_GOOD,
+  counted:
+    'The call was counted: it was with the origin when its client went away, and no answer came in time. What is left of the payment stands in `remaining`.',
+  in_doubt:
+    'What became of the payment could not be recorded, so it is held for a while. Repeat the request with the same credential after the seconds that Retry-After names; do not pay before that.',
+} as const;
 
 /** The table for people and agents: what `type` of a problem body links to. */
 export function describeSituations(): string {

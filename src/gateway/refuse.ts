@@ -6,7 +6,7 @@ import { describeToGrpc } from './grpc.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-export const EXPOSED_FIELDS = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Answered-By';
+export const EXPOSED_FIELDS = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, L402-Answered-By';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
@@ -30,8 +30,9 @@ export interface ProblemOptions {
 
 /** The answer for a refusal. */
 export function problem(refusal: GatewayRefusal, options: ProblemOptions): Response {
-  if (refusal.code === 'grpc_unsupported')
+  if (refusal.code === 'grpc_unsupported') {
     return new Response(null, { headers: { ...OWN_ANSWER_HEADERS, ...describeToGrpc(refusal.detail) } });
+  }
   const situation: Situation = SITUATIONS[refusal.code];
   const status = options.status ?? situation.status;
   const body = {

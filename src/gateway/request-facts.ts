@@ -2,10 +2,10 @@
  * A request, read once: method, host, canonical path, query, and the credential texts cut out of the headers. Nothing
  * after this looks at the raw request again but to stream its body. Pure.
  */
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { isNativeGrpc } from './grpc.ts';
-import { canonicalizePath } from './path.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
 
@@ -26,6 +26,9 @@ export interface RequestFacts {
   /** What `Authorization` holds for the origin. */
   readonly authorizationRest: string;
   readonly isPreflight: boolean;
+  readonly hasBody: boolean;
+  /** None: where the request came from is not known. */
+  readonly clientAddress?: string | undefined;
 }
 
 /** Room for four tokens of the largest size. */
@@ -63,6 +66,7 @@ export function readRequestFacts(request: Request): Result<RequestFacts, Gateway
     metadataCredential: credentials.length > 0 ? undefined : readMetadata(headers),
     authorizationRest: shared.rest,
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
+    hasBody: request.body !== null,
   });
 }
 

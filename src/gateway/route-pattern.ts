@@ -2,8 +2,9 @@
  * The left side of a route: method and path pattern, with named parts and a wildcard at the end. Parsed once at start.
  * Pure.
  */
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { canonicalizePath, foldPath } from './path.ts';
+import { foldPath } from './path.ts';
 
 export interface RoutePattern {
   /** Nothing: every method. */
@@ -20,7 +21,10 @@ export interface PathPattern {
   readonly open: boolean;
 }
 
-/** Methods that cannot be forwarded. */
+/**
+ * Methods that fetch does not send. Of these only TRACE ever reaches a Worker: workerd itself answers TRACK with 501, as
+ * every method that it does not know, and CONNECT with 500.
+ */
 export const UNFORWARDABLE_METHODS: readonly string[] = ['CONNECT', 'TRACE', 'TRACK'];
 
 /** Reads `GET /v1/users/:id`, `/v1/*` or `* /v1/*`. */

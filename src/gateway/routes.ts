@@ -3,13 +3,17 @@
  * no sale and no free pass. A quote names what the price was asked for, so that a token can be held to it (M5). Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
+import { type Access } from '#protocol/access.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type Quote } from '#schemes/scheme.ts';
-import { findAmbiguousHeader, matchesHeaders, type HeaderConditions } from './header-match.ts';
-import { findObstacle, type Passage } from './passage.ts';
+import { type Msat } from '#protocol/msat.ts';
+import { type Offer, type Quote } from '#schemes/scheme.ts';
+import { askPrice, type PriceSources } from './ask-price.ts';
+import { type HeldBody } from './held-body.ts';
+import { readConditions, type HeaderConditions } from './header-match.ts';
+import { findLargeBody, findObstacle, type Passage } from './passage.ts';
 import { foldPath } from './path.ts';
+import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
 import { readParameters } from './query.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
@@ -35,7 +39,10 @@ export type Sale =
       readonly service: string;
       readonly tier: number;
       readonly capabilities: readonly string[];
-      readonly priceMsat: Msat;
+      readonly price: Price;
+      /** What one payment buys, and for how long; without `seconds` for as long as any payment can be redeemed. */
+      readonly access: Access;
+      readonly seconds: number | undefined;
       readonly description: string;
     };
 
@@ -47,22 +54,25 @@ export interface RouteTable {
 
 export type Quoted =
   | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
-  | { readonly kind: 'paid'; readonly quote: Quote; readonly passage: Passage };
+  /** A price that depends on the body says how to send it on. */
+  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined; readonly passage: Passage };
+
+export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
 /** Puts routes in order for matching. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   return { routes, parameterNames: [...new Set(routes.flatMap(({ parameters }) => [...parameters.keys()]))] };
 }
 
-/** The price of a request, a free pass, or why it is not served. */
-export function quoteRequest(table: RouteTable, facts: RequestFacts): Result<Quoted, GatewayRefusal> {
+/** The price of a request, a free pass, or why it is not served. A promise only where somebody has to be asked for the price. */
+export function quoteRequest(table: RouteTable, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
   const found = findRoute(table, facts);
   if (!found.ok) return found;
   const { match, sale, passage } = found.value;
   if (sale.kind === 'closed' || passage === undefined) return refuse({ code: 'route_closed', detail: 'this route is closed' });
   const obstacle = findObstacle(passage, facts);
   if (obstacle !== undefined) return refuse(obstacle);
-  return accept(sale.kind === 'free' ? { kind: 'free', match, passage } : { kind: 'paid', quote: quoteOf(found.value, sale), passage });
+  return sale.kind === 'free' ? accept({ kind: 'free', match, passage }) : quoteSale({ route: found.value, sale, passage }, facts, sources);
 }
 
 /** The route that a request is on; no route, or a request that could be read as being on another, is refused. */
@@ -79,18 +89,9 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
   if (!values.ok) return refuse({ code: 'parameter_ambiguous', detail: values.refusal });
   const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
-  const ambiguous = conditions.length === 0 ? undefined : findAmbiguousHeader(facts.headers, conditions);
-  if (ambiguous !== undefined) {
-    return refuse({
-      code: 'header_ambiguous',
-      detail: `the field ${ambiguous} decides the price: once, under this name, exactly as documented`,
-    });
-  }
-  const open = near.filter(
-    ({ parameters, headers }) =>
-      (parameters.size === 0 || [...parameters].every(([name, value]) => values.value.get(name) === value)) &&
-      matchesHeaders(headers, facts.headers),
-  );
+  const fields = readConditions(facts.headers, conditions);
+  if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
+  const open = near.filter(({ parameters, headers }) => hasAll(values.value, parameters) && hasAll(fields.value, headers));
   const route = open.find(({ pattern }) => matchesPath(pattern.exact, parts));
   const lenient = open.find(({ pattern }) => matchesPath(pattern.folded, foldedParts));
   // An origin that ignores case or a trailing slash would serve another route's answer than the one that was priced.
@@ -99,23 +100,63 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   return accept(route);
 }
 
-const quotes = new WeakMap<Route, Quote>();
+function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of wanted) if (given.get(name) !== value) return false;
+  return true;
+}
 
-/** A fixed price has the same quote for every request of its route. */
-function quoteOf(route: Route, { kind: _kind, ...sale }: Extract<Sale, { kind: 'paid' }>): Quote {
-  const known = quotes.get(route);
-  if (known !== undefined) return known;
-  const inputs = JSON.stringify(['quote v1', describeRoute(route)]);
-  const digest = formatHex(sha256(new TextEncoder().encode(inputs)).slice(0, 16));
-  const quote = { match: route.match, digest, ...sale };
-  quotes.set(route, quote);
-  return quote;
+interface Sold {
+  readonly route: Route;
+  readonly sale: Extract<Sale, { kind: 'paid' }>;
+  readonly passage: Passage;
+}
+
+const fixedQuotes = new WeakMap<Route, Extract<Quoted, { kind: 'paid' }>>();
+
+function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
+  const { price } = sold.sale;
+  switch (price.kind) {
+    case 'fixed': {
+      const known = fixedQuotes.get(sold.route) ?? quoteOf(sold, { priceMsat: price.priceMsat, inputs: [] });
+      fixedQuotes.set(sold.route, known);
+      return accept(known);
+    }
+    case 'count':
+    case 'table':
+    case 'size':
+      return finishQuote(sold, workOutPrice(price, facts, sources.request));
+    case 'function':
+    case 'service':
+      return askPrice(price, { facts, match: sold.route.match }, sources).then((outcome) => finishQuote(sold, outcome));
+  }
+}
+
+function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
+  if (!outcome.ok) return outcome;
+  const { body } = outcome.value;
+  // Its length was not told beforehand; now that it has been read, it is known.
+  const tooLarge = body?.kind === 'read' ? findLargeBody(sold.passage, body.bytes.length) : undefined;
+  return tooLarge === undefined ? accept(quoteOf(sold, outcome.value)) : refuse(tooLarge);
+}
+
+/** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
+function quoteOf({ route, sale, passage }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
+  const { service, tier, capabilities, description } = sale;
+  const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
+  const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));
+  const sells = offerOf(sale, priceMsat);
+  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body, passage };
+}
+
+/** What whoever has not paid is offered at a price. */
+export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }>, 'access' | 'seconds'>, priceMsat: Msat): Offer {
+  return { access, seconds, amountMsat: access.kind === 'credit' ? access.creditMsat : priceMsat };
 }
 
 /** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */
 export function describeRoute({ match, host, parameters, headers }: Pick<Route, 'match' | 'host' | 'parameters' | 'headers'>): string {
   const sorted = (pairs: ReadonlyMap<string, string>) => [...pairs].toSorted(([left], [right]) => (left < right ? -1 : 1));
-  // Nothing is added for a route without fields: its tokens name it by this text.
+  // Nothing is added for a route without headers: its tokens name it by this text.
   return JSON.stringify([match, host ?? '*', sorted(parameters), ...(headers.size > 0 ? [sorted(headers)] : [])]);
 }
 
@@ -128,8 +169,8 @@ export function findUnreachable({ routes }: RouteTable): readonly { readonly mat
         (candidate) =>
           coversPattern(candidate.pattern, later.pattern) &&
           (candidate.host === undefined || candidate.host === later.host) &&
-          [...candidate.parameters].every(([name, value]) => later.parameters.get(name) === value) &&
-          [...candidate.headers].every(([name, value]) => later.headers.get(name) === value),
+          hasAll(later.parameters, candidate.parameters) &&
+          hasAll(later.headers, candidate.headers),
       );
     return earlier === undefined ? [] : [{ match: later.match, coveredBy: earlier.match }];
   });

@@ -2,13 +2,13 @@
  * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
  * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
  */
-import { type Lease } from '../ports.ts';
-import { type Admission } from './admit.ts';
+import { type Lease, type Outcome } from '../ports.ts';
+import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { describeFailure, forward, paidAnswer, type Forwarded } from './forward.ts';
-import { problem } from './refuse.ts';
-import { PAID_HINT } from './refusals.ts';
+import { forward, paidAnswer, type Forwarded } from './forward.ts';
+import { type PaidHeaders } from './origin-headers.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -26,41 +26,73 @@ export function serve(
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
   deps: GateDeps,
 ): Promise<Response> {
-  const work = forwardAndFinish(request, { facts, entry }, deps);
+  const { use } = entry;
+  if (use === undefined) return servePass(request, { facts, entry }, deps);
+  const work = forwardAndFinish(request, { facts, entry, use, waitUntil }, deps);
   waitUntil(work.catch(() => undefined));
   return work;
 }
 
+/** A pass is not used up: there is nothing to record. */
+async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
+  const forwarded = await forward(request, { facts, passage: entry.passage, paid: paidHeaders(entry), held: entry.body }, deps);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
+  const payment = { fate: 'released', remaining: undefined } as const;
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
+}
+
 async function forwardAndFinish(
   request: Request,
-  { facts, entry }: { facts: RequestFacts; entry: Entry },
+  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: WaitUntil },
   deps: GateDeps,
 ): Promise<Response> {
-  const { quote, grant, lease, passage } = entry;
-  const giveUp = new Promise<void>((resolve) => {
-    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
-  });
+  const { quote, callId } = entry;
+  const { lease, remaining } = use;
   let forwarded: Forwarded;
   try {
-    const paid = { claimId: grant.claimId, service: quote.service, priceMsat: quote.priceMsat };
-    forwarded = await forward(request, { facts, passage, paid, giveUp }, deps);
+    forwarded = await forwardWatched(request, { facts, entry }, deps);
   } catch (error) {
     // Nothing was sent: the fault is ours.
-    await finish(lease, 'release', deps);
+    await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
   const outcome = judgeOutcome(forwarded);
-  await finish(lease, outcome, deps);
-  const status = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
-  deps.log('sale', {
-    match: quote.match,
-    service: quote.service,
-    price_msat: String(quote.priceMsat),
-    claim: grant.claimId,
-    outcome: outcome === 'commit' ? 'counted' : 'released',
-    origin: status,
+  const finished = finish(lease, { kind: outcome }, deps);
+  const log = (fate: PaymentState['fate']) =>
+    deps.log('sale', {
+      match: quote.match,
+      service: quote.service,
+      price_msat: String(quote.priceMsat),
+      claim: callId,
+      outcome: fate,
+      origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
+    });
+  if (forwarded.kind === 'answered' && outcome === 'commit') {
+    // Nothing in the answer depends on the record: the payer does not wait for it.
+    waitUntil(finished);
+    log('counted');
+    return paidAnswer(forwarded.response, remaining);
+  }
+  const payment = judgePayment(use, { outcome, isRecorded: await finished });
+  log(payment.fate);
+  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
+}
+
+/** Gives up on an origin that is silent when the client has gone. */
+function forwardWatched(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Forwarded> {
+  const { body: held, passage } = entry;
+  const options = { facts, passage, paid: paidHeaders(entry), held };
+  // Where the time limit comes first there is nothing to watch for.
+  if (passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, options, deps);
+  const giveUp = new Promise<void>((resolve) => {
+    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
   });
-  return answer(forwarded, { method: facts.method, remaining: outcome === 'commit' ? 0 : 1 }, deps);
+  return forward(request, { ...options, giveUp }, deps);
+}
+
+function paidHeaders({ callId, quote }: Entry): PaidHeaders {
+  return { claimId: callId, service: quote.service, priceMsat: quote.priceMsat };
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
@@ -70,7 +102,7 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
     case 'timed_out':
       return 'release';
     case 'given_up':
-    // The payer's own doing, and the origin may have worked on what came before.
+    // The origin had all that was priced, and may have done the work.
     case 'body_too_large':
       return 'commit';
     case 'answered': {
@@ -80,24 +112,24 @@ export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
   }
 }
 
-async function finish(lease: Lease, outcome: 'commit' | 'release', { log }: GateDeps): Promise<void> {
-  try {
-    await lease.finish(outcome);
-  } catch (error) {
-    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
-    log('fault', { at: 'lease.finish', outcome, message: error instanceof Error ? error.message : 'unknown' });
-  }
+/** What can be said of the payment. */
+function judgePayment(
+  { cost, remaining }: Use,
+  { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean },
+): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: undefined };
+  if (outcome === 'commit') return { fate: 'counted', remaining };
+  return { fate: 'released', remaining: { unit: remaining.unit, count: remaining.count + cost } };
 }
 
-function answer(forwarded: Forwarded, { method, remaining }: { method: string; remaining: number }, { settings, log }: GateDeps): Response {
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, remaining);
-  const failure = describeFailure(forwarded);
-  log('refusal', { code: failure.code });
-  return problem(failure, {
-    docsUrl: settings.docsUrl,
-    method,
-    ...(remaining > 0 ? { hint: PAID_HINT } : {}),
-    fields: { remaining },
-    headers: { 'l402-remaining': String(remaining) },
-  });
+/** Whether the outcome is on record now. */
+async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<boolean> {
+  try {
+    await lease.finish(outcome);
+    return true;
+  } catch (error) {
+    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
+    log('fault', { at: 'lease.finish', outcome: outcome.kind, message: error instanceof Error ? error.message : 'unknown' });
+    return false;
+  }
 }

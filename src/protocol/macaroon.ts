@@ -10,15 +10,15 @@ import { type Macaroon } from './macaroon-codec.ts';
 const GENERATOR_KEY = encodeAscii('macaroons-key-generator');
 
 export interface UnsignedMacaroon {
-  readonly location?: Uint8Array;
+  readonly location?: Uint8Array | undefined;
   readonly identifier: Uint8Array;
   readonly caveats: readonly Uint8Array[];
 }
 
 /** Signs a macaroon with its root key. */
 export async function signMacaroon(unsigned: UnsignedMacaroon, { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac }): Promise<Macaroon> {
-  const signature = await chain(unsigned, { rootKey, hmac });
-  return { location: unsigned.location, identifier: unsigned.identifier, caveats: unsigned.caveats, signature };
+  const { last } = await chain(unsigned, { rootKey, hmac });
+  return { location: unsigned.location, identifier: unsigned.identifier, caveats: unsigned.caveats, signature: last };
 }
 
 /** Adds a first-party caveat: needs no key, and cannot be undone by whoever gets the result. */
@@ -27,13 +27,24 @@ export async function addCaveat(macaroon: Macaroon, { caveat, hmac }: { caveat: 
   return { ...macaroon, caveats: [...macaroon.caveats, caveat], signature };
 }
 
-/** Whether the whole chain was made from this root key. */
-export async function checkSignature(macaroon: Macaroon, { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac }): Promise<boolean> {
-  return equalBytes(await chain(macaroon, { rootKey, hmac }), macaroon.signature);
+/** The signature of the chain at each caveat; nothing unless the whole chain was made from this root key. */
+export async function verifyChain(
+  macaroon: Macaroon,
+  { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac },
+): Promise<readonly Uint8Array[] | undefined> {
+  const { signatures, last } = await chain(macaroon, { rootKey, hmac });
+  return equalBytes(last, macaroon.signature) ? signatures : undefined;
 }
 
-async function chain(macaroon: UnsignedMacaroon | Macaroon, { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac }): Promise<Uint8Array> {
-  let signature = await hmac(await hmac(GENERATOR_KEY, rootKey), macaroon.identifier);
-  for (const caveat of macaroon.caveats) signature = await hmac(signature, caveat);
-  return signature;
+async function chain(
+  { identifier, caveats }: UnsignedMacaroon,
+  { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac },
+): Promise<{ readonly signatures: readonly Uint8Array[]; readonly last: Uint8Array }> {
+  let last = await hmac(await hmac(GENERATOR_KEY, rootKey), identifier);
+  const signatures: Uint8Array[] = [];
+  for (const caveat of caveats) {
+    last = await hmac(last, caveat);
+    signatures.push(last);
+  }
+  return { signatures, last };
 }

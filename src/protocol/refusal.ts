@@ -29,6 +29,14 @@ export const CREDENTIAL_REFUSALS = [
   'capability_missing',
   'token_expired',
   'preimage_caveat_wrong',
+  'token_not_yet_valid',
+  'caveat_method',
+  'caveat_host',
+  'caveat_path',
+  'caveat_client',
+  'request_digest_wrong',
+  'counters_too_many',
+  'caveat_exhausted',
 ] as const;
 
 /** Reasons for which an invoice is turned down, by the gateway that ordered it or by the payer. */

@@ -23,6 +23,6 @@ export async function deriveEpochKey(secret: Uint8Array, { epoch, hmac }: { epoc
 }
 
 /** The root key of one token. */
-export function deriveRootKey(epochKey: Uint8Array, { identifier, hmac }: { identifier: Uint8Array; hmac: Hmac }): Promise<Uint8Array> {
+export function deriveRootKey(epochKey: Uint8Array, { identifier, hmac }: { identifier: Uint8Array; hmac: Hmac }): ReturnType<Hmac> {
   return hmac(epochKey, identifier);
 }

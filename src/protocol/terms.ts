@@ -2,17 +2,24 @@
  * The terms of a sale: what the minter's own caveats say (M1, M5). They are read from nowhere else; what a holder
  * appends can only be judged as a further limit (caveat.ts). No effects.
  */
-import { formatCaveat, parseQuoteDigest, parseSeconds, type Caveat } from './caveat.ts';
+import { formatAccess, ONE_CALL, parseAccess, type Access } from './access.ts';
+import { formatCaveat, type Caveat } from './caveat.ts';
+import { parseQuoteDigest, parseSeconds } from './caveat-values.ts';
 import { parseMsat, type Msat } from './msat.ts';
 import { type CredentialRefusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 import { parseServices } from './services.ts';
+import { type AccessKind } from './token-id.ts';
+
+export type { Access };
 
 export interface Terms {
   readonly service: string;
   readonly tier: number;
   /** None: all of them. */
   readonly capabilities?: readonly string[];
+  /** None: one call. */
+  readonly access?: Access;
   readonly validUntilSeconds: number;
   readonly paidMsat: Msat;
   /** A digest of what the price was asked for; 32 hex digits. */
@@ -24,7 +31,7 @@ export interface Terms {
  * are a fault of the caller: a payer would have paid for something else, or for nothing.
  */
 export function formatTerms(terms: Terms): readonly string[] {
-  const { service, tier, capabilities, validUntilSeconds, paidMsat, quoteDigest } = terms;
+  const { service, tier, capabilities, access = ONE_CALL, validUntilSeconds, paidMsat, quoteDigest } = terms;
   // A border inside the name would sell two services, or write a caveat of another kind.
   if (/[:,=]/.test(service) || parseServices(`${service}:${tier}`)?.get(service) !== tier) {
     throw new RangeError('service, tier: a name without borders and an integer from 0 to 255');
@@ -35,9 +42,11 @@ export function formatTerms(terms: Terms): readonly string[] {
   if (parseSeconds(String(validUntilSeconds)) === undefined) throw new RangeError('validUntilSeconds: unix seconds');
   if (parseMsat(String(paidMsat)) === undefined) throw new RangeError('paidMsat: from 0 to 21 million bitcoin');
   if (parseQuoteDigest(quoteDigest) === undefined) throw new RangeError('quoteDigest: 32 hex digits in lower case');
+  const accessText = formatAccess(access);
   return [
     formatCaveat('services', `${service}:${tier}`),
     ...(capabilities === undefined ? [] : [formatCaveat(`${service}_capabilities`, capabilities.join(','))]),
+    ...(accessText === undefined ? [] : [formatCaveat('access', accessText)]),
     formatCaveat(`${service}_valid_until`, String(validUntilSeconds)),
     formatCaveat('paid_msat', String(paidMsat)),
     formatCaveat('quote', quoteDigest),
@@ -45,13 +54,18 @@ export function formatTerms(terms: Terms): readonly string[] {
 }
 
 /** What policy needs of the terms. The services are judged as a caveat, not here. */
-export type SoldTerms = Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest'>;
+export interface SoldTerms extends Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest'> {
+  readonly access: Access;
+}
 
 /**
  * Reads the terms from the minter's caveats, after the caveats have been judged for this service. A token without
- * services, end, amount or quote was never sold by this gateway.
+ * services, end, amount or quote was never sold by this gateway, nor was one whose id names another kind of access.
  */
-export function readTerms(caveats: readonly Caveat[], service: string): Result<SoldTerms, CredentialRefusal> {
+export function readTerms(
+  caveats: readonly Caveat[],
+  { service, accessKind }: { service: string; accessKind: AccessKind },
+): Result<SoldTerms, CredentialRefusal> {
   const find = (condition: string) => caveats.find((caveat) => caveat.author === 'minter' && caveat.condition === condition)?.value;
   if (find('services') === undefined) return missing('services');
   const validUntilSeconds = parseSeconds(find(`${service}_valid_until`) ?? '');
@@ -60,7 +74,10 @@ export function readTerms(caveats: readonly Caveat[], service: string): Result<S
   if (paidMsat === undefined) return missing('paid_msat');
   const quoteDigest = parseQuoteDigest(find('quote') ?? '');
   if (quoteDigest === undefined) return missing('quote');
-  return accept({ validUntilSeconds, paidMsat, quoteDigest });
+  const accessText = find('access');
+  const access = accessText === undefined ? ONE_CALL : parseAccess(accessText);
+  if (access?.kind !== accessKind) return missing('the access that its id names');
+  return accept({ access, validUntilSeconds, paidMsat, quoteDigest });
 }
 
 function missing(term: string): Result<never, CredentialRefusal> {

@@ -20,7 +20,7 @@ export interface Epoch {
 }
 
 /** What one payment buys. Later kinds get the next numbers; a number that is not known here is refused. */
-export const ACCESS_KINDS = ['call'] as const;
+export const ACCESS_KINDS = ['call', 'calls', 'pass', 'credit'] as const;
 export type AccessKind = (typeof ACCESS_KINDS)[number];
 
 export interface TokenId {

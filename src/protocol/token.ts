@@ -2,13 +2,14 @@
  * A token, minted and verified. Minting writes the terms of the sale as the minter's caveats; verifying proves who wrote
  * which caveat and leaves the judging to policy (terms.ts, caveat.ts). Stateless: nothing is looked up but keys.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
+import { ONE_CALL } from './access.ts';
 import { encodeAscii, equalBytes } from './bytes.ts';
 import { decodeCaveat, type Caveat } from './caveat.ts';
 import { type Hmac } from './hmac.ts';
 import { decodeIdentifier, encodeIdentifier } from './identifier.ts';
-import { checkSignature, signMacaroon } from './macaroon.ts';
+import { signMacaroon, verifyChain } from './macaroon.ts';
 import { encodeMacaroon, formatToken, LARGEST_TOKEN_BYTES, type Macaroon } from './macaroon-codec.ts';
+import { hashPreimage } from './preimage.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 import { deriveRootKey } from './root-key.ts';
@@ -22,8 +23,8 @@ const HEADROOM_BYTES = 128;
 
 export interface MintOptions {
   readonly paymentHash: Uint8Array;
-  /** Key, epoch, place and randomness; the number of minter caveats follows from the terms. */
-  readonly id: Omit<TokenId, 'minterCaveats'>;
+  /** Key, epoch, place and randomness; the kind of access and the number of minter caveats follow from the terms. */
+  readonly id: Omit<TokenId, 'access' | 'minterCaveats'>;
   readonly terms: Terms;
   readonly epochKey: Uint8Array;
   readonly hmac: Hmac;
@@ -32,7 +33,9 @@ export interface MintOptions {
 /** The one token of an invoice, as text. */
 export async function mintToken({ paymentHash, id, terms, epochKey, hmac }: MintOptions): Promise<string> {
   const caveats = formatTerms(terms).map(encodeAscii);
-  const identifier = encodeIdentifier({ paymentHash, tokenId: encodeTokenId({ ...id, minterCaveats: caveats.length }) });
+  const { kind } = terms.access ?? ONE_CALL;
+  const tokenId = encodeTokenId({ ...id, access: kind, minterCaveats: caveats.length });
+  const identifier = encodeIdentifier({ paymentHash, tokenId });
   const rootKey = await deriveRootKey(epochKey, { identifier, hmac });
   const macaroon = await signMacaroon({ location: LOCATION, identifier, caveats }, { rootKey, hmac });
   if (encodeMacaroon(macaroon).length > LARGEST_TOKEN_BYTES - HEADROOM_BYTES) {
@@ -50,6 +53,8 @@ export interface VerifiedToken {
   readonly preimage: Uint8Array;
   readonly id: TokenId;
   readonly caveats: readonly Caveat[];
+  /** The signature of the chain at each caveat: what a counter is keyed by (counters.ts). Secret. */
+  readonly signatures: readonly Uint8Array[];
 }
 
 export interface VerifyOptions {
@@ -72,13 +77,14 @@ export async function verifyToken(
   const { paymentHash, tokenId } = identifier.value;
   const id = decodeTokenId(tokenId);
   if (!id.ok) return id;
-  if (!equalBytes(sha256(preimage), paymentHash)) {
+  if (!equalBytes(hashPreimage(preimage), paymentHash)) {
     return no('preimage_wrong', 'the preimage does not belong to the payment hash of the token');
   }
   const epochKey = await epochKeys(id.value.keyId, id.value.epoch);
   if (!epochKey.ok) return epochKey;
   const rootKey = await deriveRootKey(epochKey.value, { identifier: macaroon.identifier, hmac });
-  if (!(await checkSignature(macaroon, { rootKey, hmac }))) {
+  const signatures = await verifyChain(macaroon, { rootKey, hmac });
+  if (signatures === undefined) {
     return no('signature_wrong', 'the token was not made by this gateway, or was changed');
   }
   const { minterCaveats } = id.value;
@@ -86,7 +92,7 @@ export async function verifyToken(
     return no('minter_caveats_missing', 'the token has fewer caveats than it was sold with');
   }
   const caveats = macaroon.caveats.map((caveat, index) => decodeCaveat(caveat, index < minterCaveats ? 'minter' : 'holder'));
-  return accept({ paymentHash, preimage, id: id.value, caveats });
+  return accept({ paymentHash, preimage, id: id.value, caveats, signatures });
 }
 
 function no(code: CredentialRefusalCode, detail: string): Result<never, CredentialRefusal> {

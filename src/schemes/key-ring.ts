@@ -1,6 +1,6 @@
 /*
  * Which key signs now and which keys are still good: the master secrets by id, their epochs by the clock (house.md §4).
- * An epoch that has not begun, or whose grace is over, has no key here (M6). Keeps derived keys, a bounded number.
+ * An epoch that cannot be, has not begun, or whose grace is over, has no key here (M6). Keeps derived keys, a bounded number.
  */
 import { type CredentialRefusal, type CredentialRefusalCode } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -19,6 +19,7 @@ export interface KeyRingOptions {
   readonly clock: Clock;
 }
 
+/** The current epoch of each key and those in grace are two or three; more only when an epoch is far shorter than its grace. */
 const MOST_KEYS_KEPT = 64;
 
 /** The keys of a gateway. */
@@ -28,26 +29,35 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   if (currentSecret === undefined) throw new RangeError('currentKeyId: names no secret');
   const kept = new Map<string, Promise<Uint8Array>>();
 
+  const currentEpoch = () => epochAt(Math.floor(clock() / 1000), epochHours);
+  const nameOf = (keyId: number, { startHours }: Epoch) => `${keyId}/${startHours}`;
+
   const keyOf = (secret: Uint8Array, { keyId, epoch }: { keyId: number; epoch: Epoch }): Promise<Uint8Array> => {
-    const name = `${keyId}/${epoch.startHours}/${epoch.lengthHours}`;
-    const known = kept.get(name);
+    const name = nameOf(keyId, epoch);
+    // Another length is one that was configured before, or made up, as thousands can be: not worth a place.
+    const isOurs = epoch.lengthHours === epochHours;
+    const known = isOurs ? kept.get(name) : undefined;
     if (known !== undefined) return known;
     const key = deriveEpochKey(secret, { epoch, hmac });
-    // Made-up epochs can push out real ones, which then cost two HMACs again; memory stays what it is.
-    if (kept.size >= MOST_KEYS_KEPT) kept.delete(kept.keys().next().value!);
+    if (!isOurs) return key;
+    if (kept.size >= MOST_KEYS_KEPT) {
+      const current = nameOf(currentKeyId, currentEpoch());
+      kept.delete([...kept.keys()].find((candidate) => candidate !== current)!);
+    }
     kept.set(name, key);
     return key;
   };
 
   return {
     async current() {
-      const epoch = epochAt(Math.floor(clock() / 1000), epochHours);
+      const epoch = currentEpoch();
       return { keyId: currentKeyId, epoch, epochKey: await keyOf(currentSecret, { keyId: currentKeyId, epoch }) };
     },
     async epochKeys(keyId, epoch): Promise<Result<Uint8Array, CredentialRefusal>> {
       const secret = secrets.get(keyId);
       if (secret === undefined) return no('token_key_unknown', 'the token was signed with a key that is not in use');
       const nowSeconds = clock() / 1000;
+      if (epoch.startHours % epoch.lengthHours !== 0) return no('token_epoch_out_of_range', 'no epoch of this length begins there');
       if (epoch.startHours * 3600 > nowSeconds + skewSeconds) return no('token_epoch_out_of_range', 'the epoch of the token has not begun');
       if ((epoch.startHours + epoch.lengthHours + graceHours) * 3600 < nowSeconds) {
         return no('token_epoch_out_of_range', 'the epoch of the token is over, and its grace too');

@@ -3,19 +3,23 @@
  * Pure but for the HMAC it is given: no network, no storage.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, encodeAscii, formatHex } from '#protocol/bytes.ts';
-import { judgeCaveats } from '#protocol/caveat.ts';
+import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
+import { judgeCaveats, type Caveat } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
+import { readCounters } from '#protocol/counters.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
+import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
+import { needsRequestDigest } from '#protocol/request-digest.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { readTerms } from '#protocol/terms.ts';
-import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
+import { readTerms, type SoldTerms } from '#protocol/terms.ts';
+import { verifyToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
+import { chargeFor } from './charge.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
-/** Different tokens in one request (M6). */
+/** Different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
 /** Kept after a token's end: the largest skew that can be configured, and an hour (M2). */
 export const LARGEST_SKEW_SECONDS = 300;
@@ -25,14 +29,14 @@ const ROW_MARGIN_SECONDS = 3600;
 export const offer = formatL402Challenge;
 
 /**
- * The credentials of a request, in order, each token once. What does not parse is passed over as long as something
- * else does: clients send a stale token beside a good one.
+ * The credentials of a request, in order, each once. What does not parse is passed over as long as something else does:
+ * clients send a stale token beside a good one.
  */
 export function readCredentials(
   texts: readonly string[],
   metadata: Credential | undefined,
 ): Result<readonly Credential[], CredentialRefusal> {
-  const distinct = new Map<string, Credential>();
+  const distinct: Credential[] = [];
   let firstRefusal: CredentialRefusal | undefined;
   for (const text of texts) {
     const parsed = parseCredential(text);
@@ -41,14 +45,20 @@ export function readCredentials(
       continue;
     }
     for (const credential of parsed.value) {
-      // By token, not by payment: a forged token must not hide the good one of the same payment behind it. The Go client
-      // sends the same token under both scheme names; that is one.
-      distinct.set(formatHex(credential.macaroon.signature), credential);
+      if (!distinct.some((other) => equalCredentials(other, credential))) distinct.push(credential);
     }
-    if (distinct.size > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
+    if (distinct.length > MOST_TOKENS) return refuse({ code: 'too_many_tokens', detail: `more than ${MOST_TOKENS} tokens` });
   }
-  if (metadata !== undefined) distinct.set('', metadata);
-  return distinct.size === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept([...distinct.values()]);
+  if (metadata !== undefined) distinct.push(metadata);
+  return distinct.length === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept(distinct);
+}
+
+/**
+ * Whole, not by signature or payment: a copy with another preimage or location must not hide the good one. The Go client
+ * sends the same token under both scheme names; that is one.
+ */
+function equalCredentials(left: Credential, right: Credential): boolean {
+  return equalBytes(left.preimage, right.preimage) && equalBytes(encodeMacaroon(left.macaroon), encodeMacaroon(right.macaroon));
 }
 
 /** What a credential is good for, judged against what is asked. */
@@ -57,35 +67,53 @@ export async function verifyCredential(
   quote: Quote,
   context: VerifyContext,
 ): Promise<Result<Grant, GrantRefusal>> {
-  const { keys, hmac, nowSeconds, skewSeconds } = context;
+  const { keys, hmac, nowSeconds, skewSeconds, request } = context;
   const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
   if (!token.ok) return token;
   const { caveats } = token.value;
   const { service, tier, capabilities } = quote;
-  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage });
+  const { method, host, path, clientAddress } = request;
+  const requestDigest = needsRequestDigest(caveats) ? await context.digestRequest() : undefined;
+  const asked = { method, host, path, clientAddress, requestDigest };
+  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
   if (refusal !== undefined) return refuse(refusal);
-  const terms = readTerms(caveats, service);
+  const terms = readTerms(caveats, { service, accessKind: token.value.id.access });
   if (!terms.ok) return terms;
-  if (terms.value.quoteDigest !== quote.digest && leastPaid(token.value) < quote.priceMsat) {
+  const { access, quoteDigest, validUntilSeconds } = terms.value;
+  const isAsSold = quoteDigest === quote.digest;
+  // A credit is held against each price where it is drawn from.
+  if (access.kind !== 'credit' && !isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
     return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
   }
+  const counters = readCounters(token.value);
+  if (!counters.ok) return counters;
+  const charge = chargeFor(access, {
+    counters: counters.value,
+    priceMsat: isAsSold && access.kind !== 'credit' ? terms.value.paidMsat : quote.priceMsat,
+    nowSeconds,
+  });
+  if (!charge.ok) return charge;
   const { paymentHash, id } = token.value;
   return accept({
     paymentHash,
     claimObjectName: formatClaimObjectName(id, paymentHash),
-    claimEndsAtSeconds: terms.value.validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
+    claimEndsAtSeconds: validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
     claimId: nameClaim(paymentHash),
+    charge: charge.value,
+    maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
+    validUntilSeconds,
   });
 }
 
-/** Every paid_msat in the chain has been judged to narrow the one before it: the last is the least. */
-function leastPaid({ caveats }: VerifiedToken): bigint {
-  return parseMsat(caveats.findLast(({ condition }) => condition === 'paid_msat')?.value ?? '') ?? 0n;
+/** What was paid for the token, or less if someone who held it has said so. */
+function leastPaid(caveats: readonly Caveat[], { paidMsat }: SoldTerms): bigint {
+  const amounts = caveats.flatMap(({ condition, value }) => (condition === 'paid_msat' ? [parseMsat(value) ?? 0n] : []));
+  return amounts.reduce((least, amount) => (amount < least ? amount : least), paidMsat);
 }
 
 const CLAIM_LABEL = encodeAscii('l402-edge claim ');
 
-/** A name for the one call that a payment buys. */
+/** A name for a payment. */
 export function nameClaim(paymentHash: Uint8Array): string {
   return formatHex(sha256(concatBytes(CLAIM_LABEL, paymentHash)).slice(0, 16));
 }

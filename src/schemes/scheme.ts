@@ -1,9 +1,11 @@
 /*
  * What every way to pay has in common: it is asked for a quote and answers with a grant, or says why not. Types only.
  */
+import { type Access } from '#protocol/access.ts';
+import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
-import { type Hmac, type KeyRing } from '../ports.ts';
+import { type ClaimOrder, type Hmac, type KeyRing } from '../ports.ts';
 
 /** What one request costs, and for what. */
 export interface Quote {
@@ -12,10 +14,27 @@ export interface Quote {
   readonly service: string;
   readonly tier: number;
   readonly capabilities: readonly string[];
+  /** What the call costs: for a call, a number of calls or a pass that is the whole of it, for a credit what it draws. */
   readonly priceMsat: Msat;
+  readonly sells: Offer;
   /** 32 hex digits over the inputs of the price: the route and its parameters, never the price itself (M5). */
   readonly digest: string;
   readonly description: string;
+}
+
+/** What is sold to whoever has not paid yet. */
+export interface Offer {
+  readonly access: Access;
+  /** Of the invoice. */
+  readonly amountMsat: Msat;
+  /** How long it is good for after its invoice has expired; the gateway's own time to redeem if left out. */
+  readonly seconds?: number | undefined;
+}
+
+/** What one request takes from a payment that is counted, in its unit. */
+export interface Charge extends Pick<ClaimOrder, 'limit' | 'cost'> {
+  readonly unit: 'calls' | 'msat';
+  readonly draws: readonly (ClaimOrder['draws'][number] & { readonly unit: 'calls' | 'msat' })[];
 }
 
 /** A payment that is good for a request, unless it has been used. */
@@ -23,8 +42,13 @@ export interface Grant {
   readonly paymentHash: Uint8Array;
   readonly claimObjectName: string;
   readonly claimEndsAtSeconds: number;
-  /** Names the use of the payment in logs and towards the origin; the same on a retry, opens nothing (M16). */
+  /** Names the payment in logs and towards the origin; opens nothing (M16). */
   readonly claimId: string;
+  /** Nothing for a pass: it is good until it ends, and no object is asked. */
+  readonly charge: Charge | undefined;
+  readonly maxPerMinute: number | undefined;
+  /** The end that was sold; a holder may have set an earlier one. */
+  readonly validUntilSeconds: number;
 }
 
 /** Why a credential is not good for a quote. */
@@ -35,4 +59,8 @@ export interface VerifyContext {
   readonly hmac: Hmac;
   readonly nowSeconds: number;
   readonly skewSeconds: number;
+  /** What the caveats of a token may ask about the request itself. */
+  readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path' | 'clientAddress'>;
+  /** The digest of the request; nothing when it cannot be had. Called only for a proved token that is narrowed to one. */
+  readonly digestRequest: () => Promise<string | undefined>;
 }

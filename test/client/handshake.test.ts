@@ -1,7 +1,7 @@
 /*
  * The handshake as a caller sees it: a fetch that pays, and everything that it leaves alone.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createL402Fetch, readOffer } from '#client/index.ts';
 import { NOW_MS, NOW_SECONDS } from './invoice-maker.ts';
 import { ADDRESS, openShop, paymentRequired } from './fake-shop.ts';
@@ -49,6 +49,15 @@ describe('the handshake', () => {
     };
     await createL402Fetch({ wallet, maxPriceSats: 10, network: 'regtest', fetch: shop.fetch, clock })(ADDRESS);
     expect(asked).toEqual([shop.sales[0]!.invoice]);
+  });
+
+  it('Y3: needs no WebCrypto, which a page on plain http has not', async () => {
+    const { crypto } = globalThis;
+    vi.stubGlobal('crypto', { getRandomValues: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes) });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const shop = openShop();
+    const fetch = createL402Fetch({ wallet: shop.wallet, maxPriceSats: 10, network: 'regtest', fetch: shop.fetch, clock });
+    expect((await fetch(ADDRESS)).status).toBe(200);
   });
 
   it('Y3: a preimage in upper-case hex is as good', async () => {

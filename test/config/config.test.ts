@@ -29,9 +29,9 @@ function serviceOf(routes: readonly object[], index = 0): string {
 describe('configuration', () => {
   it('sells everything at one satoshi when only an origin is named', () => {
     const config = readConfig({}, VARIABLES);
-    expect(
-      config.ok && config.value.settings.routes.routes.map(({ match, sale }) => [match, sale.kind === 'paid' && sale.priceMsat]),
-    ).toEqual([['/*', 1000n]]);
+    expect(config.ok && config.value.settings.routes.routes.map(({ match, sale }) => [match, sale.kind === 'paid' && sale.price])).toEqual([
+      ['/*', { kind: 'fixed', priceMsat: 1000n }],
+    ]);
   });
 
   it('lists every problem at once, by key, and shows no value', () => {

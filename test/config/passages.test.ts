@@ -30,7 +30,7 @@ function passageOf(...input: Parameters<typeof configOf>) {
 
 describe('the way to an origin', () => {
   it('is that of all routes unless a route names its own', () => {
-    expect(passageOf({})).toMatchObject({ origin: { kind: 'url', base: 'http://origin.test', prefix: '' }, timeoutSeconds: 30 });
+    expect(passageOf({})).toMatchObject({ origin: { kind: 'url', base: 'http://origin.test', prefix: '' }, timeoutSeconds: 25 });
     expect(passageOf({ origin: 'https://other.test:8443/base/', timeoutSeconds: 5 })).toMatchObject({
       origin: { kind: 'url', base: 'https://other.test:8443', prefix: '/base' },
       timeoutSeconds: 5,
@@ -70,7 +70,9 @@ describe('the way to an origin', () => {
   });
 
   it('is refused without any origin, and with a short key for it', () => {
-    expect(problemOf({}, { variables: { ORIGIN_URL: undefined } })).toContain('routes.0.origin: missing');
+    expect(problemOf({}, { variables: { ORIGIN_URL: undefined } })).toBe(
+      'ORIGIN_URL: neither it nor the origin of gateway.config.ts is set',
+    );
     expect(problemOf({}, { variables: { ORIGIN_SECRET: 'abcd' } })).toContain('ORIGIN_SECRET: at least 32 bytes');
   });
 
@@ -83,6 +85,6 @@ describe('the way to an origin', () => {
     const odd = problemOf(route, { variables: { UPSTREAM_KEY: 'sesame\nsesame' } });
     expect(odd).toContain('the secret UPSTREAM_KEY is no value of a header field');
     expect(odd).not.toContain('sesame');
-    expect(problemOf({}, { variables: { UPSTREAM_KEY: 'sesame' } })).toBe('UPSTREAM_KEY: unknown key');
+    expect(problemOf({}, { variables: { UPSTREAM_KEY: 'sesame' } })).toMatch(/^UPSTREAM_KEY: unknown key/);
   });
 });

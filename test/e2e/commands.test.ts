@@ -84,10 +84,26 @@ describe('the sample API', () => {
     expect(prices).toEqual([1, 21, 5, 3, 10]);
   });
 
-  it('a method that cannot be forwarded is refused with a code of its own', async () => {
-    const answer = await sendRaw(system.ports['gateway']!, { method: 'TRACE', target: '/greeting' });
-    expect(answer.status).toBeGreaterThanOrEqual(400);
-    expect(answer.head).not.toContain('\r\nWWW-Authenticate:');
+  it('M17: TRACE is refused with a code of its own and no challenge, on a paid and on a free route', async () => {
+    for (const target of ['/greeting', '/health']) {
+      const { status, head, body } = await sendRaw(system.ports['gateway']!, { method: 'TRACE', target });
+      const { code } = JSON.parse(body) as { code: string };
+      expect([status, code, head.toLowerCase().includes('www-authenticate:')], target).toEqual([405, 'method_unsupported', false]);
+    }
+    expect(system.origin.seen).toEqual([]);
+  });
+
+  it.each([
+    ['TRACK', 501],
+    ['CONNECT', 500],
+    ['get', 501],
+  ])('M17: %s never reaches the Worker: the runtime itself answers with %i', async (method, status) => {
+    const linesBefore = system.lines.length;
+    const answer = await sendRaw(system.ports['gateway']!, { method, target: '/greeting' });
+    expect([answer.status, answer.head.toLowerCase().includes('problem+json')]).toEqual([status, false]);
+    // A refusal or a challenge of the gateway would have left a line.
+    expect(system.lines.slice(linesBefore).filter((line) => line.startsWith('{'))).toEqual([]);
+    expect(system.origin.seen).toEqual([]);
   });
 
   it('no token, preimage, invoice secret or key stands in the log of a whole run', async () => {

@@ -4,7 +4,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileRewrite, compileStrip } from '#gateway/path-rewrite.ts';
-import { canonicalizePath } from '#gateway/path.ts';
+import { canonicalizePath } from '#protocol/canonical-path.ts';
 
 function stripped(match: string, prefix: string, path: string): string {
   const strip = compileStrip(match, prefix);

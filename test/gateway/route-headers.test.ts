@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { readRequestFacts } from '#gateway/request-facts.ts';
-import { quoteRequest } from '#gateway/routes.ts';
+import { findRoute } from '#gateway/routes.ts';
 import { readConfig } from '#src/config.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
@@ -20,9 +20,9 @@ const { routes } = config.value.settings;
 function serviceFor(headers: [string, string][], path = '/planned'): string {
   const facts = readRequestFacts(new Request(`http://gateway.test${path}`, { headers }));
   if (!facts.ok) return facts.refusal.code;
-  const quoted = quoteRequest(routes, facts.value);
-  if (!quoted.ok) return quoted.refusal.code;
-  return quoted.value.kind === 'paid' ? quoted.value.quote.service : 'free';
+  const route = findRoute(routes, facts.value);
+  if (!route.ok) return route.refusal.code;
+  return route.value.sale.kind === 'paid' ? route.value.sale.service : route.value.sale.kind;
 }
 
 describe('a route by header', () => {

@@ -3,7 +3,9 @@
  * Aperture's own tests stands among the vectors. P4, P5, M5.
  */
 import { describe, expect, it } from 'vitest';
-import { caveatKind, decodeCaveat, judgeCaveats, parseSeconds, type Caveat } from '#protocol/caveat.ts';
+import { decodeCaveat, judgeCaveats, type Caveat } from '#protocol/caveat.ts';
+import { CAVEAT_KINDS, caveatKind, SERVICE_CAVEAT_KINDS, type CaveatFacts } from '#protocol/caveat-kinds.ts';
+import { parseSeconds } from '#protocol/caveat-values.ts';
 import { parseServices } from '#protocol/services.ts';
 import { formatTerms, readTerms, type Terms } from '#protocol/terms.ts';
 import { msat } from '#protocol/msat.ts';
@@ -19,21 +21,39 @@ interface CaveatInput {
   readonly now_seconds: number;
   readonly skew_seconds: number;
   readonly preimage_hex: string;
+  /** How many of the caveats are the minter's; all unless told otherwise. */
+  readonly minter_caveats?: number;
+  readonly method?: string;
+  readonly host?: string;
+  readonly path?: string;
+  readonly client_address?: string;
+  readonly request_digest_hex?: string;
 }
 
 const CAVEATS = readVectors<CaveatInput, { readonly accepted: true } | Refused>(caveatJson);
 const minter = (texts: readonly string[]): readonly Caveat[] => texts.map((text) => decodeCaveat(latin1(text), 'minter'));
+const REQUEST = { method: 'GET', host: 'api.example.com', path: '/' };
+
+function factsOf(input: CaveatInput): CaveatFacts {
+  const { service, tier, capabilities, now_seconds: nowSeconds, skew_seconds: skewSeconds, preimage_hex: preimageHex } = input;
+  const { method = REQUEST.method, host = REQUEST.host, path = REQUEST.path } = input;
+  const { client_address: clientAddress, request_digest_hex: requestDigest } = input;
+  const asked = { method, host, path, clientAddress, requestDigest };
+  return { service, tier, capabilities, nowSeconds, skewSeconds, preimage: bytesOf(preimageHex), ...asked };
+}
+
+function caveatsOf({ caveats, minter_caveats: count = caveats.length }: CaveatInput): readonly Caveat[] {
+  return caveats.map((text, index) => decodeCaveat(latin1(text), index < count ? 'minter' : 'holder'));
+}
 
 describe('P4, P5 caveats let through what was sold and nothing else', () => {
   it.each(CAVEATS)('$name: $why', ({ input, expected }) => {
-    const { service, tier, capabilities, now_seconds: nowSeconds, skew_seconds: skewSeconds, preimage_hex: preimageHex } = input;
-    const facts = { service, tier, capabilities, nowSeconds, skewSeconds, preimage: bytesOf(preimageHex) };
-    const refusal = judgeCaveats(minter(input.caveats), facts);
+    const refusal = judgeCaveats(caveatsOf(input), factsOf(input));
     expect(refusal === undefined ? { accepted: true } : { refusal: refusal.code }).toEqual(expected);
   });
 
   it('P4 a token for service A fails on B, also where B begins with A', () => {
-    const facts = { tier: 0, capabilities: [], nowSeconds: 0, skewSeconds: 0, preimage: new Uint8Array(32) };
+    const facts = { tier: 0, capabilities: [], nowSeconds: 0, skewSeconds: 0, preimage: new Uint8Array(32), ...REQUEST };
     for (const service of ['b', 'aa', 'A', 'a_valid_until', '']) {
       expect(judgeCaveats(minter(['services=a:0']), { ...facts, service })?.code).toBe('service_wrong');
     }
@@ -50,17 +70,28 @@ describe('P4, P5 caveats let through what was sold and nothing else', () => {
 
   it('says nothing of what was sent in a refusal', () => {
     for (const { input } of CAVEATS) {
-      const { service, tier, capabilities, preimage_hex: preimageHex } = input;
-      const refusal = judgeCaveats(minter([...input.caveats, 'services=s3cret']), {
-        service,
-        tier,
-        capabilities,
-        nowSeconds: input.now_seconds,
-        skewSeconds: 0,
-        preimage: bytesOf(preimageHex),
-      });
+      const refusal = judgeCaveats([...caveatsOf(input), ...minter(['services=s3cret'])], factsOf(input));
       expect(refusal?.detail).not.toMatch(/s3cret|[0-9a-f]{16}/);
     }
+  });
+});
+
+describe('every kind of the registry', () => {
+  const kinds = [...CAVEAT_KINDS, ...SERVICE_CAVEAT_KINDS.map((name) => `a_${name}`)];
+  const valuesOf = (condition: string) =>
+    CAVEATS.flatMap(({ input }) => input.caveats.map((text) => text.replace(`${input.service}_`, 'a_')))
+      .filter((text) => text.startsWith(`${condition}=`))
+      .map((text) => text.slice(condition.length + 1));
+
+  it.each(kinds)('%s: has values among the vectors; one that parses narrows itself, one that does not narrows nothing', (condition) => {
+    const kind = caveatKind(condition, 'a')!;
+    const values = valuesOf(condition);
+    expect(values.some((value) => kind.parses(value))).toBe(true);
+    for (const value of values) expect(kind.narrows(value, value), value).toBe(kind.parses(value));
+  });
+
+  it('no kind of a service has the name of a plain one, whatever the service may be called', () => {
+    for (const plain of CAVEAT_KINDS) expect(SERVICE_CAVEAT_KINDS.some((name) => plain.endsWith(`_${name}`))).toBe(false);
   });
 });
 
@@ -108,11 +139,13 @@ const TERMS: Terms = {
   quoteDigest: '0123456789abcdef'.repeat(2),
 };
 
+const SOLD = { service: 'weather', accessKind: 'call' } as const;
+
 describe('M5 the terms of a sale stand in the token', () => {
   it('reads back the amount, the end and the digest of the quote', () => {
-    expect(readTerms(minter(formatTerms(TERMS)), 'weather')).toEqual({
+    expect(readTerms(minter(formatTerms(TERMS)), SOLD)).toEqual({
       ok: true,
-      value: { validUntilSeconds: 1_700_000_000, paidMsat: 1000n, quoteDigest: TERMS.quoteDigest },
+      value: { access: { kind: 'call' }, validUntilSeconds: 1_700_000_000, paidMsat: 1000n, quoteDigest: TERMS.quoteDigest },
     });
   });
 
@@ -120,7 +153,7 @@ describe('M5 the terms of a sale stand in the token', () => {
     const all = formatTerms(TERMS);
     for (const [index, text] of all.entries()) {
       const caveats = all.map((line, at) => decodeCaveat(latin1(line), at === index ? 'holder' : 'minter'));
-      expect(readTerms(caveats, 'weather'), text).toMatchObject({ refusal: { code: 'terms_missing' } });
+      expect(readTerms(caveats, SOLD), text).toMatchObject({ refusal: { code: 'terms_missing' } });
     }
   });
 
@@ -129,14 +162,14 @@ describe('M5 the terms of a sale stand in the token', () => {
       ...minter(formatTerms(TERMS).filter((line) => !line.includes('valid_until'))),
       decodeCaveat(latin1('weather_valid_until=1800000000'), 'holder'),
     ];
-    expect(readTerms(caveats, 'weather')).toMatchObject({
+    expect(readTerms(caveats, SOLD)).toMatchObject({
       refusal: { code: 'terms_missing', detail: expect.stringContaining('valid_until') },
     });
   });
 
   it("M2 the end is the minter's first one, never a holder's", () => {
     const caveats = [...minter(formatTerms(TERMS)), decodeCaveat(latin1('weather_valid_until=1600000000'), 'holder')];
-    expect(readTerms(caveats, 'weather')).toMatchObject({ value: { validUntilSeconds: 1_700_000_000 } });
+    expect(readTerms(caveats, SOLD)).toMatchObject({ value: { validUntilSeconds: 1_700_000_000 } });
   });
 
   it.each<[string, Partial<Terms>]>([

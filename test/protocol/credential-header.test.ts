@@ -13,7 +13,7 @@ import {
   type Credential,
 } from '#protocol/credential-header.ts';
 import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
-import { sha256 } from '@noble/hashes/sha2.js';
+import { hashPreimage } from '#protocol/preimage.ts';
 import credentialJson from '../vectors/credentials.json' with { type: 'json' };
 import mintedJson from '../vectors/minted-tokens.json' with { type: 'json' };
 import preimageJson from '../vectors/preimages.json' with { type: 'json' };
@@ -66,7 +66,7 @@ describe('D37 the preimage', () => {
       expect(expected).toEqual({ refusal: 'preimage_malformed' });
       return;
     }
-    const proves = hexOf(sha256(preimage)) === input.payment_hash_hex;
+    const proves = hexOf(hashPreimage(preimage)) === input.payment_hash_hex;
     expect(proves ? { preimage_hex: hexOf(preimage) } : { refusal: 'preimage_wrong' }).toEqual(expected);
   });
 });
@@ -155,7 +155,7 @@ describe('D37 metadata of gRPC clients', () => {
   it('finds the preimage as the last caveat that is one', () => {
     const { input } = CREDENTIALS.find(({ name }) => name === 'metadata of a Go gRPC client')!;
     const credential = parseMetadataMacaroon(input.metadata!);
-    expect(credential && hexOf(sha256(credential.preimage))).toBe(PREIMAGES[0]!.input.payment_hash_hex);
+    expect(credential && hexOf(hashPreimage(credential.preimage))).toBe(PREIMAGES[0]!.input.payment_hash_hex);
     expect(parseMetadataMacaroon(hexOf(bytesOf(input.metadata!).slice(0, -1)))).toBeUndefined();
   });
 });

@@ -4,17 +4,33 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseAccess } from '#protocol/access.ts';
 import { parseBase64, parseHex } from '#protocol/bytes.ts';
-import { decodeCaveat, judgeCaveats, parseQuoteDigest, parseSeconds } from '#protocol/caveat.ts';
+import { canonicalizePath } from '#protocol/canonical-path.ts';
+import { decodeCaveat, judgeCaveats } from '#protocol/caveat.ts';
+import { CAVEAT_KINDS, caveatKind, SERVICE_CAVEAT_KINDS } from '#protocol/caveat-kinds.ts';
+import {
+  parseCallLimit,
+  parseHosts,
+  parseMethods,
+  parseMsatLimit,
+  parsePathPrefix,
+  parseQuoteDigest,
+  parseRequestDigest,
+  parseSeconds,
+} from '#protocol/caveat-values.ts';
 import { parseChallenges, parseL402Offer } from '#protocol/challenge-header.ts';
 import { parseCredential, parseMetadataMacaroon, parsePreimage, splitAuthorization } from '#protocol/credential-header.ts';
+import { readCounters } from '#protocol/counters.ts';
 import { decodeIdentifier, encodeIdentifier } from '#protocol/identifier.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { decodeMacaroon, encodeMacaroon, formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
+import { parseAddress, parseCidr } from '#protocol/cidr.ts';
 import { parseServices } from '#protocol/services.ts';
 import { readTerms } from '#protocol/terms.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
+import caveatVectors from '../vectors/caveats.json' with { type: 'json' };
 import challenges from '../vectors/challenges.json' with { type: 'json' };
 import credentials from '../vectors/credentials.json' with { type: 'json' };
 import invoices from '../vectors/invoices.json' with { type: 'json' };
@@ -22,12 +38,24 @@ import realInvoices from '../vectors/real-invoices.json' with { type: 'json' };
 import tokens from '../vectors/macaroon-tokens.json' with { type: 'json' };
 import { bytesOf, hexOf } from './vector.ts';
 
+const REQUEST = { method: 'GET', host: 'h', path: '/' };
+const FACTS = { service: 'a', tier: 0, capabilities: ['x'], nowSeconds: 0, skewSeconds: 0, preimage: new Uint8Array(32), ...REQUEST };
 const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   parseHex,
   parseBase64,
   parseMsat,
   parseSeconds,
   parseQuoteDigest,
+  parseRequestDigest,
+  parseAccess,
+  parseMethods,
+  parseHosts,
+  canonicalizePath,
+  parsePathPrefix,
+  parseCallLimit,
+  parseMsatLimit,
+  parseAddress,
+  parseCidr,
   parseServices,
   parsePreimage,
   parseToken,
@@ -43,6 +71,7 @@ const SEEDS = [
   ...credentials.map(({ input }) => ('authorization' in input ? input.authorization : input.metadata) ?? ''),
   ...[...invoices, ...realInvoices].map(({ input }) => input.invoice),
   ...tokens.map(({ input }) => input.token),
+  ...caveatVectors.flatMap(({ input }) => input.caveats.map((text) => text.slice(text.indexOf('=') + 1))),
 ].map((text) => text.slice(0, 1200));
 
 const bits = fc.constantFrom(
@@ -61,6 +90,10 @@ const bits = fc.constantFrom(
   'LSAT ',
   'ln',
   '02',
+  '/',
+  '::',
+  '%',
+  '.',
   '\u{1f4a5}',
   '\ud800',
   '\u0130',
@@ -113,11 +146,37 @@ describe('no reader throws, whatever the text', () => {
       '\\',
       '"a,"',
       'lnbc1',
+      '/a',
+      '%41',
+      '%c3',
+      'a.',
+      'GET,',
+      '1.2.3.4,',
+      'f:',
+      '::',
+      '-',
     ]) {
       read(bit.repeat(Math.ceil(131_072 / bit.length)));
       read(`L402 a="${bit.repeat(Math.ceil(131_072 / bit.length))}`);
       read(`${bit.repeat(Math.ceil(131_072 / bit.length))}!`);
     }
+  });
+});
+
+describe('no caveat kind throws, whatever the values', () => {
+  const kinds = [...CAVEAT_KINDS, ...SERVICE_CAVEAT_KINDS.map((name) => `a_${name}`)].map((name) => ({ name }));
+  const facts = { ...FACTS, clientAddress: '192.0.2.1', requestDigest: 'ab'.repeat(32) };
+
+  it.each(kinds)('$name', ({ name }) => {
+    const kind = caveatKind(name, 'a')!;
+    fc.assert(
+      fc.property(texts, texts, (one, other) => {
+        kind.satisfied(one, facts);
+        kind.narrows(one, other);
+        expect(kind.satisfied(one, facts)?.code === 'caveat_malformed').toBe(!kind.parses(one));
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
@@ -178,7 +237,6 @@ describe('no reader of bytes throws, and what is read is written back the same',
   });
 
   it('decodeTokenId and decodeCaveat, judged and read as terms', () => {
-    const facts = { service: 'a', tier: 0, capabilities: ['x'], nowSeconds: 0, skewSeconds: 0, preimage: new Uint8Array(32) };
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 30, maxLength: 34 }),
@@ -186,8 +244,9 @@ describe('no reader of bytes throws, and what is read is written back the same',
         (id, caveats) => {
           decodeTokenId(id);
           const decoded = caveats.map((caveat) => decodeCaveat(caveat, 'minter'));
-          judgeCaveats(decoded, facts);
-          readTerms(decoded, 'a');
+          judgeCaveats(decoded, FACTS);
+          readTerms(decoded, { service: 'a', accessKind: 'call' });
+          readCounters({ caveats: decoded, signatures: caveats });
         },
       ),
       { numRuns: 1000 },

@@ -7,9 +7,10 @@ import { deriveEpochKey, deriveRootKey } from '#protocol/root-key.ts';
 import { msat } from '#protocol/msat.ts';
 import { decodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseBase64 } from '#protocol/bytes.ts';
+import { parseAccess } from '#protocol/access.ts';
 import { type Terms } from '#protocol/terms.ts';
 import { mintToken } from '#protocol/token.ts';
-import { encodeTokenId, formatClaimObjectName } from '#protocol/token-id.ts';
+import { encodeTokenId, formatClaimObjectName, type AccessKind } from '#protocol/token-id.ts';
 import { bytesOf, hexOf, type Vector } from './vector.ts';
 import { hmac } from './webcrypto-hmac.ts';
 
@@ -19,7 +20,7 @@ export interface TokenIdInput {
   readonly epoch_length_hours: number;
   readonly region: number;
   readonly shard_bits: number;
-  readonly access: 'call';
+  readonly access: AccessKind;
   readonly minter_caveats: number;
   readonly random_hex: string;
   readonly payment_hash_hex: string;
@@ -38,6 +39,8 @@ export interface MintInput {
     readonly service: string;
     readonly tier: number;
     readonly capabilities?: readonly string[];
+    /** The value of the access caveat; none for one call. */
+    readonly access?: string;
     readonly valid_until_seconds: number;
     readonly paid_msat: string;
     readonly quote_digest: string;
@@ -101,6 +104,9 @@ const TOKEN_IDS = [
     { shard_bits: 16, payment_hash_hex: `0001${'00'.repeat(30)}` },
     'the shard is a number in hex, without leading zeros',
   ),
+  id('a number of calls', { access: 'calls', minter_caveats: 5 }, 'access kind 1'),
+  id('a pass', { access: 'pass', minter_caveats: 5 }, 'access kind 2'),
+  id('a credit', { access: 'credit', minter_caveats: 5 }, 'access kind 3'),
 ];
 
 /** What a token id says, as the code wants it. */
@@ -116,9 +122,17 @@ export function tokenIdOf(input: Omit<TokenIdInput, 'minter_caveats' | 'payment_
 }
 
 /** The terms of a vector, as the code wants them. */
-export function termsOf({ service, tier, capabilities, valid_until_seconds, paid_msat, quote_digest }: MintInput['terms']): Terms {
-  const rest = { service, tier, validUntilSeconds: valid_until_seconds, paidMsat: msat(BigInt(paid_msat)), quoteDigest: quote_digest };
-  return capabilities === undefined ? rest : { ...rest, capabilities };
+export function termsOf({ service, tier, capabilities, access, ...rest }: MintInput['terms']): Terms {
+  const sold = access === undefined ? undefined : parseAccess(access);
+  return {
+    service,
+    tier,
+    validUntilSeconds: rest.valid_until_seconds,
+    paidMsat: msat(BigInt(rest.paid_msat)),
+    quoteDigest: rest.quote_digest,
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(sold === undefined ? {} : { access: sold }),
+  };
 }
 
 /** The vectors of the token id, written by the code. */
@@ -173,6 +187,14 @@ const MINTED = [
   mint('another secret', { secret_hex: 'a5'.repeat(32), token_id: { key_id: 2 } }, 'key id 2'),
   mint('another place', { token_id: { region: 5, shard_bits: 8 } }, 'the place is signed with the rest'),
   mint('all the bitcoin', { terms: { paid_msat: '2100000000000000000', tier: 255 } }, 'the largest amount and tier'),
+  mint('a hundred calls', { terms: { access: 'calls:100' }, token_id: { access: 'calls' } }, 'access is a caveat before the end'),
+  mint('a pass', { terms: { access: 'pass' }, token_id: { access: 'pass' } }, 'good until its end'),
+  mint('a pass with a rate', { terms: { access: 'pass:60' }, token_id: { access: 'pass' } }, 'at most 60 calls a minute'),
+  mint(
+    'a credit',
+    { terms: { access: 'credit:1000000', capabilities: ['read'] }, token_id: { access: 'credit' } },
+    'after the capabilities, before the end',
+  ),
 ];
 
 /** The vectors of whole tokens, written by the code. */

@@ -140,6 +140,41 @@ describe('F7, F9 nothing in a token can be changed', () => {
     expect(await outcome({ ...narrowed, caveats: SOLD.caveats })).toEqual({ refusal: 'signature_wrong' });
   });
 
+  it('P8 refuses a narrowed token with any of its caveats removed, moved or edited, and any two of them joined', async () => {
+    const edits = fc.constantFrom('remove', 'truncate', 'move', 'edit', 'join', 'split' as const);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(holderCaveats, { minLength: 1, maxLength: 5 }),
+        fc.tuple(edits, fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 })),
+        async (added, [edit, one, other, bits]) => {
+          let narrowed = SOLD;
+          for (const caveat of added) narrowed = await addCaveat(narrowed, { caveat, hmac });
+          expect(await outcome(narrowed)).toBe('good');
+          const { caveats } = narrowed;
+          const at = one % caveats.length;
+          const to = other % caveats.length;
+          const next = caveats[at + 1] ?? new Uint8Array();
+          const byte = other % (caveats[at]!.length || 1);
+          const changed = {
+            remove: () => caveats.toSpliced(at, 1),
+            truncate: () => caveats.slice(0, at),
+            move: () => caveats.toSpliced(at, 1).toSpliced(to, 0, caveats[at]!),
+            edit: () =>
+              caveats.with(
+                at,
+                caveats[at]!.map((value, index) => (index === byte ? value ^ bits : value)),
+              ),
+            join: () => caveats.toSpliced(at, 2, Uint8Array.of(...caveats[at]!, ...next)),
+            split: () => caveats.toSpliced(at, 1, caveats[at]!.slice(0, byte), caveats[at]!.slice(byte)),
+          }[edit]();
+          fc.pre(changed.map(hexOf).join() !== caveats.map(hexOf).join());
+          expect(await outcome({ ...narrowed, caveats: changed })).toEqual({ refusal: 'signature_wrong' });
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
   it('refuses caveats in another order', async () => {
     for (let index = 1; index < SOLD.caveats.length; index++) {
       const caveats = SOLD.caveats.with(index, SOLD.caveats[0]!).with(0, SOLD.caveats[index]!);

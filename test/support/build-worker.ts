@@ -10,6 +10,8 @@ export const BUNDLES = {
   origins: 'dist/test/origins/origins-worker.js',
   /** Needs no building. */
   upstream: 'test/workerd/entries/upstream-worker.js',
+  priced: 'dist/test/priced/priced-worker.js',
+  fence: 'dist/test/fence/fence-worker.js',
 } as const;
 
 /** Runs once before the suite. */
@@ -18,4 +20,6 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/origins', entry: 'test/workerd/entries/origins-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/priced', entry: 'test/workerd/entries/priced-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/fence', entry: 'test/workerd/entries/fence-worker.ts' });
 }

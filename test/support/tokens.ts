@@ -25,7 +25,7 @@ export interface TestTokenOptions {
   readonly service: string;
   readonly preimage?: Uint8Array;
   readonly secret?: Uint8Array;
-  readonly id?: Partial<TokenId>;
+  readonly id?: Partial<Omit<TokenId, 'access' | 'minterCaveats'>>;
   readonly terms?: Partial<Terms>;
 }
 
@@ -50,7 +50,6 @@ export async function makeToken(options: TestTokenOptions): Promise<TestToken> {
       epoch,
       region: 0,
       shardBits: 4,
-      access: 'call',
       random: crypto.getRandomValues(new Uint8Array(TOKEN_ID_RANDOM_BYTES)),
       ...options.id,
     },

@@ -1,9 +1,14 @@
-/* The embedded node as a Lightning port, without the bridge between. */
+/* The embedded node as a Lightning port, without the bridge between, and as the payer of its own invoices. */
 import { createEmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
 import { type Lightning } from '#src/ports.ts';
 
+export interface EmbeddedLightning extends Lightning {
+  /** Pays and gives the preimage in hex. */
+  readonly pay: (invoice: string) => string;
+}
+
 /** Mints real regtest invoices in this isolate. */
-export function startEmbedded(): Lightning {
+export function startEmbedded(): EmbeddedLightning {
   const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
   const node = createEmbeddedNode({ secretKey: new Uint8Array(32).fill(5), clock, random });
@@ -12,6 +17,11 @@ export function startEmbedded(): Lightning {
       const minted = await node.mint(order);
       if (!minted.ok) throw new Error(minted.refusal.code);
       return { invoice: minted.value.invoice };
+    },
+    pay(invoice) {
+      const paid = node.pay(invoice);
+      if (!paid.ok) throw new Error(paid.refusal.code);
+      return paid.value.preimageHex;
     },
   };
 }

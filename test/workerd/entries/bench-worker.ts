@@ -2,6 +2,9 @@
 import { defineGateway } from '#src/config.ts';
 import { createWorker } from '#src/worker.ts';
 
+export { Control } from '#durable-objects/control.ts';
+export { Quota } from '#durable-objects/quota.ts';
+export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
 
 export default createWorker(

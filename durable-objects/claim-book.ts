@@ -1,0 +1,203 @@
+/*
+ * The rows of one replay set: payments, the counters that holders put on them, and which uses are open. Decides by
+ * claim-rules.ts and writes each row once a transaction, however many calls of one payment are in it. Effects: the
+ * storage it is given, inside the caller's transaction.
+ */
+import {
+  finishUse,
+  giveBack,
+  reserveUnits,
+  settlePayment,
+  type Counter,
+  type Draw,
+  type FinishAnswer,
+  type OpenUse,
+  type Outcome,
+  type Payment,
+  type Reservation,
+  type ReserveAnswer,
+} from './claim-rules.ts';
+import { DailyTable, type StoredRow, type Value } from './daily-table.ts';
+import { OpenUses } from './open-uses.ts';
+
+export interface ClaimRequest extends Reservation {
+  readonly paymentHash: ArrayBuffer;
+  /** The row is kept at least until then. */
+  readonly endsAtSeconds: number;
+}
+
+export interface FinishRequest {
+  readonly paymentHash: ArrayBuffer;
+  readonly reservationId: string;
+  readonly outcome: Outcome;
+  readonly endsAtSeconds: number;
+}
+
+/** A row as this transaction sees it. */
+interface Held<Row> {
+  readonly stored: StoredRow | undefined;
+  row: Row | undefined;
+  endsAtSeconds: number;
+  isChanged: boolean;
+}
+
+const PAYMENT_COLUMNS = [
+  'used INTEGER',
+  'releases INTEGER',
+  'abandonments INTEGER',
+  'cools_until_ms INTEGER',
+  'counters INTEGER',
+  'open TEXT',
+];
+
+/** The book of one object. */
+export class ClaimBook {
+  readonly #sql: SqlStorage;
+  #payments!: DailyTable;
+  #counters!: DailyTable;
+  #open!: OpenUses;
+  readonly #heldPayments = new Map<string, Held<Payment> & { readonly key: ArrayBuffer }>();
+  readonly #heldCounters = new Map<string, Held<Counter>>();
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    this.reload();
+  }
+
+  /** Reads everything anew, after a transaction that was undone. Outcomes that were told are not forgotten. */
+  reload(): void {
+    this.#heldPayments.clear();
+    this.#heldCounters.clear();
+    this.#payments = new DailyTable(this.#sql, { prefix: 'payments_v1_', columns: PAYMENT_COLUMNS });
+    this.#counters = new DailyTable(this.#sql, { prefix: 'counters_v1_', columns: ['used INTEGER', 'period TEXT'] });
+    this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
+  }
+
+  /** Takes units of a payment, or says why they cannot be had. */
+  reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
+    const { paymentHash, endsAtSeconds, draws } = request;
+    const held = this.#holdPayment(paymentHash, endsAtSeconds);
+    const { payment, ended, givenBack } = settlePayment(held.row, this.#isOpen, nowMs);
+    if (ended.length > 0) {
+      change(held, payment);
+      for (const number of ended) this.#open.close(number);
+      this.#giveBack(givenBack, endsAtSeconds);
+    }
+    const counters = draws.map(({ key }) => this.#holdCounter(key, endsAtSeconds));
+    const state = { payment, counters: counters.map(({ row }) => row) };
+    const reserved = reserveUnits(state, request, { nextNumber: () => this.#open.add(endsAtSeconds), nowMs });
+    if (reserved.payment !== undefined) change(held, reserved.payment);
+    for (const [index, counter] of (reserved.counters ?? []).entries()) change(counters[index]!, counter);
+    return { answer: reserved.answer, number: reserved.number };
+  }
+
+  /** Records the outcome of a reservation by its id. */
+  finish({ paymentHash, reservationId, outcome, endsAtSeconds }: FinishRequest, nowMs: number): FinishAnswer {
+    const held = this.#holdPayment(paymentHash, endsAtSeconds);
+    const finished = finishUse(held.row, { reservationId, outcome }, { isOpen: this.#isOpen, nowMs });
+    if (finished.number !== undefined) this.#open.close(finished.number);
+    if (finished.payment !== undefined) change(held, finished.payment);
+    this.#giveBack(finished.givenBack, endsAtSeconds);
+    return finished.answer;
+  }
+
+  /** The good case: a use is counted as it was reserved. Nothing but its bit has to be written. */
+  count(number: number): FinishAnswer {
+    if (!this.#open.isOpen(number)) return 'stale';
+    this.#open.close(number);
+    return 'recorded';
+  }
+
+  /** Writes what has changed, inside the transaction. */
+  write(): void {
+    for (const { key, row, stored, endsAtSeconds, isChanged } of this.#heldPayments.values()) {
+      if (isChanged && row !== undefined) this.#payments.write(key, toValues(row), { endsAtSeconds, stored });
+    }
+    for (const [key, { row, stored, endsAtSeconds, isChanged }] of this.#heldCounters) {
+      if (isChanged && row !== undefined) this.#counters.write(key, [row.used, row.period], { endsAtSeconds, stored });
+    }
+    this.#open.write();
+  }
+
+  /** The transaction has ended well. */
+  settle(): void {
+    this.#heldPayments.clear();
+    this.#heldCounters.clear();
+    this.#open.settle();
+  }
+
+  prune(nowMs: number): void {
+    this.#payments.prune(nowMs);
+    this.#counters.prune(nowMs);
+    this.#open.prune(nowMs);
+  }
+
+  /** When the oldest rows can go. */
+  get nextPruneMs(): number | undefined {
+    return this.#payments.nextPruneMs;
+  }
+
+  readonly #isOpen = (number: number) => this.#open.isOpen(number);
+
+  #holdPayment(key: ArrayBuffer, endsAtSeconds: number): Held<Payment> {
+    const name = String.fromCharCode(...new Uint8Array(key));
+    const known = this.#heldPayments.get(name);
+    if (known !== undefined) {
+      known.endsAtSeconds = Math.max(known.endsAtSeconds, endsAtSeconds);
+      return known;
+    }
+    const stored = this.#payments.find(key);
+    const held = { key, stored, row: stored === undefined ? undefined : toPayment(stored.values), endsAtSeconds, isChanged: false };
+    this.#heldPayments.set(name, held);
+    return held;
+  }
+
+  #holdCounter(key: string, endsAtSeconds: number): Held<Counter> {
+    const known = this.#heldCounters.get(key);
+    if (known !== undefined) return known;
+    const stored = this.#counters.find(key);
+    const row = stored === undefined ? undefined : { used: Number(stored.values[0]), period: String(stored.values[1]) };
+    const held = { stored, row, endsAtSeconds, isChanged: false };
+    this.#heldCounters.set(key, held);
+    return held;
+  }
+
+  #giveBack(draws: readonly Draw[], endsAtSeconds: number): void {
+    for (const draw of draws) {
+      const held = this.#holdCounter(draw.key, endsAtSeconds);
+      if (held.row !== undefined) change(held, giveBack(held.row, draw));
+    }
+  }
+}
+
+function change<Row>(held: Held<Row>, row: Row): void {
+  held.row = row;
+  held.isChanged = true;
+}
+
+/** As arrays: the names would be most of the row. */
+type WrittenUse = readonly [number: number, reservationId: string, cost: number, leaseEndsAtMs: number, draws: readonly WrittenDraw[]];
+type WrittenDraw = readonly [key: string, cost: number, period: string];
+
+function toValues({ used, releases, abandonments, coolsUntilMs, counters, open }: Payment): readonly Value[] {
+  const uses = open.map(({ number, reservationId, cost, leaseEndsAtMs, draws }): WrittenUse => [
+    number,
+    reservationId,
+    cost,
+    leaseEndsAtMs,
+    draws.map((draw): WrittenDraw => [draw.key, draw.cost, draw.period]),
+  ]);
+  return [used, releases, abandonments, coolsUntilMs, counters, JSON.stringify(uses)];
+}
+
+function toPayment(values: readonly Value[]): Payment {
+  const [used, releases, abandonments, coolsUntilMs, counters] = values.map(Number) as [number, number, number, number, number];
+  const open = (JSON.parse(String(values[5])) as WrittenUse[]).map(([number, reservationId, cost, leaseEndsAtMs, draws]): OpenUse => ({
+    number,
+    reservationId,
+    cost,
+    leaseEndsAtMs,
+    draws: draws.map(([key, drawCost, period]) => ({ key, cost: drawCost, period })),
+  }));
+  return { used, releases, abandonments, coolsUntilMs, counters, open };
+}

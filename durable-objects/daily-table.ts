@@ -1,0 +1,88 @@
+/*
+ * Rows that end, in SQLite: one table a day of row ends, so that pruning drops a table instead of deleting rows (M2).
+ * Effects: the storage it is given, inside the caller's transaction.
+ */
+
+const SECONDS_A_BUCKET = 86_400;
+
+export type Value = number | string;
+export type Key = ArrayBuffer | string;
+
+export interface StoredRow {
+  readonly bucket: number;
+  readonly values: readonly Value[];
+}
+
+export interface TableOptions {
+  /** Begins the tables' names, and carries the version of their form. */
+  readonly prefix: string;
+  /** Column names and types after the key. */
+  readonly columns: readonly string[];
+}
+
+/** One kind of row, found by its key. */
+export class DailyTable {
+  readonly #sql: SqlStorage;
+  readonly #prefix: string;
+  readonly #columns: readonly string[];
+  /** Buckets in use, oldest first. */
+  #buckets: readonly number[] = [];
+  #select = '';
+
+  constructor(sql: SqlStorage, { prefix, columns }: TableOptions) {
+    this.#sql = sql;
+    this.#prefix = prefix;
+    this.#columns = columns;
+    const names = sql.exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '${prefix}*'`);
+    this.#useBuckets([...names].map(({ name }) => Number(name.slice(prefix.length))));
+  }
+
+  /** The row of a key, whichever bucket it is in. */
+  find(key: Key): StoredRow | undefined {
+    if (this.#buckets.length === 0) return undefined;
+    // As an array: no names have to be looked up on the hot path.
+    const [row] = this.#sql.exec(this.#select, key).raw<[number, ...Value[]]>();
+    return row === undefined ? undefined : { bucket: row[0], values: row.slice(1) };
+  }
+
+  /** Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later bucket. */
+  write(key: Key, values: readonly Value[], { endsAtSeconds, stored }: { endsAtSeconds: number; stored: StoredRow | undefined }): void {
+    const bucket = Math.max(Math.floor(endsAtSeconds / SECONDS_A_BUCKET), stored?.bucket ?? 0);
+    if (!this.#buckets.includes(bucket)) this.#addBucket(bucket);
+    if (stored !== undefined && stored.bucket !== bucket) {
+      this.#sql.exec(`DELETE FROM ${this.#prefix}${stored.bucket} WHERE key = ?`, key);
+    }
+    const places = values.map(() => ', ?').join('');
+    this.#sql.exec(`INSERT OR REPLACE INTO ${this.#prefix}${bucket} VALUES (?${places})`, key, ...values);
+  }
+
+  /** Drops every bucket whose last row has ended. */
+  prune(nowMs: number): void {
+    const live = this.#buckets.filter((bucket) => bucketEndMs(bucket) > nowMs);
+    for (const bucket of this.#buckets) if (!live.includes(bucket)) this.#sql.exec(`DROP TABLE ${this.#prefix}${bucket}`);
+    this.#useBuckets(live);
+  }
+
+  /** When the oldest bucket can go. */
+  get nextPruneMs(): number | undefined {
+    return this.#buckets[0] === undefined ? undefined : bucketEndMs(this.#buckets[0]);
+  }
+
+  #addBucket(bucket: number): void {
+    const columns = this.#columns.map((column) => `, ${column} NOT NULL`).join('');
+    this.#sql.exec(`CREATE TABLE ${this.#prefix}${bucket} (key BLOB PRIMARY KEY${columns}) WITHOUT ROWID`);
+    this.#useBuckets([...this.#buckets, bucket]);
+  }
+
+  #useBuckets(buckets: readonly number[]): void {
+    this.#buckets = buckets.toSorted((left, right) => left - right);
+    const names = this.#columns.map((column) => column.split(' ')[0]).join(', ');
+    this.#select = this.#buckets
+      .map((bucket) => `SELECT ${bucket}, ${names} FROM ${this.#prefix}${bucket} WHERE key = ?1`)
+      .join(' UNION ALL ');
+  }
+}
+
+function bucketEndMs(bucket: number): number {
+  return (bucket + 1) * SECONDS_A_BUCKET * 1000;
+}

@@ -1,0 +1,207 @@
+/*
+ * What one who has not paid may have: so many requests, so many free calls, so many invoices. A tally says what has been
+ * used; the same rules hold for the tally of a client, of the larger network it is in, and of all clients together (M20).
+ * An ask passes under all of them or under none, and what is refused is not counted: a flood of refusals writes nothing.
+ * Pure.
+ *
+ *   ask ─ too many requests ▶ refused     ─ a free call left ▶ free     ─ too many invoices ▶ refused     ─ else ▶ challenge
+ */
+import { slideWindow, takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
+
+/** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
+export interface ClientKey {
+  readonly key: string;
+  readonly group?: string;
+}
+
+export interface QuotaBounds {
+  /** Requests without a verified token. No bound if left out. */
+  readonly requests?: RateBound;
+  /** Calls that are given away. None if left out. */
+  readonly free?: { readonly calls: number; readonly periodMs: number };
+  readonly challenges: { readonly perMinute: number; readonly open: number };
+}
+
+/** An invoice that has been offered and, as far as we know, not been paid. */
+export interface OpenChallenge {
+  readonly id: string;
+  readonly atMs: number;
+  readonly endsAtMs: number;
+}
+
+export interface Tally {
+  readonly requests: RateLog;
+  readonly challenges: readonly OpenChallenge[];
+  readonly free: readonly { readonly scope: string; readonly used: number; readonly endsAtMs: number }[];
+  /** From then on nothing of it counts any more. */
+  readonly endsAtMs: number;
+}
+
+export interface QuotaAsk {
+  /** What free calls are counted for: a route or a service. */
+  readonly scope: string;
+  /** Names the challenge, should it come to one; a paid use gives it back by this name. */
+  readonly challengeId: string;
+  /** How long the invoice can be paid. */
+  readonly challengeMs: number;
+}
+
+/** A challenge that has been paid, and who had asked for it. */
+export interface PaidChallenge {
+  readonly client: ClientKey;
+  readonly challengeId: string;
+}
+
+export type QuotaPolicy = 'requests' | 'free' | 'challenges';
+export type QuotaReading = RateReading & { readonly policy: QuotaPolicy };
+
+export type QuotaAnswer =
+  | { readonly kind: 'free' | 'challenge'; readonly readings: readonly QuotaReading[] }
+  | {
+      readonly kind: 'refused';
+      readonly by: Exclude<QuotaPolicy, 'free'>;
+      readonly retryAfterSeconds: number;
+      readonly readings: readonly QuotaReading[];
+    };
+
+/** The client first, then whatever it is a part of. */
+export interface QuotaLevel {
+  readonly tally: Tally;
+  readonly bounds: QuotaBounds;
+}
+
+export interface QuotaDecision {
+  readonly answer: QuotaAnswer;
+  /** The new tallies, in order; none when refused. */
+  readonly tallies?: readonly Tally[];
+}
+
+export const EMPTY_TALLY: Tally = { requests: [], challenges: [], free: [], endsAtMs: 0 };
+/** A /48 holds 65,536 clients of its owner's making: together they get this many times what one gets (M20). */
+export const GROUP_FACTOR = 10;
+/** Routes with free calls, for one client. More get none. */
+export const MOST_FREE_SCOPES = 64;
+const MINUTE_MS = 60_000;
+
+/** Decides about one request without a verified token. */
+export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: number): QuotaDecision {
+  const live = levels.map(({ tally, bounds }) => ({ tally: cleanTally(tally, nowMs), bounds }));
+  const limited = live.filter(({ bounds }) => bounds.requests !== undefined);
+  const requests = takeRates(
+    limited.map(({ tally, bounds }) => ({ log: tally.requests, bound: bounds.requests! })),
+    nowMs,
+  );
+  if (!requests.allowed) return refuseAsk('requests', requests.retryAfterSeconds);
+  const own = live[0]?.bounds.requests === undefined ? [] : [{ policy: 'requests' as const, ...requests.readings[0]! }];
+  const counted = live.map((level): QuotaLevel => {
+    const log = requests.logs?.[limited.indexOf(level)];
+    if (log === undefined) return level;
+    const { tally, bounds } = level;
+    return { bounds, tally: keep(tally, { requests: log }, nowMs + bounds.requests!.windowMs) };
+  });
+
+  const free = takeFree(counted, ask, nowMs);
+  if (free !== undefined) return { answer: { kind: 'free', readings: [...own, free.reading] }, tallies: free.tallies };
+
+  const waits = counted.map((level) => challengeWaitMs(level, nowMs));
+  const waitMs = Math.max(...waits);
+  if (waitMs > 0) return refuseAsk('challenges', seconds(waitMs));
+  const challenge = { id: ask.challengeId, atMs: nowMs, endsAtMs: nowMs + ask.challengeMs };
+  const tallies = counted.map(({ tally }) =>
+    keep(tally, { challenges: [...tally.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
+  );
+  return { answer: { kind: 'challenge', readings: [...own, readChallenges({ ...counted[0]!, tally: tallies[0]! }, nowMs)] }, tallies };
+}
+
+/** The tally without a challenge that was paid; nothing if it holds no such challenge. */
+export function giveBackChallenge(tally: Tally, challengeId: string): Tally | undefined {
+  const challenges = tally.challenges.filter(({ id }) => id !== challengeId);
+  return challenges.length === tally.challenges.length ? undefined : { ...tally, challenges };
+}
+
+/** The bounds of a larger network. */
+export function widenBounds({ requests, free, challenges }: QuotaBounds): QuotaBounds {
+  return {
+    ...(requests === undefined ? {} : { requests: { ...requests, limit: requests.limit * GROUP_FACTOR } }),
+    ...(free === undefined ? {} : { free: { ...free, calls: free.calls * GROUP_FACTOR } }),
+    challenges: { perMinute: challenges.perMinute * GROUP_FACTOR, open: challenges.open * GROUP_FACTOR },
+  };
+}
+
+/** How many things a tally remembers. */
+export function weighTally({ requests, challenges, free }: Tally): number {
+  return 1 + requests.length + challenges.length + free.length;
+}
+
+/** Says only what was exceeded, and not whether it was the client's own bound: how busy others are is nobody's business. */
+function refuseAsk(by: 'requests' | 'challenges', retryAfterSeconds: number): QuotaDecision {
+  return { answer: { kind: 'refused', by, retryAfterSeconds, readings: [{ policy: by, remaining: 0, resetSeconds: retryAfterSeconds }] } };
+}
+
+function cleanTally(tally: Tally, nowMs: number): Tally {
+  return {
+    ...tally,
+    challenges: tally.challenges.filter(({ atMs, endsAtMs }) => endsAtMs > nowMs || atMs > nowMs - MINUTE_MS),
+    free: tally.free.filter(({ endsAtMs }) => endsAtMs > nowMs),
+  };
+}
+
+function keep(tally: Tally, change: Partial<Tally>, endsAtMs: number): Tally {
+  return { ...tally, ...change, endsAtMs: Math.max(tally.endsAtMs, endsAtMs) };
+}
+
+/** A free call of everyone concerned; nothing if one of them has none left. */
+function takeFree(
+  levels: readonly QuotaLevel[],
+  { scope }: QuotaAsk,
+  nowMs: number,
+): { readonly tallies: readonly Tally[]; readonly reading: QuotaReading } | undefined {
+  const tallies: Tally[] = [];
+  let reading: QuotaReading | undefined;
+  for (const { tally, bounds } of levels) {
+    const use = tally.free.find((candidate) => candidate.scope === scope);
+    const used = use?.used ?? 0;
+    if (bounds.free === undefined || used >= bounds.free.calls) return undefined;
+    if (use === undefined && tally.free.length >= MOST_FREE_SCOPES) return undefined;
+    const endsAtMs = use?.endsAtMs ?? nowMs + bounds.free.periodMs;
+    const others = tally.free.filter((candidate) => candidate !== use);
+    tallies.push(keep(tally, { free: [...others, { scope, used: used + 1, endsAtMs }] }, endsAtMs));
+    reading ??= { policy: 'free', remaining: bounds.free.calls - used - 1, resetSeconds: seconds(endsAtMs - nowMs) };
+  }
+  return reading === undefined ? undefined : { tallies, reading };
+}
+
+/** Until one more challenge may be offered; 0 if it may be now. */
+function challengeWaitMs({ tally, bounds }: QuotaLevel, nowMs: number): number {
+  const { recent, ends } = countChallenges(tally, nowMs);
+  const { perMinute, open } = bounds.challenges;
+  // After a bound has been lowered more than one has to go.
+  const minuteWait = recent.length < perMinute ? 0 : (recent[recent.length - perMinute] ?? nowMs) + MINUTE_MS - nowMs;
+  const openWait = ends.length < open ? 0 : (ends[ends.length - open] ?? nowMs + MINUTE_MS) - nowMs;
+  return Math.max(minuteWait, openWait);
+}
+
+function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
+  const { recent, ends } = countChallenges(level.tally, nowMs);
+  const { perMinute, open } = level.bounds.challenges;
+  const remaining = Math.max(0, Math.min(perMinute - recent.length, open - ends.length));
+  const untilMs = remaining > 0 ? (recent[0] ?? nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
+  return { policy: 'challenges', remaining, resetSeconds: seconds(untilMs) };
+}
+
+function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: RateLog; readonly ends: RateLog } {
+  return {
+    recent: slideWindow(
+      challenges.map(({ atMs }) => atMs),
+      { windowMs: MINUTE_MS, nowMs },
+    ),
+    ends: challenges
+      .map(({ endsAtMs }) => endsAtMs)
+      .filter((endsAtMs) => endsAtMs > nowMs)
+      .toSorted((left, right) => left - right),
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
+}

@@ -1,0 +1,58 @@
+/*
+ * The rate limiter: exact sliding windows that every isolate shares, for routes, for the whole gateway and for passes with
+ * a rate of their own. The rules are in rate-rules.ts. Windows are decided upon in memory and written once a second
+ * (kept-rows.ts): memory alone would let anyone start anew by keeping quiet for ten seconds. The keys are routes or
+ * payments, never names that a stranger can choose: when there are too many, the one unused for longest is forgotten.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import { keepRows, type KeptRow, type KeptRows } from './kept-rows.ts';
+import { takeRates, type RateAnswer, type RateCheck, type RateLog } from './rate-rules.ts';
+
+interface RateRow extends KeptRow {
+  readonly log: RateLog;
+}
+
+/** Windows in one object. */
+export const MOST_RATE_KEYS = 20_000;
+/** Instants in all windows of one object: 16 MB or less. */
+export const MOST_RATE_INSTANTS = 1_000_000;
+
+export class RateLimiter extends DurableObject {
+  readonly #rows: KeptRows<RateRow>;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    this.#rows = keepRows<RateRow>(ctx.storage, ({ log }) => log.length);
+  }
+
+  /** Lets one call pass under every one of these bounds, or under none. */
+  take(checks: readonly RateCheck[]): RateAnswer {
+    const nowMs = Date.now();
+    const counts = checks.map(({ key, bound }) => ({ log: this.#rows.get(key)?.log ?? [], bound }));
+    const { logs, ...answer } = takeRates(counts, nowMs);
+    for (const [index, log] of (logs ?? []).entries()) {
+      const { key, bound } = checks[index]!;
+      this.#makeRoom(key, nowMs);
+      this.#rows.set(key, { log, endsAtMs: nowMs + bound.windowMs });
+    }
+    return answer;
+  }
+
+  /** Drops windows that have ended. */
+  override async alarm(): Promise<void> {
+    this.#rows.sweep(Date.now());
+    await this.#rows.flush();
+  }
+
+  #makeRoom(key: string, nowMs: number): void {
+    const isFull = () =>
+      (this.#rows.get(key) === undefined && this.#rows.size >= MOST_RATE_KEYS) || this.#rows.weight >= MOST_RATE_INSTANTS;
+    if (!isFull()) return;
+    this.#rows.sweep(nowMs);
+    while (isFull()) {
+      const oldest = this.#rows.oldestKey();
+      if (oldest === undefined) return;
+      this.#rows.drop(oldest);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/*
+ * What one payment buys, as the seller writes it, and what becomes of it. Pure.
+ */
+import * as z from 'zod/mini';
+import { MOST_PER_MINUTE, type Access } from '#protocol/access.ts';
+import { MOST_CALLS } from '#protocol/caveat-values.ts';
+import { msatFromSats } from '#protocol/msat.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+
+const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
+const SECONDS_A_DAY = 86_400;
+const LONGEST_SECONDS = 366 * SECONDS_A_DAY;
+/** The counts of a balance are numbers of msat that must stay exact. */
+const LARGEST_CREDIT_SATS = 9_000_000_000_000;
+
+export const AccessSchema = z.union([
+  z.literal('call'),
+  z.strictObject({
+    /** Calls, over every route of the service and tier. */
+    calls: z.optional(whole(1, MOST_CALLS)),
+    /** How long after the invoice's end it is good for. Alone: any number of calls until then. */
+    seconds: z.optional(whole(1, LONGEST_SECONDS)),
+    /** A balance that each route draws its own price from. */
+    creditSats: z.optional(whole(1, LARGEST_CREDIT_SATS)),
+    /** The rate of a pass. */
+    maxPerMinute: z.optional(whole(1, MOST_PER_MINUTE)),
+  }),
+]);
+
+export type AccessConfig = z.output<typeof AccessSchema>;
+
+/** The access that is meant, and its time; or what is wrong with it, after the key. */
+export function readAccess(
+  written: AccessConfig = 'call',
+): Result<{ readonly access: Access; readonly seconds: number | undefined }, string> {
+  if (written === 'call') return accept({ access: { kind: 'call' }, seconds: undefined });
+  const { calls, seconds, creditSats, maxPerMinute } = written;
+  if (maxPerMinute !== undefined && (calls !== undefined || creditSats !== undefined || seconds === undefined)) {
+    return refuse('.access.maxPerMinute: only for a pass, which is sold by seconds alone');
+  }
+  if (calls !== undefined && creditSats !== undefined) return refuse('.access: calls or creditSats, not both');
+  if ((calls !== undefined || creditSats !== undefined) && seconds !== undefined && seconds < SECONDS_A_DAY) {
+    // Whoever pays for calls can use them for a day at least (M8).
+    return refuse(`.access.seconds: at least ${SECONDS_A_DAY} where calls or a balance are sold`);
+  }
+  if (calls !== undefined) return accept({ access: { kind: 'calls', calls }, seconds });
+  if (creditSats !== undefined) return accept({ access: { kind: 'credit', creditMsat: msatFromSats(creditSats) }, seconds });
+  if (seconds === undefined) return refuse('.access: "call", or an object with calls, seconds or creditSats');
+  return accept({ access: maxPerMinute === undefined ? { kind: 'pass' } : { kind: 'pass', maxPerMinute }, seconds });
+}

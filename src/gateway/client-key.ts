@@ -1,0 +1,78 @@
+/*
+ * Who a client is as long as it has not paid: its address, from the one place that this deployment trusts (M21), and the
+ * key that quotas count by (M20). A client whose address cannot be told shares one key with all such clients. Pure.
+ */
+import { formatAddress, parseAddress, truncateAddress, type Address } from '#protocol/cidr.ts';
+import { type ClientKey } from '../ports.ts';
+
+/**
+ * Where a client's address is read.
+ * `cloudflare`: CF-Connecting-IP, which Cloudflare's edge sets; anywhere else a client can write it.
+ * `socket`: the peer of the connection. Behind a proxy that is the proxy, and all its clients are one.
+ * `trustedHops`: X-Forwarded-For, counted from its right end, where so many proxies of one's own have written.
+ */
+export type ClientAddressSource = 'cloudflare' | 'socket' | { readonly trustedHops: number };
+
+/** What fences know of a client. */
+export interface ClientFacts {
+  readonly address: Address | undefined;
+  readonly key: ClientKey;
+  /** Two letters; only Cloudflare's edge tells. */
+  readonly country: string | undefined;
+  /** The number of the network; only Cloudflare's edge tells. */
+  readonly asn: number | undefined;
+}
+
+export interface ClientRequest {
+  readonly headers: Headers;
+  /** What the platform says about the connection. A client cannot write it, unless a `cfBlobHeader` is configured. */
+  readonly cf?: unknown;
+}
+
+/** An IPv6 customer has a /64 at least, and often a /48: one of them is one client (M20). */
+const CLIENT_PREFIX = 64;
+const GROUP_PREFIX = 48;
+const UNKNOWN_CLIENT: ClientKey = { key: 'unknown' };
+/** What Cloudflare says when it does not know the country. */
+const NO_COUNTRY = 'XX';
+
+/** Reads what the fences need to know of a client. Without a source: Cloudflare's where its edge speaks, else the socket. */
+export function readClientFacts(request: ClientRequest, source: ClientAddressSource | undefined): ClientFacts {
+  const cf = (typeof request.cf === 'object' && request.cf !== null ? request.cf : {}) as Readonly<Record<string, unknown>>;
+  // Only the edge names its data centre; raw workerd says no more than `clientIp`.
+  const trusted = source ?? (typeof cf['colo'] === 'string' ? 'cloudflare' : 'socket');
+  const address = readAddress(trusted, { headers: request.headers, cf });
+  const { country, asn } = trusted === 'cloudflare' ? cf : ({} as typeof cf);
+  return {
+    address,
+    key: nameClient(address),
+    country: typeof country === 'string' && country !== NO_COUNTRY ? country : undefined,
+    asn: typeof asn === 'number' ? asn : undefined,
+  };
+}
+
+/** The key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group. */
+export function nameClient(address: Address | undefined): ClientKey {
+  if (address === undefined) return UNKNOWN_CLIENT;
+  if (address.bits === 32) return { key: formatAddress(address) };
+  const name = (prefix: number) => `${formatAddress(truncateAddress(address, prefix))}/${prefix}`;
+  return { key: name(CLIENT_PREFIX), group: name(GROUP_PREFIX) };
+}
+
+function readAddress(
+  source: ClientAddressSource,
+  { headers, cf }: { headers: Headers; cf: Readonly<Record<string, unknown>> },
+): Address | undefined {
+  if (source === 'cloudflare') return parseAddress(headers.get('cf-connecting-ip') ?? '');
+  if (source === 'socket') return typeof cf['clientIp'] === 'string' ? parseWithPort(cf['clientIp']) : undefined;
+  // Whoever comes past the proxies has fewer entries than there are hops, and no address.
+  const written = (headers.get('x-forwarded-for') ?? '').split(',');
+  return parseWithPort((written[written.length - source.trustedHops] ?? '').trim());
+}
+
+/** `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`, or an address alone. */
+function parseWithPort(text: string): Address | undefined {
+  const bracketed = /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(text);
+  if (bracketed !== null) return parseAddress(bracketed[1]!);
+  return parseAddress(/^[0-9.]+:[0-9]{1,5}$/.test(text) ? text.slice(0, text.indexOf(':')) : text);
+}

@@ -1,0 +1,69 @@
+/*
+ * What the fences say when they turn a request away. A part of the one table of situations (refusals.ts, M17): none of these
+ * may cost an invoice. Pure data.
+ */
+
+const NO_INVOICE = { mayCostInvoice: false } as const;
+const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
+
+/** Situations of the fences. */
+export const FENCE_SITUATIONS = {
+  client_blocked: {
+    ...NO_INVOICE,
+    status: 403,
+    title: 'Not open to this client',
+    hint: 'This route is not open to your network or country.',
+  },
+  control_unknown: {
+    ...NO_INVOICE,
+    status: 503,
+    title: 'Gateway not up to date',
+    hint: `The gateway does not know at present what has been revoked. A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+  maintenance: {
+    ...NO_INVOICE,
+    status: 503,
+    title: 'Under maintenance',
+    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+  origin_down: {
+    ...NO_INVOICE,
+    status: 503,
+    title: 'Origin known to be down',
+    hint: `No invoice is made while the origin is down. A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+  quota_exceeded: {
+    ...NO_INVOICE,
+    status: 429,
+    title: 'Too many unpaid requests',
+    hint: 'Pay an invoice that you have been offered, or repeat the request after the seconds that Retry-After names.',
+  },
+  quota_unavailable: { ...NO_INVOICE, status: 503, title: 'Quota cannot be checked now', hint: NOTHING_CHARGED },
+  rate_limited: {
+    ...NO_INVOICE,
+    status: 429,
+    title: 'Too many requests',
+    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+  rate_unavailable: {
+    ...NO_INVOICE,
+    status: 503,
+    title: 'Rate limit cannot be checked now',
+    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+  origin_busy: {
+    ...NO_INVOICE,
+    status: 503,
+    title: 'Origin busy',
+    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+  },
+} as const;
+
+export type FenceCode = keyof typeof FENCE_SITUATIONS;
+
+/** Why a fence turned a request away. */
+export interface FenceRefusal {
+  readonly code: FenceCode;
+  readonly detail: string;
+  readonly retryAfterSeconds?: number;
+}

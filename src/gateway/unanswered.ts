@@ -1,0 +1,59 @@
+/*
+ * The answer to a call that the origin left without one, free or paid: which part failed, and what is true of the payment
+ * (M16). No effects but the log.
+ */
+import { LEASE_MARGIN_SECONDS } from './admit.ts';
+import { type Forwarded } from './forward.ts';
+import { type GateDeps } from './gate-deps.ts';
+import { type Passage } from './passage.ts';
+import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
+import { problem } from './refuse.ts';
+import { PAID_HINTS, type SituationCode } from './refusals.ts';
+
+/** Every way in which an origin gives no answer. */
+export type Unanswered = Exclude<Forwarded, { kind: 'answered' }>;
+
+/** What became of a payment. In doubt: that could not be recorded, so its claim is held until the lease ends (M10). */
+export interface PaymentState {
+  readonly fate: 'counted' | 'released' | 'in_doubt';
+  /** What is left; nothing when that is not known. */
+  readonly remaining: Remaining | undefined;
+}
+
+interface UnansweredOptions {
+  readonly method: string;
+  readonly passage: Passage;
+  readonly payment?: PaymentState;
+}
+
+const ORIGIN_RETRY_SECONDS = 5;
+
+const FAILURES: Readonly<Record<Unanswered['kind'], { readonly code: SituationCode; readonly detail: string }>> = {
+  unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
+  timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
+  given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
+  body_too_large: { code: 'body_too_large', detail: 'the body turned out to be longer than it was declared, or than this route takes' },
+};
+
+/** Says that the origin did not answer; of a paid call also what became of the payment. */
+export function answerUnanswered(
+  { kind }: Unanswered,
+  { method, passage, payment }: UnansweredOptions,
+  { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
+): Response {
+  const { code, detail } = FAILURES[kind];
+  log('refusal', { code });
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? passage.timeoutSeconds + LEASE_MARGIN_SECONDS : ORIGIN_RETRY_SECONDS;
+  // A counted call is over: whoever repeats it by machine would only meet the next invoice.
+  const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
+  const { remaining } = payment ?? {};
+  return problem(
+    { code, detail, ...retry },
+    {
+      docsUrl: settings.docsUrl,
+      method,
+      ...(payment === undefined ? {} : { hint: PAID_HINTS[payment.fate] }),
+      ...(remaining === undefined ? {} : { fields: remainingFields(remaining), headers: remainingHeaders(remaining) }),
+    },
+  );
+}

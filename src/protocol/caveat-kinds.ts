@@ -1,0 +1,215 @@
+/*
+ * The registry of the caveats that this gateway enforces (docs/caveats.md). A kind is a record: does the text parse, does
+ * the caveat let this request through, does it only narrow the one of its kind before it. A kind that is not here is
+ * skipped, as every L402 verifier does; a kind that is, and does not parse, refuses. No effects.
+ */
+import { parseAccess } from './access.ts';
+import { equalBytes, parseHex } from './bytes.ts';
+import {
+  allowsMethod,
+  isBelow,
+  MOST_LISTED,
+  parseCallLimit,
+  parseHosts,
+  parseMethods,
+  parseMsatLimit,
+  parsePathPrefix,
+  parseQuoteDigest,
+  parseRequestDigest,
+  parseSeconds,
+  type CountLimit,
+} from './caveat-values.ts';
+import { parseMsat } from './msat.ts';
+import { cidrContains, cidrCovers, parseAddress, parseCidr, type Cidr } from './cidr.ts';
+import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
+import { parseServices } from './services.ts';
+
+/** What a caveat is judged against. */
+export interface CaveatFacts {
+  readonly service: string;
+  readonly tier: number;
+  readonly capabilities: readonly string[];
+  readonly nowSeconds: number;
+  readonly skewSeconds: number;
+  readonly preimage: Uint8Array;
+  readonly method: string;
+  /** Lower case, without port and trailing dot. */
+  readonly host: string;
+  /** The client's path in its canonical form, before anything is stripped or rewritten. */
+  readonly path: string;
+  /** None: not known, which satisfies no `client` caveat. */
+  readonly clientAddress?: string | undefined;
+  /** Wanted only if `needsRequestDigest` says so; none: not known, which satisfies no `request` caveat. */
+  readonly requestDigest?: string | undefined;
+}
+
+export interface CaveatKind {
+  readonly name: string;
+  /** A term of the sale: a holder can repeat or lower what the minter wrote, and never be the first to write it (M1). */
+  readonly isTerm: boolean;
+  readonly parses: (value: string) => boolean;
+  /** Why the caveat does not let the request through; nothing if it does. */
+  readonly satisfied: (value: string, facts: CaveatFacts) => CredentialRefusal | undefined;
+  /** Whether this value allows nothing that the one before it did not. */
+  readonly narrows: (previous: string, current: string) => boolean;
+}
+
+interface KindOf<Value> {
+  readonly isTerm?: boolean;
+  readonly parse: (text: string) => Value | undefined;
+  readonly satisfied?: (value: Value, facts: CaveatFacts) => CredentialRefusal | undefined;
+  readonly narrows: (previous: Value, current: Value) => boolean;
+}
+
+function kind<Value>(name: string, { isTerm = false, parse, satisfied, narrows }: KindOf<Value>): CaveatKind {
+  return {
+    name,
+    isTerm,
+    parses: (value) => parse(value) !== undefined,
+    satisfied(text, facts) {
+      const value = parse(text);
+      return value === undefined ? no('caveat_malformed', `a ${name} caveat does not parse`) : satisfied?.(value, facts);
+    },
+    narrows(previous, current) {
+      const before = parse(previous);
+      const now = parse(current);
+      return before !== undefined && now !== undefined && narrows(before, now);
+    },
+  };
+}
+
+const isSame = <Value>(previous: Value, current: Value) => previous === current;
+const isNoMore = <Amount extends bigint | number>(previous: Amount, current: Amount) => current <= previous;
+const lowers = { narrows: (previous: CountLimit, current: CountLimit) => current.limit <= previous.limit };
+
+const VALID_UNTIL = kind('valid_until', {
+  parse: parseSeconds,
+  satisfied: (end, { nowSeconds, skewSeconds }) =>
+    nowSeconds < end + skewSeconds ? undefined : no('token_expired', 'the token has expired'),
+  narrows: isNoMore,
+});
+
+/** Kinds with one name for all services. What the counting ones have left is known to their counters alone (counters.ts). */
+const KINDS = index([
+  kind('services', {
+    parse: parseServices,
+    satisfied(services, { service, tier }) {
+      const sold = services.get(service);
+      if (sold === undefined) return no('service_wrong', 'the token was sold for another service');
+      return sold < tier ? no('tier_too_low', 'the token was sold for a lower tier') : undefined;
+    },
+    narrows: (before, now) => [...now].every(([name, tier]) => tier <= (before.get(name) ?? -1)),
+  }),
+  kind('access', { isTerm: true, parse: (text) => (parseAccess(text) === undefined ? undefined : text), narrows: isSame }),
+  kind('paid_msat', { isTerm: true, parse: parseMsat, narrows: isNoMore }),
+  kind('quote', { isTerm: true, parse: parseQuoteDigest, narrows: isSame }),
+  // lnget and the Go clients append this one to what they send: it must be the preimage shown.
+  kind('preimage', {
+    parse: parsePreimage,
+    satisfied: (named, { preimage }) =>
+      equalBytes(named, preimage) ? undefined : no('preimage_caveat_wrong', 'a preimage caveat names another preimage'),
+    narrows: equalBytes,
+  }),
+  VALID_UNTIL,
+  kind('not_before', {
+    parse: parseSeconds,
+    satisfied: (start, { nowSeconds, skewSeconds }) =>
+      nowSeconds + skewSeconds >= start ? undefined : no('token_not_yet_valid', 'the token is not good yet'),
+    narrows: (before, now) => now >= before,
+  }),
+  kind('methods', {
+    parse: parseMethods,
+    satisfied: (methods, { method }) =>
+      allowsMethod(methods, method) ? undefined : no('caveat_method', 'the token was narrowed to other methods'),
+    narrows: (before, now) => now.every((method) => allowsMethod(before, method)),
+  }),
+  kind('host', {
+    parse: parseHosts,
+    satisfied: (hosts, { host }) => (hosts.includes(host) ? undefined : no('caveat_host', 'the token was narrowed to other hosts')),
+    narrows: (before, now) => now.every((host) => before.includes(host)),
+  }),
+  kind('path', {
+    parse: parsePathPrefix,
+    satisfied: (prefix, { path }) => (isBelow(prefix, path) ? undefined : no('caveat_path', 'the token was narrowed to other paths')),
+    narrows: isBelow,
+  }),
+  kind('client', {
+    parse: parseNetworks,
+    satisfied(networks, { clientAddress }) {
+      const address = clientAddress === undefined ? undefined : parseAddress(clientAddress);
+      if (address === undefined)
+        return no('caveat_client', 'the token was narrowed to some networks, and where this came from is not known');
+      return networks.some((network) => cidrContains(network, address))
+        ? undefined
+        : no('caveat_client', 'the token was narrowed to other networks');
+    },
+    narrows: (before, now) => now.every((network) => before.some((whole) => cidrCovers(whole, network))),
+  }),
+  kind('request', {
+    parse: parseRequestDigest,
+    satisfied(digest, { requestDigest }) {
+      if (requestDigest === undefined)
+        return no('request_digest_wrong', 'the token was narrowed to one request, and this one has no digest');
+      return digest === requestDigest ? undefined : no('request_digest_wrong', 'the token was narrowed to another request');
+    },
+    narrows: isSame,
+  }),
+  kind('max_calls', { parse: parseCallLimit, ...lowers }),
+  kind('max_msat', { parse: parseMsatLimit, ...lowers }),
+  kind('max_msat_month', { parse: parseMsatLimit, ...lowers }),
+]);
+
+/** Kinds whose name starts with the service: `<service>_valid_until`. Those of other services are unknown here. */
+const SERVICE_KINDS = index([
+  VALID_UNTIL,
+  kind('capabilities', {
+    parse: parseCapabilities,
+    satisfied: (sold, { capabilities }) =>
+      capabilities.every((needed) => sold.has(needed))
+        ? undefined
+        : no('capability_missing', 'the token was sold without a capability that is needed here'),
+    narrows: (before, now) => [...now].every((capability) => before.has(capability)),
+  }),
+]);
+
+/** The names of all kinds; those of the second list follow the name of a service and `_`. */
+export const CAVEAT_KINDS: readonly string[] = [...KINDS.keys()];
+export const SERVICE_CAVEAT_KINDS: readonly string[] = [...SERVICE_KINDS.keys()];
+
+/** The kind that enforces a condition, for a service if one is named; nothing for a condition that is skipped. */
+export function caveatKind(condition: string, service?: string): CaveatKind | undefined {
+  const plain = KINDS.get(condition);
+  if (plain !== undefined || service === undefined) return plain;
+  return condition[service.length] === '_' && condition.startsWith(service)
+    ? SERVICE_KINDS.get(condition.slice(service.length + 1))
+    : undefined;
+}
+
+function parsePreimage(text: string): Uint8Array | undefined {
+  const preimage = parseHex(text);
+  return preimage?.length === 32 ? preimage : undefined;
+}
+
+function parseCapabilities(text: string): ReadonlySet<string> {
+  return new Set(text === '' ? [] : text.split(','));
+}
+
+function parseNetworks(text: string): readonly Cidr[] | undefined {
+  const texts = text.split(',', MOST_LISTED + 1);
+  if (texts.length > MOST_LISTED) return undefined;
+  const networks: Cidr[] = [];
+  for (const one of texts) {
+    const network = parseCidr(one);
+    if (network === undefined) return undefined;
+    networks.push(network);
+  }
+  return networks;
+}
+
+function index(kinds: readonly CaveatKind[]): ReadonlyMap<string, CaveatKind> {
+  return new Map(kinds.map((one) => [one.name, one]));
+}
+
+function no(code: CredentialRefusalCode, detail: string): CredentialRefusal {
+  return { code, detail };
+}

@@ -1,0 +1,151 @@
+/*
+ * The settings of the fences: defaults that hold, mistakes that are named, and routes that say otherwise.
+ */
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/fence-config.ts';
+
+const Gateway = z.strictObject(gatewayFenceKeys);
+const Route = z.strictObject(routeFenceKeys);
+const gateway = (written: z.input<typeof Gateway> = {}): GatewayFences => Gateway.parse(written);
+const route = (fences: NonNullable<z.input<typeof Route>['fences']>) => Route.parse({ fences }).fences!;
+const compiled = (written: z.input<typeof Gateway> = {}) => {
+  const settings = compileGatewayFences(gateway(written));
+  if (!settings.ok) throw new Error(settings.refusal.join('; '));
+  return settings.value;
+};
+const problemsOf = (schema: typeof Gateway | typeof Route, written: unknown) =>
+  (schema.safeParse(written).error?.issues ?? []).map(({ path }) => path.map(String).join('.'));
+
+describe('fences without any setting', () => {
+  it('M30: refuse on a snapshot older than 300 seconds, which is asked for every 10', () => {
+    expect(compiled()).toMatchObject({ stale: 'refuse', staleMaxSeconds: 300, refreshSeconds: 10 });
+  });
+
+  it('M21: leave the place of the client address to the platform', () => {
+    expect(compiled().clientAddress).toBeUndefined();
+  });
+
+  it('bound invoices for those who do not pay them, break circuits, heed maintenance, and do nothing else', () => {
+    expect(compiled().breaker).toMatchObject({ failuresInARow: 5, leastVoters: 10, openMs: 10_000, longestOpenMs: 300_000 });
+    expect(compiled()).toMatchObject({ rate: undefined, concurrency: undefined });
+    expect(compileRouteFences(gateway())).toEqual({
+      hasMaintenance: true,
+      hasBreaker: true,
+      hasConcurrency: false,
+      quota: {
+        bounds: { challenges: { perMinute: 30, open: 30 } },
+        totals: { challenges: { perMinute: 3200, open: 6400 } },
+      },
+    });
+  });
+});
+
+describe('fences of a route', () => {
+  const everything = gateway({
+    fences: {
+      allow: { cidrs: ['192.0.2.0/24'] },
+      block: { countries: ['XA'] },
+      clientRate: { calls: 10, seconds: 60, total: 1600 },
+      freeCalls: { calls: 3, seconds: 86_400, total: 1600 },
+      challenges: { perMinute: 5 },
+      concurrency: { most: 10 },
+    },
+  });
+
+  it('are those of the gateway where it says nothing', () => {
+    expect(compileRouteFences(everything)).toMatchObject({
+      allow: { cidrs: [{ prefix: 24 }] },
+      block: { countries: new Set(['XA']) },
+      hasConcurrency: true,
+      quota: {
+        bounds: {
+          requests: { limit: 10, windowMs: 60_000 },
+          free: { calls: 3, periodMs: 86_400_000 },
+          challenges: { perMinute: 5, open: 30 },
+        },
+        totals: { requests: { limit: 1600 }, free: { calls: 1600 }, challenges: { perMinute: 3200, open: 6400 } },
+      },
+    });
+  });
+
+  it('D25: are switched off one by one', () => {
+    const off = {
+      allow: false,
+      block: false,
+      clientRate: false,
+      freeCalls: false,
+      maintenance: false,
+      breaker: false,
+      concurrency: false,
+    } as const;
+    const all = compileRouteFences(everything);
+    for (const name of Object.keys(off) as readonly (keyof typeof off)[]) {
+      expect(compileRouteFences(everything, route({ [name]: false })), name).not.toEqual(all);
+    }
+    expect(compileRouteFences(everything, route(off))).toEqual({
+      hasMaintenance: false,
+      hasBreaker: false,
+      hasConcurrency: false,
+      quota: { bounds: { challenges: { perMinute: 5, open: 30 } }, totals: { challenges: { perMinute: 3200, open: 6400 } } },
+    });
+  });
+
+  it('are not switched off by a key that is there and undefined', () => {
+    expect(compileRouteFences(everything, { block: undefined, allow: undefined } as never)).toEqual(compileRouteFences(everything));
+  });
+
+  it('take the place of those of the gateway', () => {
+    const own = compileRouteFences(everything, route({ allow: { asns: [64_500] }, rate: { calls: 7, seconds: 1 } }));
+    expect(own.allow).toEqual({ cidrs: [], countries: new Set(), asns: new Set([64_500]) });
+    expect(own.rate).toEqual({ bound: { limit: 7, windowMs: 1000 }, count: 'exact' });
+  });
+
+  it("a rate of the gateway is one for everything together, and no route's", () => {
+    const written = gateway({ fences: { rate: { calls: 100, seconds: 10, count: 'isolate' } } });
+    expect(compiled({ fences: { rate: { calls: 100, seconds: 10, count: 'isolate' } } }).rate).toEqual({
+      bound: { limit: 100, windowMs: 10_000 },
+      count: 'isolate',
+    });
+    expect(compileRouteFences(written).rate).toBeUndefined();
+  });
+});
+
+describe('mistakes in fences', () => {
+  it.each([
+    [{ clientAddress: 'header' }, 'clientAddress'],
+    [{ clientAddress: { trustedHops: 0 } }, 'clientAddress'],
+    [{ stale: 'open' }, 'stale'],
+    [{ staleMaxSeconds: 5 }, 'staleMaxSeconds'],
+    [{ fences: { allow: {} } }, 'fences.allow'],
+    [{ fences: { block: { cidrs: [] } } }, 'fences.block'],
+    [{ fences: { allow: true } }, 'fences.allow'],
+    [{ fences: { challenges: false } }, 'fences.challenges'],
+    [{ fences: { challenges: { totalOpen: 15 } } }, 'fences.challenges.totalOpen'],
+    [{ fences: { clientRate: { calls: 1, seconds: 1 } } }, 'fences.clientRate'],
+    [{ fences: { freeCalls: { calls: 1, seconds: 59, total: 16 } } }, 'fences.freeCalls'],
+    [{ fences: { rate: { calls: 10_001, seconds: 1 } } }, 'fences.rate'],
+    [{ fences: { breaker: { failuresInARow: 2 } } }, 'fences.breaker'],
+    [{ fences: { breaker: { failureRatio: 0 } } }, 'fences.breaker'],
+    [{ fences: { concurrency: { most: 0 } } }, 'fences.concurrency'],
+    [{ fences: { ratee: { calls: 1, seconds: 1 } } }, 'fences'],
+  ])('%j is refused', (written, key) => {
+    expect(problemsOf(Gateway, written).some((path) => path.startsWith(key) || key.startsWith(path))).toBe(true);
+  });
+
+  it('a route cannot set what belongs to the gateway', () => {
+    expect(problemsOf(Route, { fences: { breaker: { failuresInARow: 9 } } })).toEqual(['fences.breaker']);
+    expect(problemsOf(Route, { fences: { concurrency: { most: 9 } } })).toEqual(['fences.concurrency']);
+    expect(problemsOf(Route, { fences: { maintenance: true } })).toEqual(['fences.maintenance']);
+  });
+
+  it('M30: settings that do not fit together are named by their key', () => {
+    const problems = compileGatewayFences(
+      gateway({ staleMaxSeconds: 10, controlRefreshSeconds: 6, fences: { breaker: { openSeconds: 9, openMaxSeconds: 8 } } }),
+    );
+    expect(problems.ok ? [] : problems.refusal.map((problem) => problem.split(':')[0])).toEqual([
+      'staleMaxSeconds',
+      'fences.breaker.openMaxSeconds',
+    ]);
+  });
+});

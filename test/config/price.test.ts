@@ -1,0 +1,166 @@
+/*
+ * Prices as a seller writes them: every mistake is named with its key and with what would be right, before anything is sold.
+ */
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '#src/config.ts';
+
+const SECRET = 'ab'.repeat(32);
+const VARIABLES = {
+  ORIGIN_URL: 'http://origin.test',
+  BRIDGE_URL: 'http://bridge.test',
+  NETWORK: 'regtest',
+  TOKEN_SECRET_1: SECRET,
+  BRIDGE_SECRET: SECRET,
+  PRICING_SECRET: 'cd'.repeat(32),
+};
+
+function problemsOf(gateway: unknown, variables: Readonly<Record<string, unknown>> = VARIABLES): readonly string[] {
+  const config = readConfig(gateway, variables);
+  return config.ok ? [] : config.refusal.map((problem) => problem.replace('gateway.config.ts: ', ''));
+}
+
+const problemsOfRoute = (route: object, rest: object = {}) => problemsOf({ routes: [{ match: '/a', ...route }], ...rest });
+const bounded = { minSats: 1, maxSats: 100 };
+const decide = () => 1000n;
+
+describe('a key that nobody knows', () => {
+  it.each([
+    [{ orgin: 'http://x' }, 'orgin: unknown key; did you mean origin?'],
+    [{ routes: [{ match: '/a', priceSat: 1 }] }, 'routes.0.priceSat: unknown key; did you mean priceSats?'],
+    [{ routes: [{ match: '/a', pricesats: 1 }] }, 'routes.0.pricesats: unknown key; did you mean priceSats?'],
+    [{ routes: [{ match: '/a', price: { paramter: 'n' } }] }, 'routes.0.price.paramter: unknown key; did you mean parameter?'],
+    [{ routes: [{ match: '/a', priceFacts: { header: [] } }] }, 'routes.0.priceFacts.header: unknown key; did you mean headers?'],
+    [{ graceHour: 1 }, 'graceHour: unknown key; did you mean graceHours?'],
+  ])('is answered with the nearest one that is known (%j)', (gateway, problem) => {
+    expect(problemsOf(gateway)).toContain(problem);
+  });
+
+  it('is answered with all that are known when none is near, and a variable likewise', () => {
+    expect(problemsOfRoute({ priceFacts: { colour: 1 } })).toContain(
+      'routes.0.priceFacts.colour: unknown key; known here: parameters, headers',
+    );
+    expect(problemsOf({}, { ...VARIABLES, PRICE_SAT: '1' })).toEqual(['PRICE_SAT: unknown key; did you mean PRICE_SATS?']);
+  });
+
+  it('a value of the wrong kind is answered with what is right, and never with the value', () => {
+    const problems = problemsOf({ epochHours: 'secret', graceHours: 0, claimShardBits: 99 }, { ...VARIABLES, NETWORK: 'moon' });
+    expect(problems).toEqual([
+      'NETWORK: missing, or none of: mainnet, testnet, signet, regtest, simnet',
+      'epochHours: missing, or not of the kind: number',
+      'graceHours: at least 1',
+      'claimShardBits: at most 16',
+    ]);
+  });
+});
+
+describe('prices', () => {
+  it.each([
+    { price: { parameter: 'n', unitSats: 2, max: 1000 } },
+    { price: { header: 'x-count', unitSats: 0.5, max: 10 }, minSats: 1 },
+    { price: { parameter: 'model', sats: { small: 1, large: 20 } }, ...bounded },
+    { price: { header: 'x-model', sats: { small: 1 } } },
+    { price: { perKibibyteSats: 1 } },
+    { price: { perKibibyteSats: 1 }, ...bounded },
+    { price: decide, ...bounded },
+    { price: decide, ...bounded, priceFacts: { parameters: ['n'], headers: ['x-model'] } },
+    { price: { service: 'https://prices.test/v1', bodyPrefixBytes: 65_536, cacheSeconds: 0, timeoutMs: 500 }, ...bounded },
+    { price: { service: 'PRICING' }, ...bounded },
+  ])('are taken: $price', (route) => {
+    expect(problemsOfRoute(route)).toEqual([]);
+  });
+
+  it.each<[object, string]>([
+    [{ price: 5 }, 'price: missing, or not of the kind: object'],
+    [{ price: {} }, 'price: exactly one of parameter, header, perKibibyteSats, service; a fixed price is written as priceSats'],
+    [{ price: { parameter: 'n', sats: { a: 1 } }, priceSats: 1 }, ': exactly one of priceSats, priceMsat, price, free, closed'],
+    [
+      { price: { parameter: 'n', header: 'x-n', unitSats: 1, max: 2 } },
+      'price.header: does not go with parameter, which takes unitSats, max',
+    ],
+    [{ price: { parameter: 'n', unitSats: 1, sats: { a: 1 } } }, 'price.unitSats: does not go with parameter, which takes sats'],
+    [{ price: { parameter: 'n', max: 1 } }, 'price.unitSats: missing; or list in sats what each value costs'],
+    [{ price: { parameter: 'n', unitSats: 1 } }, 'price.max: missing; the largest number that is sold'],
+    [{ price: { parameter: 'n[]', unitSats: 1, max: 1 } }, 'price.parameter: must fit /^[A-Za-z0-9_-]{1,64}$/'],
+    [{ price: { parameter: 'm', sats: {} } }, 'price.sats: from 1 to 1000 values'],
+    [{ price: { perKibibyteSats: 1, timeoutMs: 1 } }, 'price.timeoutMs: does not go with perKibibyteSats'],
+    [{ price: { service: 'https://u:p@prices.test' }, ...bounded }, 'price.service: an http or https address without user'],
+    [{ price: { service: 'PRICING', max: 3 }, ...bounded }, 'price.max: does not go with service'],
+    [{ price: { parameter: 'n', unitSats: 1, max: 2 }, priceFacts: {} }, 'priceFacts: goes with a function or a service'],
+    [{ priceSats: 1, minSats: 1 }, 'minSats: goes with price, not with priceSats'],
+    [{ free: true, maxSats: 1 }, 'maxSats: goes with price, not with free'],
+  ])('are refused with their key: %j', (route, problem) => {
+    expect(problemsOfRoute(route).join('\n')).toContain(`routes.0${problem.startsWith(':') ? '' : '.'}${problem}`);
+  });
+
+  it.each(['authorization', 'x-l402-claim', 'connection', 'content-length', 'host', 'X-Model', 'x_model', 'macaroon'])(
+    'M26: a header that does not reach the origin as it was sent cannot decide a price: %s',
+    (header) => {
+      const problem = 'a header in lower case that the client sends and the origin gets';
+      expect(problemsOfRoute({ price: { header, sats: { a: 1 } } })).toEqual([`routes.0.price.header: ${problem}`]);
+      expect(problemsOfRoute({ price: decide, ...bounded, priceFacts: { headers: [header] } })).toEqual([
+        `routes.0.priceFacts.headers.0: ${problem}`,
+      ]);
+    },
+  );
+
+  it('a function or a service is not asked without bounds', () => {
+    for (const price of [decide, { service: 'PRICING' }]) {
+      expect(problemsOfRoute({ price })).toHaveLength(2);
+      expect(problemsOfRoute({ price, minSats: 1 }).join()).toContain('maxSats: missing');
+      expect(problemsOfRoute({ price, minSats: 5, maxSats: 4 })).toEqual(['routes.0.maxSats: less than minSats']);
+    }
+  });
+
+  it('bounds that a formula cannot keep are refused', () => {
+    const count = { parameter: 'n', unitSats: 2, max: 1000 };
+    expect(problemsOfRoute({ price: count, maxSats: 1999 })).toEqual(['routes.0.maxSats: less than unitSats times max']);
+    expect(problemsOfRoute({ price: count, maxSats: 2000 })).toEqual([]);
+    expect(problemsOfRoute({ price: { ...count, unitSats: 1e9, max: 1_000_000_000 } })).toEqual([
+      'routes.0.price.max: times unitSats is more than 21 million bitcoin',
+    ]);
+    const table = { parameter: 'm', sats: { small: 1, large: 20 } };
+    expect(problemsOfRoute({ price: table, minSats: 2, maxSats: 19 })).toEqual([
+      'routes.0.price.sats.small: less than minSats',
+      'routes.0.price.sats.large: more than maxSats',
+    ]);
+    expect(problemsOfRoute({ price: { perKibibyteSats: 2 }, maxSats: 1 })).toEqual(['routes.0.maxSats: less than one kibibyte costs']);
+  });
+
+  it('D8: a price below the smallest invoice of the backend is refused at start, one satoshi unless told otherwise', () => {
+    const least = 'less than an invoice can ask for, which is smallestInvoiceMsat: 1000';
+    expect(problemsOfRoute({ priceMsat: 999 })).toEqual([`routes.0.priceMsat: ${least}`]);
+    expect(problemsOfRoute({ priceSats: 0.5 })).toEqual([`routes.0.priceSats: ${least}`]);
+    expect(problemsOfRoute({ price: { parameter: 'n', unitSats: 0.5, max: 5 } })).toEqual([`routes.0.price.unitSats: ${least}`]);
+    expect(problemsOfRoute({ price: { parameter: 'm', sats: { a: 0.5 } } })).toEqual([`routes.0.price.sats.a: ${least}`]);
+    expect(problemsOfRoute({ price: decide, minSats: 0.5, maxSats: 1 })).toEqual([`routes.0.minSats: ${least}`]);
+    for (const route of [{ priceMsat: 1 }, { priceMsat: 999 }, { price: decide, minSats: 0.001, maxSats: 1 }]) {
+      expect(problemsOfRoute(route, { smallestInvoiceMsat: 1 })).toEqual([]);
+    }
+    expect(problemsOfRoute({ priceSats: 0 }, { smallestInvoiceMsat: 1 })).toHaveLength(1);
+    const everything = problemsOf({ smallestInvoiceMsat: 2000 }, { ...VARIABLES, PRICE_SATS: '1' });
+    expect(everything).toEqual(['PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: 2000']);
+  });
+
+  it('M4: routes of one service and tier are priced by the same rule, however it is written', () => {
+    const routes = (...prices: readonly object[]) =>
+      problemsOf({ routes: prices.map((price, index) => Object.assign({ match: `/${index}`, service: 's' }, price)) });
+    const count = { price: { parameter: 'n', unitSats: 2, max: 10 } };
+    expect(routes(count, count)).toEqual([]);
+    expect(routes({ priceSats: 1 }, { priceMsat: 1000 })).toEqual([]);
+    expect(routes({ price: decide, ...bounded }, { price: decide, ...bounded })).toEqual([]);
+    expect(routes({ price: decide, ...bounded }, { price: () => 1000n, ...bounded })).toHaveLength(1);
+    expect(routes(count, { price: { parameter: 'n', unitSats: 3, max: 10 } })).toHaveLength(1);
+    expect(routes(count, { priceSats: 2 })).toHaveLength(1);
+  });
+
+  it('a pricing service needs a secret of its own', () => {
+    const asked = { routes: [{ match: '/a', price: { service: 'https://prices.test' }, ...bounded }] };
+    const { PRICING_SECRET: _, ...without } = VARIABLES;
+    expect(problemsOf(asked, without)).toEqual(['PRICING_SECRET: missing; a route asks a pricing service']);
+    expect(problemsOf(asked, { ...VARIABLES, PRICING_SECRET: SECRET.toUpperCase() })).toEqual([
+      'PRICING_SECRET: a key of its own, not one that signs something else',
+    ]);
+    const config = readConfig({ routes: [{ match: '/a', price: { service: 'PRICING' }, ...bounded }] }, VARIABLES);
+    expect(config.ok && config.value.pricing.bindings).toEqual(['PRICING']);
+  });
+});

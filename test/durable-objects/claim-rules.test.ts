@@ -1,0 +1,213 @@
+/*
+ * The rules of a payment's uses, step by step, with the time passed in. Which uses are open is kept as the object does:
+ * a use is open from its reservation to its outcome.
+ */
+import { describe, expect, it } from 'vitest';
+import {
+  ABANDONMENTS_FORGIVEN,
+  finishUse,
+  giveBack,
+  MOST_COUNTERS,
+  MOST_OPEN_USES,
+  reserveUnits,
+  settlePayment,
+  type Counter,
+  type Outcome,
+  type Payment,
+  type ReserveAnswer,
+} from '#durable-objects/claim-rules.ts';
+
+const LEASE_MS = 90_000;
+
+/** One payment and its counters, with the book-keeping of an object and none of its storage. */
+function openBook({ limit }: { limit: number }) {
+  let payment: Payment | undefined;
+  const counters = new Map<string, Counter>();
+  const open = new Set<number>();
+  let next = 0;
+  const isOpen = (number: number) => open.has(number);
+  return {
+    get payment() {
+      return payment;
+    },
+    reserve(
+      reservationId: string,
+      nowMs: number,
+      options: { cost?: number; draws?: { key: string; limit: number; period?: string }[] } = {},
+    ): ReserveAnswer {
+      const settled = settlePayment(payment, isOpen, nowMs);
+      for (const number of settled.ended) open.delete(number);
+      for (const draw of settled.givenBack) counters.set(draw.key, giveBack(counters.get(draw.key)!, draw));
+      const draws = (options.draws ?? []).map(({ key, limit: most, period = '' }) => ({ key, limit: most, period, cost: 1 }));
+      const reserved = reserveUnits(
+        { payment: settled.payment, counters: draws.map(({ key }) => counters.get(key)) },
+        { reservationId, leaseMs: LEASE_MS, limit, cost: options.cost ?? 1, draws },
+        {
+          nextNumber: () => {
+            open.add(next);
+            return next++;
+          },
+          nowMs,
+        },
+      );
+      payment = reserved.payment ?? settled.payment;
+      for (const [index, counter] of (reserved.counters ?? []).entries()) counters.set(draws[index]!.key, counter);
+      return reserved.answer;
+    },
+    finish(reservationId: string, outcome: Outcome, nowMs: number) {
+      const finished = finishUse(payment, { reservationId, outcome }, { isOpen, nowMs });
+      if (finished.number !== undefined) open.delete(finished.number);
+      payment = finished.payment ?? payment;
+      for (const draw of finished.givenBack) counters.set(draw.key, giveBack(counters.get(draw.key)!, draw));
+      return finished.answer;
+    },
+  };
+}
+
+const COMMIT = { kind: 'commit' } as const;
+const RELEASE = { kind: 'release' } as const;
+
+describe('a payment of one call', () => {
+  it('M10: without outcome is in doubt until its lease ends, then good again', () => {
+    const book = openBook({ limit: 1 });
+    expect(book.reserve('a', 0).kind).toBe('granted');
+    expect(book.reserve('b', LEASE_MS - 1).kind).toBe('in_flight');
+    expect(book.reserve('b', LEASE_MS).kind).toBe('granted');
+  });
+
+  it('M11: abandonment is forgiven three times, and then the payment is spent', () => {
+    const book = openBook({ limit: 1 });
+    for (let times = 0; times <= ABANDONMENTS_FORGIVEN; times++) expect(book.reserve(`r${times}`, times * LEASE_MS).kind).toBe('granted');
+    expect(book.reserve('last', (ABANDONMENTS_FORGIVEN + 1) * LEASE_MS).kind).toBe('spent');
+  });
+
+  it('M10: the same reservation asked twice is one reservation, and its outcome said twice counts once', () => {
+    const book = openBook({ limit: 1 });
+    expect(book.reserve('a', 0).kind).toBe('granted');
+    expect(book.reserve('a', 1).kind).toBe('granted');
+    expect(book.finish('a', COMMIT, 2)).toBe('recorded');
+    expect(book.finish('a', COMMIT, 3)).toBe('recorded');
+    expect(book.finish('a', RELEASE, 3)).toBe('stale');
+    expect(book.reserve('b', 4)).toEqual({ kind: 'spent', remaining: 0 });
+  });
+
+  it('M10: an outcome of a lease that someone else has taken over changes nothing', () => {
+    const book = openBook({ limit: 1 });
+    book.reserve('a', 0);
+    book.reserve('b', LEASE_MS);
+    expect(book.finish('a', COMMIT, LEASE_MS + 1)).toBe('stale');
+    expect(book.finish('a', RELEASE, LEASE_MS + 1)).toBe('stale');
+  });
+
+  it('M12: after three releases in a row it cools down, twice as long each time, and is never burnt', () => {
+    const book = openBook({ limit: 1 });
+    let nowMs = 0;
+    const waits: number[] = [];
+    for (let releases = 1; releases <= 6; releases++) {
+      expect(book.reserve(`r${releases}`, nowMs).kind).toBe('granted');
+      book.finish(`r${releases}`, RELEASE, nowMs);
+      const answer = book.reserve('next', nowMs);
+      if (answer.kind === 'cooling') waits.push(answer.retryAfterSeconds);
+      else book.finish('next', RELEASE, nowMs);
+      nowMs = Math.max(nowMs, book.payment!.coolsUntilMs);
+    }
+    expect(waits.slice(0, 4)).toEqual([10, 20, 40, 80]);
+    expect(book.reserve('last', nowMs).kind).toBe('granted');
+  });
+});
+
+describe('a payment of many units', () => {
+  it('counts each reservation once, and tells what is left', () => {
+    const book = openBook({ limit: 3 });
+    for (const [index, remaining] of [2, 1, 0].entries()) {
+      expect(book.reserve(`r${index}`, 0)).toEqual({ kind: 'granted', remaining, left: [] });
+      expect(book.finish(`r${index}`, COMMIT, 0)).toBe('recorded');
+    }
+    expect(book.reserve('more', 0)).toEqual({ kind: 'spent', remaining: 0 });
+  });
+
+  it('M13: tells to wait where only open uses stand in the way, and spent where they do not', () => {
+    const book = openBook({ limit: 10 });
+    expect(book.reserve('big', 0, { cost: 8 }).kind).toBe('granted');
+    expect(book.reserve('other', 0, { cost: 5 }).kind).toBe('in_flight');
+    expect(book.reserve('huge', 0, { cost: 11 })).toEqual({ kind: 'spent', remaining: 10 });
+    book.finish('big', COMMIT, 0);
+    expect(book.reserve('other', 0, { cost: 5 })).toEqual({ kind: 'spent', remaining: 2 });
+  });
+
+  it('P12: takes less than was reserved when the outcome says so, never more', () => {
+    const book = openBook({ limit: 1000 });
+    book.reserve('a', 0, { cost: 600 });
+    book.finish('a', { kind: 'commit', cost: 100 }, 0);
+    expect(book.reserve('b', 0, { cost: 900 })).toEqual({ kind: 'granted', remaining: 0, left: [] });
+    book.finish('b', { kind: 'commit', cost: 5000 }, 0);
+    expect(book.payment!.used).toBe(1000);
+  });
+
+  it('M12: a counted call between two releases ends the run', () => {
+    const book = openBook({ limit: 10 });
+    for (const id of ['a', 'b']) {
+      book.reserve(id, 0);
+      book.finish(id, RELEASE, 0);
+    }
+    book.reserve('c', 0);
+    book.finish('c', COMMIT, 0);
+    book.reserve('d', 0);
+    book.finish('d', RELEASE, 0);
+    expect(book.reserve('e', 0).kind).toBe('granted');
+  });
+
+  it('M6: holds a bounded number of open uses', () => {
+    const book = openBook({ limit: 1_000_000 });
+    for (let uses = 0; uses < MOST_OPEN_USES; uses++) expect(book.reserve(`r${uses}`, 0).kind).toBe('granted');
+    expect(book.reserve('one more', 0).kind).toBe('in_flight');
+  });
+});
+
+describe('counters that holders put on a token', () => {
+  it('M7: a counter stops at its own limit, and the payment has the rest', () => {
+    const book = openBook({ limit: 100 });
+    const draws = [{ key: 'child', limit: 10 }];
+    for (let uses = 0; uses < 10; uses++) {
+      expect(book.reserve(`r${uses}`, 0, { draws })).toEqual({ kind: 'granted', remaining: 99 - uses, left: [9 - uses] });
+      book.finish(`r${uses}`, COMMIT, 0);
+    }
+    expect(book.reserve('eleventh', 0, { draws })).toEqual({ kind: 'counter_spent', remaining: 0 });
+    expect(book.reserve('parent', 0)).toEqual({ kind: 'granted', remaining: 89, left: [] });
+  });
+
+  it('M7: a use that is released or abandoned gives back to every counter on the chain', () => {
+    const book = openBook({ limit: 100 });
+    const draws = [
+      { key: 'child', limit: 1 },
+      { key: 'grandchild', limit: 1 },
+    ];
+    book.reserve('a', 0, { draws });
+    expect(book.reserve('b', 0, { draws }).kind).toBe('in_flight');
+    book.finish('a', RELEASE, 0);
+    expect(book.reserve('b', 0, { draws }).kind).toBe('granted');
+    expect(book.reserve('c', LEASE_MS, { draws }).kind).toBe('granted');
+    book.finish('c', COMMIT, LEASE_MS);
+    expect(book.reserve('d', LEASE_MS, { draws }).kind).toBe('counter_spent');
+  });
+
+  it('P6: a counter of a month starts anew with the next one', () => {
+    const book = openBook({ limit: 100 });
+    const november = [{ key: 'volume', limit: 1, period: '2026-11' }];
+    expect(book.reserve('a', 0, { draws: november }).kind).toBe('granted');
+    book.finish('a', COMMIT, 0);
+    expect(book.reserve('b', 0, { draws: november }).kind).toBe('counter_spent');
+    expect(book.reserve('b', 0, { draws: [{ key: 'volume', limit: 1, period: '2026-12' }] }).kind).toBe('granted');
+  });
+
+  it('M6: a payment has a bounded number of counters, and a refused call makes none', () => {
+    const book = openBook({ limit: 1_000_000 });
+    for (let keys = 0; keys < MOST_COUNTERS; keys++) {
+      const draws = [{ key: `k${keys}`, limit: 1 }];
+      expect(book.reserve(`r${keys}`, 0, { draws }).kind).toBe('granted');
+      book.finish(`r${keys}`, COMMIT, 0);
+    }
+    expect(book.reserve('more', 0, { draws: [{ key: 'one too many', limit: 1 }] }).kind).toBe('counter_spent');
+    expect(book.payment!.counters).toBe(MOST_COUNTERS);
+  });
+});

@@ -1,0 +1,46 @@
+/*
+ * A counter with one thing on sale: what a request costs there, without a gateway round it.
+ */
+import { type PriceSources } from '#gateway/ask-price.ts';
+import { readRequestFacts } from '#gateway/request-facts.ts';
+import { compileRoutes, quoteRequest, type QuoteOutcome } from '#gateway/routes.ts';
+import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
+
+const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
+
+/** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
+export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
+  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE });
+  if (!prepared.ok) throw new Error(prepared.refusal.join('; '));
+  const table = compileRoutes(prepared.value);
+  const logged: unknown[] = [];
+  const ask = (path: string, init: RequestInit = {}): QuoteOutcome | Promise<QuoteOutcome> => {
+    const request = new Request(`http://shop.test${path}`, init);
+    const facts = readRequestFacts(request);
+    if (!facts.ok) throw new Error(facts.refusal.detail);
+    const sources: PriceSources = {
+      request,
+      pricing: () => Promise.reject(new Error('nobody to ask')),
+      wait: () => new Promise(() => undefined),
+      log: (_, fields) => void logged.push(fields['message']),
+      ...changes,
+    };
+    return quoteRequest(table, facts.value, sources);
+  };
+  const quote = async (path: string, init?: RequestInit) => {
+    const outcome = await ask(path, init);
+    if (!outcome.ok) return outcome.refusal.code;
+    if (outcome.value.kind !== 'paid') return outcome.value.kind;
+    const { priceMsat, digest } = outcome.value.quote;
+    return { priceMsat, digest, body: outcome.value.body };
+  };
+  const price = async (path: string, init?: RequestInit) => {
+    const quoted = await quote(path, init);
+    return typeof quoted === 'string' ? quoted : quoted.priceMsat;
+  };
+  const digest = async (path: string, init?: RequestInit) => {
+    const quoted = await quote(path, init);
+    return typeof quoted === 'string' ? quoted : quoted.digest;
+  };
+  return { ask, quote, price, digest, logged };
+}

@@ -1,0 +1,79 @@
+/*
+ * A gateway inside workerd, wired as a deployment is: real keys, real Durable Objects. What lies outside (the node, the
+ * origin, the log) is the test's. Gateways that are opened in one file share their replay set, as two deployments would.
+ */
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { type GateDeps } from '#gateway/gate-deps.ts';
+import { parseL402Offer } from '#protocol/challenge-header.ts';
+import { accept } from '#protocol/result.ts';
+import { createApp } from '#src/app.ts';
+import { type Gateway } from '#src/config.ts';
+import { createDeps, type Env } from '#src/deps.ts';
+import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+
+const VARIABLES = {
+  ORIGIN_URL: 'http://127.0.0.1:1',
+  BRIDGE_URL: 'http://127.0.0.1:1',
+  NETWORK: 'regtest',
+  TOKEN_SECRET_1: TOKEN_SECRET_HEX,
+  BRIDGE_SECRET: 'b1'.repeat(32),
+};
+
+export interface FrontDoor {
+  readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
+  /** Paths that have reached the origin. */
+  readonly seen: readonly string[];
+  /** Events and their fields, as they were logged. */
+  readonly logged: readonly (readonly [string, Readonly<Record<string, unknown>>])[];
+}
+
+export interface DoorOptions {
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Instead of a part: the node is down unless the test brings one. */
+  readonly parts?: Partial<GateDeps>;
+}
+
+/** Opens a gateway that sells this. */
+export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: DoorOptions = {}): FrontDoor {
+  const seen: string[] = [];
+  const logged: (readonly [string, Readonly<Record<string, unknown>>])[] = [];
+  // The texts in the runner's env are its own; the Durable Objects are those of wrangler.toml.
+  const bindings = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
+  const wired = createDeps({ ...bindings, ...VARIABLES, ...variables } as Env, gateway);
+  if (!wired.ok) throw new Error(wired.refusal.join('; '));
+  const deps: GateDeps = {
+    ...wired.value,
+    lightning: { mint: () => Promise.reject(new Error('the node is down')) },
+    origin({ url }) {
+      seen.push(new URL(url).pathname);
+      return Promise.resolve(new Response('origin'));
+    },
+    log: (event, fields) => void logged.push([event, fields]),
+    ...parts,
+  };
+  const app = createApp(accept(deps), deps.log);
+  return {
+    seen,
+    logged,
+    async ask(path, init = {}) {
+      const context = createExecutionContext();
+      const response = await app.fetch(new Request(`http://gateway.test${path}`, init), env, context);
+      await waitOnExecutionContext(context);
+      return response;
+    },
+  };
+}
+
+/** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */
+export async function buy(door: FrontDoor, path: string, pay: (invoice: string) => string): Promise<string> {
+  const offer = parseL402Offer((await door.ask(path)).headers.get('www-authenticate') ?? '');
+  if (!offer.ok) throw new Error(offer.refusal.code);
+  return `L402 ${offer.value.token}:${pay(offer.value.invoice)}`;
+}
+
+/** The code of a refusal, or nothing when the origin has answered. */
+export async function codeOf(response: Response): Promise<string | undefined> {
+  if (response.headers.get('content-type') !== 'application/problem+json') return undefined;
+  return (await response.json<{ code: string }>()).code;
+}
