@@ -12,23 +12,18 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
+import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
-const OriginUrl = z
-  .string()
-  .check(
-    z.refine(
-      (text) => /^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.test(text) && URL.canParse(text),
-      'an http or https address without user, query and fragment',
-    ),
-  );
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
-  /** Where the API is that is sold. ORIGIN_URL takes its place. */
-  origin: z.optional(OriginUrl),
+  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. */
+  origin: z.optional(OriginSchema),
+  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. */
+  zoneHosts: z._default(ZoneHosts, []),
   /** What is sold, first match wins. Without any, everything costs PRICE_SATS. */
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
@@ -93,6 +88,9 @@ const VariablesSchema = z.strictObject({
   PRICING_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
+  /** Signs what goes to the origin, and its name there. Without it, the origin gets no proof. */
+  ORIGIN_SECRET: z.optional(secret),
+  ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
   /** Which TOKEN_SECRET_<id> signs new tokens. The others are still read. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
@@ -100,6 +98,8 @@ const VariablesSchema = z.strictObject({
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  /** Nothing: the origin gets no proof. */
+  readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly pricing: {
     /** Nothing: no route asks a pricing service. */
     readonly secret: Uint8Array | undefined;
@@ -120,7 +120,10 @@ export interface Config {
 export function readConfig(gateway: unknown, variables: Readonly<Record<string, unknown>>): Result<Config, readonly string[]> {
   const problems: string[] = [];
   const secrets = readTokenSecrets(variables, problems);
-  const texts = Object.entries(variables).filter(([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET));
+  const named = namedSecrets(gateway);
+  const texts = Object.entries(variables).filter(
+    ([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET) && (name in VariablesSchema.shape || !named.has(name)),
+  );
   const vars = VariablesSchema.safeParse(Object.fromEntries(texts));
   const file = GatewaySchema.safeParse(gateway);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
@@ -129,21 +132,23 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   // A number, or it is a problem of its own and not to be repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
     problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
-  const hasOrigin = variables['ORIGIN_URL'] !== undefined || !file.success || file.data.origin !== undefined;
-  if (!hasOrigin) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
+  const originless = file.success && file.data.origin === undefined && variables['ORIGIN_URL'] === undefined;
+  const everything = variables['PRICE_SATS'] !== undefined || (file.data?.routes ?? []).length === 0;
+  if (originless && (everything || file.data.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
+    problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, PRICING_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
-  const originUrl = ORIGIN_URL ?? origin;
-  const everything = PRICE_SATS !== undefined || written.length === 0;
+  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET, NETWORK } =
+    vars.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
-  const prepared = everything
-    ? accept(everythingAt(priceSats))
-    : prepareRoutes(written, { smallestInvoiceMsat: BigInt(smallestInvoiceMsat) });
+  const prepared = prepareRoutes(everything ? everythingAt(priceSats) : written, {
+    smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
+    passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
+  });
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
@@ -156,16 +161,20 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   }
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
-  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)];
-  if (PRICING_SECRET !== undefined && others.some((other) => other.toLowerCase() === PRICING_SECRET.toLowerCase())) {
+  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)].map((text) => text.toLowerCase());
+  if (ORIGIN_SECRET !== undefined && others.includes(ORIGIN_SECRET.toLowerCase())) {
+    problems.push('ORIGIN_SECRET: a key of its own, not one that signs something else');
+  }
+  if (PRICING_SECRET !== undefined && [...others, ORIGIN_SECRET?.toLowerCase()].includes(PRICING_SECRET.toLowerCase())) {
     problems.push('PRICING_SECRET: a key of its own, not one that signs something else');
   }
-  if (problems.length > 0 || !prepared.ok || originUrl === undefined) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, originUrl: originUrl.replace(/\/$/, ''), network: NETWORK },
+    settings: { ...settings, routes, network: NETWORK },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
+    originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     pricing: {
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,
       bindings: services.filter((service) => BINDING_NAME.test(service)),

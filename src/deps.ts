@@ -3,13 +3,15 @@
  */
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { createOriginProof } from '#gateway/origin-proof.ts';
+import { type RouteTable } from '#gateway/routes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { nodeHmac } from './adapters/node-hmac.ts';
-import { platformClock, platformOrigin, platformRandom, platformWait } from './adapters/platform.ts';
+import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
 import { readConfig, type Gateway } from './config.ts';
 
@@ -22,8 +24,10 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   const config = readConfig(gateway, env as Readonly<Record<string, unknown>>);
   const missing = env.REPLAY_SET === undefined ? ['REPLAY_SET: the Durable Object namespace of ReplaySet is not bound'] : [];
   if (!config.ok) return refuse([...config.refusal, ...missing]);
+  const services = readServices(env, config.value.settings.routes);
+  if (!services.ok) return refuse([...services.refusal, ...missing]);
   if (env.REPLAY_SET === undefined) return refuse(missing);
-  const { settings, bridge, pricing, tokenKeys, warnings } = config.value;
+  const { settings, bridge, originKey, pricing, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
@@ -42,10 +46,26 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       clock: platformClock,
       random: platformRandom,
     }),
-    origin: platformOrigin,
+    origin: createPlatformOrigin(services.value),
+    originProof: originKey && createOriginProof({ ...originKey, hmac: nodeHmac, clock: platformClock }),
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,
     log: jsonLog,
   });
+}
+
+/** The Workers behind the service bindings that routes name. */
+function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<string, Fetcher>, readonly string[]> {
+  const services = new Map<string, Fetcher>();
+  const problems: string[] = [];
+  for (const { match, passage } of routes) {
+    if (passage?.origin.kind !== 'service') continue;
+    const { binding } = passage.origin;
+    const service = (env as Readonly<Record<string, unknown>>)[binding] as Fetcher | undefined;
+    // A Durable Object namespace or a store is an object too, but sends no requests.
+    if (typeof service === 'object' && typeof service.fetch === 'function') services.set(binding, service);
+    else problems.push(`${binding}: no service of this name is bound; the origin of route "${match}" asks for it`);
+  }
+  return problems.length > 0 ? refuse(problems) : accept(services);
 }

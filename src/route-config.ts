@@ -11,6 +11,7 @@ import { formatHex } from '#protocol/bytes.ts';
 import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
 import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
@@ -40,22 +41,26 @@ export const RouteSchema = z.strictObject({
   ...PRICE_KEYS,
   /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
   access: z.optional(AccessSchema),
+  ...PASSAGE_KEYS,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
 /** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number): readonly Route[] {
-  const everything = { match: '/*', service: 'api', priceSats, description: 'API call' };
-  const prepared = prepareRoutes([everything], { smallestInvoiceMsat: 1n });
-  if (!prepared.ok) throw new RangeError(`priceSats: ${prepared.refusal.join(', ')}`);
-  return prepared.value;
+export function everythingAt(priceSats: number): readonly RouteConfig[] {
+  return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
+}
+
+/** What routes have in common. */
+export interface RouteDefaults {
+  readonly smallestInvoiceMsat: bigint;
+  readonly passage: PassageDefaults;
 }
 
 /** Compiles routes, or lists what is wrong with each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
-  { smallestInvoiceMsat }: { smallestInvoiceMsat: bigint },
+  { smallestInvoiceMsat, passage: defaults }: RouteDefaults,
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
@@ -63,10 +68,14 @@ export function prepareRoutes(
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
     const parameters = new Map(Object.entries(route.query ?? {}));
-    const place = { match: route.match, host: route.host, parameters };
+    const headers = new Map(Object.entries(route.headers ?? {}));
+    const place = { match: route.match, host: route.host, parameters, headers };
     const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
     if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
-    if (pattern.ok && sale.ok) routes.push({ ...place, pattern: pattern.value, sale: sale.value });
+    if (!pattern.ok || !sale.ok) continue;
+    const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
+    if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
+    else routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value });
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);

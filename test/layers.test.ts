@@ -73,6 +73,12 @@ describe('layers', () => {
     for (const file of pure) expect(readFileSync(file, 'utf8'), file).not.toMatch(/Date\.now|new Date|Math\.random|getRandomValues/);
   });
 
+  it('M29: nothing asks the platform to serve the origin for free when the Worker fails', () => {
+    const shipped = [...globSync('{src,durable-objects,test/workerd/entries}/**/*.{ts,js}'), ...globSync('*.{ts,toml,jsonc}')];
+    expect(shipped.length).toBeGreaterThan(40);
+    for (const file of shipped) expect(readFileSync(file, 'utf8'), file).not.toContain('passThroughOnException');
+  });
+
   it('no file is longer than 400 lines', () => {
     const all = [...files, ...globSync('test/**/*.ts')];
     for (const file of all) expect(readFileSync(file, 'utf8').split('\n').length, file).toBeLessThanOrEqual(401);

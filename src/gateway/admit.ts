@@ -10,12 +10,13 @@ import { type Lease } from '../ports.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type HeldBody } from './held-body.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
+import { type Passage } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { quoteRequest } from './routes.ts';
 
 export type Admission =
-  | { readonly kind: 'free'; readonly match: string }
+  | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
   | {
       readonly kind: 'enter';
       readonly quote: Quote;
@@ -23,6 +24,7 @@ export type Admission =
       readonly callId: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
+      readonly passage: Passage;
     }
   | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
@@ -50,7 +52,7 @@ export async function admit(request: Request, facts: RequestFacts, deps: GateDep
   const quoted = quoting instanceof Promise ? await quoting : quoting;
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   if (quoted.value.kind === 'free') return quoted.value;
-  const { quote, body } = quoted.value;
+  const { quote, body, passage } = quoted.value;
   const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
 
   const credentials = readCredentials(facts.credentials, facts.metadataCredential);
@@ -74,10 +76,10 @@ export async function admit(request: Request, facts: RequestFacts, deps: GateDep
     const { charge } = grant.value;
     const reservationId = formatHex(random(16));
     const enter = (use: Use | undefined): Admission => {
-      return { kind: 'enter', quote, grant: grant.value, callId: nameCall(grant.value, reservationId), use, body };
+      return { kind: 'enter', quote, grant: grant.value, callId: nameCall(grant.value, reservationId), use, body, passage };
     };
     if (charge === undefined) return enter(undefined);
-    const claimed = await claim(grant.value, { charge, reservationId }, deps);
+    const claimed = await claim(grant.value, { charge, reservationId, timeoutSeconds: passage.timeoutSeconds }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return { kind: 'refuse', reason: claimed.reason };
     reason = claimed.reason;
@@ -98,14 +100,14 @@ function nameCall({ claimId, charge }: Grant, reservationId: string): string {
 
 async function claim(
   grant: Grant,
-  { charge, reservationId }: { charge: Charge; reservationId: string },
-  { claims, log, settings }: GateDeps,
+  { charge, reservationId, timeoutSeconds }: { charge: Charge; reservationId: string; timeoutSeconds: number },
+  { claims, log }: GateDeps,
 ): Promise<{ readonly kind: 'granted'; readonly use: Use } | { readonly kind: 'refused'; readonly reason: GatewayRefusal }> {
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
     reservationId,
-    leaseMs: (settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
+    leaseMs: (timeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
     endsAtSeconds: grant.claimEndsAtSeconds,
     limit: charge.limit,
     cost: charge.cost,

@@ -14,18 +14,16 @@ import {
   type Random,
   type Wait,
 } from '../ports.ts';
+import { type OriginProof } from './origin-proof.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
   readonly routes: RouteTable;
-  /** Without a slash at its end. */
-  readonly originUrl: string;
   readonly network: Network;
   readonly docsUrl: string;
   readonly invoiceExpirySeconds: number;
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
-  readonly originTimeoutSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
 }
@@ -38,6 +36,8 @@ export interface GateDeps {
   readonly hmac: Hmac;
   readonly pricing: Pricing;
   readonly origin: Origin;
+  /** Nothing: no ORIGIN_SECRET, no proof. */
+  readonly originProof?: OriginProof | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly wait: Wait;

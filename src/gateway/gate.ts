@@ -6,9 +6,11 @@ import { admit } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, freeAnswer } from './forward.ts';
+import { findObstacle, type Passage } from './passage.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
+import { findRoute } from './routes.ts';
 import { serve, type WaitUntil } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
 
@@ -18,11 +20,11 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   const read = readRequestFacts(request);
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
-  if (facts.isPreflight) return answerPreflight(request);
+  if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
   const admission = await admit(request, facts, deps);
   switch (admission.kind) {
     case 'free':
-      return pass(request, facts, deps);
+      return pass(request, { facts, passage: admission.passage }, deps);
     case 'enter':
       return serve(request, { facts, entry: admission, waitUntil }, deps);
     case 'pay':
@@ -32,10 +34,19 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   }
 }
 
-async function pass(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts }, deps);
+async function pass(request: Request, { facts, passage }: { facts: RequestFacts; passage: Passage }, deps: GateDeps): Promise<Response> {
+  const forwarded = await forward(request, { facts, passage }, deps);
   if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  return answerUnanswered(forwarded, { method: facts.method }, deps);
+  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
+}
+
+/** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */
+function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Response | Promise<Response> {
+  const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
+  const route = findRoute(deps.settings.routes, asked);
+  const passage = route.ok && route.value.sale.kind === 'free' ? route.value.passage : undefined;
+  if (passage === undefined || findObstacle(passage, facts) !== undefined) return answerPreflight(request);
+  return pass(request, { facts, passage }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

@@ -10,6 +10,8 @@ import { type Msat } from '#protocol/msat.ts';
 import { type Offer, type Quote } from '#schemes/scheme.ts';
 import { askPrice, type PriceSources } from './ask-price.ts';
 import { type HeldBody } from './held-body.ts';
+import { readConditions, type HeaderConditions } from './header-match.ts';
+import { findLargeBody, findObstacle, type Passage } from './passage.ts';
 import { foldPath } from './path.ts';
 import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
 import { readParameters } from './query.ts';
@@ -23,7 +25,10 @@ export interface Route {
   readonly pattern: RoutePattern;
   readonly host: string | undefined;
   readonly parameters: ReadonlyMap<string, string>;
+  readonly headers: HeaderConditions;
   readonly sale: Sale;
+  /** How it goes on to the origin; nothing for a route that is closed. */
+  readonly passage: Passage | undefined;
 }
 
 export type Sale =
@@ -48,9 +53,9 @@ export interface RouteTable {
 }
 
 export type Quoted =
-  | { readonly kind: 'free'; readonly match: string }
+  | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
   /** A price that depends on the body says how to send it on. */
-  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined };
+  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined; readonly passage: Passage };
 
 export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
@@ -60,11 +65,18 @@ export function compileRoutes(routes: readonly Route[]): RouteTable {
 }
 
 /** The price of a request, a free pass, or why it is not served. A promise only where somebody has to be asked for the price. */
-export function quoteRequest(
-  { routes, parameterNames }: RouteTable,
-  facts: RequestFacts,
-  sources: PriceSources,
-): QuoteOutcome | Promise<QuoteOutcome> {
+export function quoteRequest(table: RouteTable, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
+  const found = findRoute(table, facts);
+  if (!found.ok) return found;
+  const { match, sale, passage } = found.value;
+  if (sale.kind === 'closed' || passage === undefined) return refuse({ code: 'route_closed', detail: 'this route is closed' });
+  const obstacle = findObstacle(passage, facts);
+  if (obstacle !== undefined) return refuse(obstacle);
+  return sale.kind === 'free' ? accept({ kind: 'free', match, passage }) : quoteSale({ route: found.value, sale, passage }, facts, sources);
+}
+
+/** The route that a request is on; no route, or a request that could be read as being on another, is refused. */
+export function findRoute({ routes, parameterNames }: RouteTable, facts: RequestFacts): Result<Route, GatewayRefusal> {
   const parts = splitPath(facts.path);
   const foldedParts = splitPath(foldPath(facts.path));
   const near = routes.filter(
@@ -76,25 +88,27 @@ export function quoteRequest(
   const names = near.some(({ parameters }) => parameters.size > 0) ? parameterNames : [];
   const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
   if (!values.ok) return refuse({ code: 'parameter_ambiguous', detail: values.refusal });
-  const open = near.filter(({ parameters }) => [...parameters].every(([name, value]) => values.value.get(name) === value));
+  const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
+  const fields = readConditions(facts.headers, conditions);
+  if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
+  const open = near.filter(({ parameters, headers }) => hasAll(values.value, parameters) && hasAll(fields.value, headers));
   const route = open.find(({ pattern }) => matchesPath(pattern.exact, parts));
   const lenient = open.find(({ pattern }) => matchesPath(pattern.folded, foldedParts));
   // An origin that ignores case or a trailing slash would serve another route's answer than the one that was priced.
   if (route !== lenient) return refuse({ code: 'path_ambiguous', detail: 'another spelling of this path is another route' });
   if (route === undefined) return refuse({ code: 'route_unknown', detail: 'nothing is sold at this method, host and path' });
-  switch (route.sale.kind) {
-    case 'free':
-      return accept({ kind: 'free', match: route.match });
-    case 'closed':
-      return refuse({ code: 'route_closed', detail: 'this route is closed' });
-    case 'paid':
-      return quoteSale({ route, sale: route.sale }, facts, sources);
-  }
+  return accept(route);
+}
+
+function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of wanted) if (given.get(name) !== value) return false;
+  return true;
 }
 
 interface Sold {
   readonly route: Route;
   readonly sale: Extract<Sale, { kind: 'paid' }>;
+  readonly passage: Passage;
 }
 
 const fixedQuotes = new WeakMap<Route, Extract<Quoted, { kind: 'paid' }>>();
@@ -118,16 +132,20 @@ function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): Quot
 }
 
 function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
-  return outcome.ok ? accept(quoteOf(sold, outcome.value)) : outcome;
+  if (!outcome.ok) return outcome;
+  const { body } = outcome.value;
+  // Its length was not told beforehand; now that it has been read, it is known.
+  const tooLarge = body?.kind === 'read' ? findLargeBody(sold.passage, body.bytes.length) : undefined;
+  return tooLarge === undefined ? accept(quoteOf(sold, outcome.value)) : refuse(tooLarge);
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
-function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
+function quoteOf({ route, sale, passage }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
   const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));
   const sells = offerOf(sale, priceMsat);
-  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
+  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body, passage };
 }
 
 /** What whoever has not paid is offered at a price. */
@@ -136,8 +154,10 @@ export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }
 }
 
 /** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */
-export function describeRoute({ match, host, parameters }: Pick<Route, 'match' | 'host' | 'parameters'>): string {
-  return JSON.stringify([match, host ?? '*', [...parameters].toSorted(([left], [right]) => (left < right ? -1 : 1))]);
+export function describeRoute({ match, host, parameters, headers }: Pick<Route, 'match' | 'host' | 'parameters' | 'headers'>): string {
+  const sorted = (pairs: ReadonlyMap<string, string>) => [...pairs].toSorted(([left], [right]) => (left < right ? -1 : 1));
+  // Nothing is added for a route without headers: its tokens name it by this text.
+  return JSON.stringify([match, host ?? '*', sorted(parameters), ...(headers.size > 0 ? [sorted(headers)] : [])]);
 }
 
 /** Routes behind an earlier one that takes everything they match. */
@@ -149,7 +169,8 @@ export function findUnreachable({ routes }: RouteTable): readonly { readonly mat
         (candidate) =>
           coversPattern(candidate.pattern, later.pattern) &&
           (candidate.host === undefined || candidate.host === later.host) &&
-          [...candidate.parameters].every(([name, value]) => later.parameters.get(name) === value),
+          hasAll(later.parameters, candidate.parameters) &&
+          hasAll(later.headers, candidate.headers),
       );
     return earlier === undefined ? [] : [{ match: later.match, coveredBy: earlier.match }];
   });

@@ -5,7 +5,8 @@
 import { type Lease, type Outcome } from '../ports.ts';
 import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, paidAnswer, type Forwarded, type PaidHeaders } from './forward.ts';
+import { forward, paidAnswer, type Forwarded } from './forward.ts';
+import { type PaidHeaders } from './origin-headers.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
@@ -34,9 +35,10 @@ export function serve(
 
 /** A pass is not used up: there is nothing to record. */
 async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts, paid: paidHeaders(entry), held: entry.body }, deps);
+  const forwarded = await forward(request, { facts, passage: entry.passage, paid: paidHeaders(entry), held: entry.body }, deps);
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
-  return answerUnanswered(forwarded, { method: facts.method, payment: { fate: 'released', remaining: undefined } }, deps);
+  const payment = { fate: 'released', remaining: undefined } as const;
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
 }
 
 async function forwardAndFinish(
@@ -74,29 +76,19 @@ async function forwardAndFinish(
   const payment = judgePayment(use, { outcome, isRecorded: await finished });
   log(payment.fate);
   if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
-  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
 }
 
 /** Gives up on an origin that is silent when the client has gone. */
-async function forwardWatched(
-  request: Request,
-  { facts, entry }: { facts: RequestFacts; entry: Entry },
-  deps: GateDeps,
-): Promise<Forwarded> {
-  const paid = paidHeaders(entry);
-  const { body: held } = entry;
+function forwardWatched(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Forwarded> {
+  const { body: held, passage } = entry;
+  const options = { facts, passage, paid: paidHeaders(entry), held };
   // Where the time limit comes first there is nothing to watch for.
-  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, { facts, paid, held }, deps);
-  const done = new AbortController();
-  const giveUp = new AbortController();
-  const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
-  request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
-  try {
-    return await forward(request, { facts, paid, giveUp: giveUp.signal, held }, deps);
-  } finally {
-    request.signal.removeEventListener('abort', giveUpWhenGone);
-    done.abort();
-  }
+  if (passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, options, deps);
+  const giveUp = new Promise<void>((resolve) => {
+    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
+  });
+  return forward(request, { ...options, giveUp }, deps);
 }
 
 function paidHeaders({ callId, quote }: Entry): PaidHeaders {

@@ -6,9 +6,11 @@ import { readRequestFacts } from '#gateway/request-facts.ts';
 import { compileRoutes, quoteRequest, type QuoteOutcome } from '#gateway/routes.ts';
 import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
 
+const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
+
 /** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
 export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
-  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n });
+  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE });
   if (!prepared.ok) throw new Error(prepared.refusal.join('; '));
   const table = compileRoutes(prepared.value);
   const logged: unknown[] = [];

@@ -18,6 +18,10 @@ export const testGateway = defineGateway({
     { match: 'GET /tiers/write', service: 'tiered', tier: 2, capabilities: ['write'], priceSats: 40 },
     { match: 'GET /odd', service: 'odd', priceMsat: 1234 },
     { match: '/host-only', host: 'dear.example', service: 'host', priceSats: 70 },
+    { match: 'GET /planned', headers: { 'x-plan': 'pro' }, service: 'pro', priceSats: 60 },
+    { match: 'GET /planned', service: 'basic', priceSats: 1 },
+    { match: 'POST /small/*', service: 'small', priceSats: 1, maxBodyBytes: 16 },
+    { match: '/zone/*', host: 'gateway.test', origin: 'same-zone', service: 'zone', priceSats: 1 },
     { match: 'GET /fallback/*', service: 'fallback', priceSats: 1 },
   ],
 });
@@ -29,6 +33,9 @@ export const neighbourGateway = defineGateway({
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '* /premium/*', service: 'premium', priceSats: 100 },
+    { match: '/planned', headers: { 'x-plan': 'pro' }, service: 'pro', priceSats: 60 },
+    { match: '* /v1/premium/*', stripPrefix: '/v1', service: 'premium-v1', priceSats: 100 },
+    { match: '/v1/*', stripPrefix: '/v1', service: 'neighbour', priceSats: 1 },
     { match: '/agent', query: { svc: 'dear' }, service: 'dear', priceSats: 50 },
     { match: '/*', service: 'neighbour', priceSats: 1 },
   ],

@@ -207,6 +207,14 @@ describe('every refusal', () => {
     expect(await reasonOf('/call//x')).toBe('path_malformed');
     expect(await reasonOf('/Premium')).toBe('path_ambiguous');
     expect(await reasonOf('/agent?svc=a&svc=b')).toBe('parameter_ambiguous');
+    const grpc = await ask('/call/x', { method: 'POST', headers: { 'content-type': 'application/grpc+proto' } });
+    expect([grpc.status, grpc.headers.get('grpc-status'), await grpc.text()]).toEqual([200, '12', '']);
+    produced.add('grpc_unsupported');
+    expect(await reasonOf('/planned', { headers: { 'x-plan': 'basic, pro' } })).toBe('header_ambiguous');
+    expect(await reasonOf(',other.test/call/x')).toBe('host_malformed');
+    const large = { method: 'POST', body: 'a'.repeat(17), headers: { 'content-length': '17' } };
+    expect(await reasonOf('/small/x', large)).toBe('body_too_large');
+    expect(await reasonOf('/zone/x', { headers: { 'x-l402-via': 'gateway.test' } })).toBe('loop_detected');
     expect(await reasonOf('/call/x', { headers: { authorization: 'a'.repeat(40_000) } })).toBe('header_too_large');
     expect(await reasonOf('/call/x', { method: 'TRACE' })).toBe('method_unsupported');
     expect(await reasonOf('/nowhere')).toBe('route_unknown');
