@@ -7,6 +7,7 @@ import { createOriginProof } from '#gateway/origin-proof.ts';
 import { type RouteTable } from '#gateway/routes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { jsonLog } from './adapters/json-log.ts';
@@ -39,6 +40,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     claims: createDurableClaims(env.REPLAY_SET),
     keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
     hmac: nodeHmac,
+    verified: createVerifiedTokens(),
     pricing: createPricing({
       secret: pricing.secret,
       bindingOf: (name) => bindings.get(name),

@@ -55,11 +55,12 @@ export async function admit(request: Request, facts: RequestFacts, deps: GateDep
   const { quote, body, passage } = quoted.value;
   const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
 
-  const credentials = readCredentials(facts.credentials, facts.metadataCredential);
+  const { verified } = deps;
+  const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
   if (!credentials.ok) return pay(credentials.refusal);
   const { keys, hmac, clock, random, settings } = deps;
   const asked = { request: facts, digestRequest: () => Promise.resolve(digestBodiless(facts)) };
-  const context = { keys, hmac, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds, ...asked };
+  const context = { keys, hmac, verified, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds, ...asked };
   let reason: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
   const tried = new Set<string>();
   for (const credential of credentials.value) {

@@ -15,6 +15,7 @@ import {
   type Wait,
 } from '../ports.ts';
 import { type OriginProof } from './origin-proof.ts';
+import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
@@ -34,6 +35,7 @@ export interface GateDeps {
   readonly claims: Claims;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly verified: VerifiedTokens;
   readonly pricing: Pricing;
   readonly origin: Origin;
   /** Nothing: no ORIGIN_SECRET, no proof. */

@@ -14,9 +14,10 @@ import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { needsRequestDigest } from '#protocol/request-digest.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readTerms, type SoldTerms } from '#protocol/terms.ts';
-import { verifyToken } from '#protocol/token.ts';
+import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { chargeFor } from './charge.ts';
+import { type VerifiedTokens } from './verified-tokens.ts';
 import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
 
 /** Different credentials in one request (M6). */
@@ -34,16 +35,19 @@ export const offer = formatL402Challenge;
  */
 export function readCredentials(
   texts: readonly string[],
-  metadata: Credential | undefined,
+  { metadata, verified }: { metadata: Credential | undefined; verified: VerifiedTokens },
 ): Result<readonly Credential[], CredentialRefusal> {
   const distinct: Credential[] = [];
   let firstRefusal: CredentialRefusal | undefined;
   for (const text of texts) {
-    const parsed = parseCredential(text);
+    const known = verified.find(text);
+    const parsed = known === undefined ? parseCredential(text) : accept([known]);
     if (!parsed.ok) {
       firstRefusal ??= parsed.refusal;
       continue;
     }
+    const [first] = parsed.value;
+    if (known === undefined && first !== undefined && parsed.value.length === 1) verified.name(first, text);
     for (const credential of parsed.value) {
       if (!distinct.some((other) => equalCredentials(other, credential))) distinct.push(credential);
     }
@@ -62,14 +66,11 @@ function equalCredentials(left: Credential, right: Credential): boolean {
 }
 
 /** What a credential is good for, judged against what is asked. */
-export async function verifyCredential(
-  { macaroon, preimage }: Credential,
-  quote: Quote,
-  context: VerifyContext,
-): Promise<Result<Grant, GrantRefusal>> {
-  const { keys, hmac, nowSeconds, skewSeconds, request } = context;
-  const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
+export async function verifyCredential(credential: Credential, quote: Quote, context: VerifyContext): Promise<Result<Grant, GrantRefusal>> {
+  const { nowSeconds, skewSeconds, request } = context;
+  const token = await proveToken(credential, context);
   if (!token.ok) return token;
+  const { preimage } = credential;
   const { caveats } = token.value;
   const { service, tier, capabilities } = quote;
   const { method, host, path, clientAddress } = request;
@@ -103,6 +104,22 @@ export async function verifyCredential(
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     validUntilSeconds,
   });
+}
+
+async function proveToken(
+  credential: Credential,
+  { keys, hmac, verified }: VerifyContext,
+): Promise<Result<VerifiedToken, CredentialRefusal>> {
+  const known = verified.tokenOf(credential);
+  if (known !== undefined) {
+    // A key that has been retired, or an epoch out of grace, ends the tokens that were proved with it.
+    const epochKey = await keys.epochKeys(known.id.keyId, known.id.epoch);
+    return epochKey.ok ? accept(known) : epochKey;
+  }
+  const { macaroon, preimage } = credential;
+  const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
+  if (token.ok) verified.remember(credential, token.value);
+  return token;
 }
 
 /** What was paid for the token, or less if someone who held it has said so. */

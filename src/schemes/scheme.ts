@@ -5,6 +5,7 @@ import { type Access } from '#protocol/access.ts';
 import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
+import { type VerifiedTokens } from './verified-tokens.ts';
 import { type ClaimOrder, type Hmac, type KeyRing } from '../ports.ts';
 
 /** What one request costs, and for what. */
@@ -57,6 +58,7 @@ export type GrantRefusal = CredentialRefusal | Refusal<'payment_too_small'>;
 export interface VerifyContext {
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly verified: VerifiedTokens;
   readonly nowSeconds: number;
   readonly skewSeconds: number;
   /** What the caveats of a token may ask about the request itself. */

@@ -6,6 +6,7 @@ import { encodeAscii } from '#protocol/bytes.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
 import { msat } from '#protocol/msat.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { verifyCredential } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
@@ -42,7 +43,7 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
   };
   const request = { method: 'GET', host: 'gateway.test', path: '/paper', clientAddress: undefined };
   const digestRequest = () => Promise.resolve(undefined);
-  const context = { keys, hmac, nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };
+  const context = { keys, hmac, verified: createVerifiedTokens(), nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };
   const grant = await verifyCredential({ macaroon, preimage }, asked, context);
   return grant.ok ? 'granted' : grant.refusal.code;
 }

@@ -16,6 +16,7 @@ import { formatCredential } from '#protocol/credential-header.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { accept, refuse } from '#protocol/result.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig } from '#src/config.ts';
@@ -40,6 +41,7 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     lightning: { mint: () => Promise.reject(new Error('the node is down')) },
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
+    verified: createVerifiedTokens(),
     hmac,
     pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
