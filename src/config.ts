@@ -12,6 +12,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
+import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
@@ -54,6 +55,7 @@ export const GatewaySchema = z.strictObject({
   claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
+  ...gatewayFenceKeys,
 });
 
 /** What a seller writes. */
@@ -142,8 +144,10 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
   const prepared = everything
-    ? accept(everythingAt(priceSats))
-    : prepareRoutes(written, { smallestInvoiceMsat: BigInt(smallestInvoiceMsat) });
+    ? accept(everythingAt(priceSats, file.data))
+    : prepareRoutes(written, { smallestInvoiceMsat: BigInt(smallestInvoiceMsat), gateway: file.data });
+  const fences = compileGatewayFences(file.data);
+  if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
@@ -160,11 +164,11 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (PRICING_SECRET !== undefined && others.some((other) => other.toLowerCase() === PRICING_SECRET.toLowerCase())) {
     problems.push('PRICING_SECRET: a key of its own, not one that signs something else');
   }
-  if (problems.length > 0 || !prepared.ok || originUrl === undefined) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok || !fences.ok || originUrl === undefined) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, originUrl: originUrl.replace(/\/$/, ''), network: NETWORK },
+    settings: { ...settings, routes, originUrl: originUrl.replace(/\/$/, ''), network: NETWORK, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     pricing: {
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,

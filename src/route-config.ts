@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { AccessSchema, readAccess } from './access-config.ts';
+import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fence-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
 import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
@@ -40,14 +41,15 @@ export const RouteSchema = z.strictObject({
   ...PRICE_KEYS,
   /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
   access: z.optional(AccessSchema),
+  ...routeFenceKeys,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
 /** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number): readonly Route[] {
+export function everythingAt(priceSats: number, gateway: GatewayFences): readonly Route[] {
   const everything = { match: '/*', service: 'api', priceSats, description: 'API call' };
-  const prepared = prepareRoutes([everything], { smallestInvoiceMsat: 1n });
+  const prepared = prepareRoutes([everything], { smallestInvoiceMsat: 1n, gateway });
   if (!prepared.ok) throw new RangeError(`priceSats: ${prepared.refusal.join(', ')}`);
   return prepared.value;
 }
@@ -55,7 +57,7 @@ export function everythingAt(priceSats: number): readonly Route[] {
 /** Compiles routes, or lists what is wrong with each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
-  { smallestInvoiceMsat }: { smallestInvoiceMsat: bigint },
+  { smallestInvoiceMsat, gateway }: { smallestInvoiceMsat: bigint; gateway: GatewayFences },
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
@@ -66,7 +68,8 @@ export function prepareRoutes(
     const place = { match: route.match, host: route.host, parameters };
     const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
     if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
-    if (pattern.ok && sale.ok) routes.push({ ...place, pattern: pattern.value, sale: sale.value });
+    if (pattern.ok && sale.ok)
+      routes.push({ ...place, pattern: pattern.value, sale: sale.value, fences: compileRouteFences(gateway, route.fences) });
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);

@@ -5,15 +5,20 @@ import { type Network } from '#protocol/invoice.ts';
 import {
   type Claims,
   type Clock,
+  type Control,
   type Hmac,
   type KeyRing,
   type Lightning,
   type Log,
   type Origin,
   type Pricing,
+  type Quota,
   type Random,
+  type RateLimits,
   type Wait,
 } from '../ports.ts';
+import { type Concurrency } from './concurrency.ts';
+import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
@@ -28,12 +33,19 @@ export interface GateSettings {
   readonly originTimeoutSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
+  readonly fences: GatewayFenceSettings;
 }
 
 export interface GateDeps {
   readonly settings: GateSettings;
   readonly lightning: Lightning;
   readonly claims: Claims;
+  readonly quota: Quota;
+  readonly rates: RateLimits;
+  readonly control: Control;
+  readonly tryHalfOpen: TryHalfOpen;
+  /** Nothing: as many calls at an origin at once as come. */
+  readonly places?: Concurrency | undefined;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly pricing: Pricing;

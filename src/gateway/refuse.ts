@@ -2,10 +2,11 @@
  * Refusals as answers: problem+json with a stable code and a hint, never cached, readable by a browser of any origin.
  * Which status a code has stands in refusals.ts.
  */
+import { formatRateFields } from './rate-fields.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat';
+const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, RateLimit, RateLimit-Policy';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
@@ -47,6 +48,7 @@ export function problem(refusal: GatewayRefusal, options: ProblemOptions): Respo
       ...OWN_ANSWER_HEADERS,
       'content-type': 'application/problem+json',
       ...(refusal.retryAfterSeconds === undefined ? {} : { 'retry-after': String(refusal.retryAfterSeconds) }),
+      ...formatRateFields(refusal.limits ?? []),
       ...options.headers,
     },
   });

@@ -9,6 +9,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type Offer, type Quote } from '#schemes/scheme.ts';
 import { askPrice, type PriceSources } from './ask-price.ts';
+import { type FenceSettings } from './fences.ts';
 import { type HeldBody } from './held-body.ts';
 import { foldPath } from './path.ts';
 import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
@@ -24,6 +25,7 @@ export interface Route {
   readonly host: string | undefined;
   readonly parameters: ReadonlyMap<string, string>;
   readonly sale: Sale;
+  readonly fences: FenceSettings;
 }
 
 export type Sale =
@@ -47,10 +49,11 @@ export interface RouteTable {
   readonly parameterNames: readonly string[];
 }
 
-export type Quoted =
-  | { readonly kind: 'free'; readonly match: string }
+export interface Quoted {
+  readonly quote: Quote;
   /** A price that depends on the body says how to send it on. */
-  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined };
+  readonly body: HeldBody | undefined;
+}
 
 export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
@@ -59,12 +62,8 @@ export function compileRoutes(routes: readonly Route[]): RouteTable {
   return { routes, parameterNames: [...new Set(routes.flatMap(({ parameters }) => [...parameters.keys()]))] };
 }
 
-/** The price of a request, a free pass, or why it is not served. A promise only where somebody has to be asked for the price. */
-export function quoteRequest(
-  { routes, parameterNames }: RouteTable,
-  facts: RequestFacts,
-  sources: PriceSources,
-): QuoteOutcome | Promise<QuoteOutcome> {
+/** The route that a request is on; no route, or a request that could be read as being on another, is refused. */
+export function findRoute({ routes, parameterNames }: RouteTable, facts: RequestFacts): Result<Route, GatewayRefusal> {
   const parts = splitPath(facts.path);
   const foldedParts = splitPath(foldPath(facts.path));
   const near = routes.filter(
@@ -82,24 +81,19 @@ export function quoteRequest(
   // An origin that ignores case or a trailing slash would serve another route's answer than the one that was priced.
   if (route !== lenient) return refuse({ code: 'path_ambiguous', detail: 'another spelling of this path is another route' });
   if (route === undefined) return refuse({ code: 'route_unknown', detail: 'nothing is sold at this method, host and path' });
-  switch (route.sale.kind) {
-    case 'free':
-      return accept({ kind: 'free', match: route.match });
-    case 'closed':
-      return refuse({ code: 'route_closed', detail: 'this route is closed' });
-    case 'paid':
-      return quoteSale({ route, sale: route.sale }, facts, sources);
-  }
+  return accept(route);
 }
 
-interface Sold {
+/** A route that is sold. */
+export interface Sold {
   readonly route: Route;
   readonly sale: Extract<Sale, { kind: 'paid' }>;
 }
 
-const fixedQuotes = new WeakMap<Route, Extract<Quoted, { kind: 'paid' }>>();
+const fixedQuotes = new WeakMap<Route, Quoted>();
 
-function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
+/** The price of a request, or why it has none. A promise only where somebody has to be asked for it. */
+export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
   const { price } = sold.sale;
   switch (price.kind) {
     case 'fixed': {
@@ -122,12 +116,12 @@ function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
-function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
+function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Quoted {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
   const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));
   const sells = offerOf(sale, priceMsat);
-  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
+  return { quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
 }
 
 /** What whoever has not paid is offered at a price. */

@@ -1,4 +1,5 @@
 /* The Worker that is measured: the one that ships, with one free and one paid route. */
+import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { defineGateway } from '#src/config.ts';
 import { createWorker } from '#src/worker.ts';
 
@@ -10,6 +11,8 @@ export { ReplaySet } from '#durable-objects/replay-set.ts';
 export default createWorker(
   defineGateway({
     claimShardBits: 0,
+    // All load comes from one address.
+    fences: { challenges: MANY_CHALLENGES },
     routes: [
       { match: 'GET /free', free: true },
       { match: 'GET /paid', service: 'bench', priceSats: 1 },

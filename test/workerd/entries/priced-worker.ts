@@ -3,6 +3,9 @@ import { env } from 'cloudflare:workers';
 import { defineGateway } from '#src/config.ts';
 import { createWorker } from '#src/worker.ts';
 
+export { Control } from '#durable-objects/control.ts';
+export { Quota } from '#durable-objects/quota.ts';
+export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
 
 const { ORIGIN_URL } = env as unknown as { readonly ORIGIN_URL: string };
