@@ -7,6 +7,7 @@ import {
   finishUse,
   giveBack,
   reserveUnits,
+  revokePayment,
   settlePayment,
   type Counter,
   type Draw,
@@ -32,6 +33,8 @@ export interface FinishRequest {
   readonly outcome: Outcome;
   readonly endsAtSeconds: number;
 }
+
+export type RevokeRequest = Pick<ClaimRequest, 'paymentHash' | 'endsAtSeconds'>;
 
 /** A row as this transaction sees it. */
 interface Held<Row> {
@@ -99,6 +102,12 @@ export class ClaimBook {
     if (finished.payment !== undefined) change(held, finished.payment);
     this.#giveBack(finished.givenBack, endsAtSeconds);
     return finished.answer;
+  }
+
+  /** Marks a payment as one that buys nothing any more. */
+  revoke({ paymentHash, endsAtSeconds }: RevokeRequest): void {
+    const held = this.#holdPayment(paymentHash, endsAtSeconds);
+    change(held, revokePayment(held.row));
   }
 
   /** The good case: a use is counted as it was reserved. Nothing but its bit has to be written. */

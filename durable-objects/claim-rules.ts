@@ -13,7 +13,7 @@
 
 /** What one payment bought, and what has become of it. */
 export interface Payment {
-  /** Units reserved and counted. */
+  /** Units reserved and counted; `Infinity` when the payment has been revoked. */
   readonly used: number;
   readonly open: readonly OpenUse[];
   /** Releases one after the other; a payment that keeps meeting a broken origin cools down. */
@@ -64,8 +64,11 @@ export type ReserveAnswer =
   | { readonly kind: 'in_flight'; readonly retryAfterSeconds: number }
   | { readonly kind: 'cooling'; readonly retryAfterSeconds: number };
 
-/** What became of a use. A commit may say that less was used than was reserved. */
-export type Outcome = { readonly kind: 'commit'; readonly cost?: number } | { readonly kind: 'release' };
+/**
+ * What became of a use. A commit may say that less was used than was reserved. A release with `cools: false` is of a call
+ * that was never sent: it says nothing about the origin, and the payment does not cool down for it.
+ */
+export type Outcome = { readonly kind: 'commit'; readonly cost?: number } | { readonly kind: 'release'; readonly cools?: false };
 
 /** `stale`: nobody holds this reservation any more. Nothing was changed. */
 export type FinishAnswer = 'recorded' | 'stale';
@@ -134,7 +137,7 @@ export function reserveUnits(
   const known = payment.open.find((use) => use.reservationId === reservationId);
   if (known !== undefined) {
     const left = draws.map((draw, index) => draw.limit - usedInPeriod(counters[index], draw.period));
-    return { answer: { kind: 'granted', remaining: room, left }, number: known.number };
+    return { answer: { kind: 'granted', remaining: Math.max(0, room), left }, number: known.number };
   }
   if (nowMs < payment.coolsUntilMs) {
     return { answer: { kind: 'cooling', retryAfterSeconds: Math.max(1, Math.ceil((payment.coolsUntilMs - nowMs) / 1000)) } };
@@ -142,7 +145,7 @@ export function reserveUnits(
   const wait: Reserved = { answer: { kind: 'in_flight', retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS } };
   if (room < cost) {
     const held = payment.open.reduce((sum, use) => sum + use.cost, 0);
-    return room + held < cost ? { answer: { kind: 'spent', remaining: room + held } } : wait;
+    return room + held < cost ? { answer: { kind: 'spent', remaining: Math.max(0, room + held) } } : wait;
   }
   if (payment.open.length === MOST_OPEN_USES) return wait;
   const drawn: Counter[] = [];
@@ -222,13 +225,20 @@ export function finishUse(
   }
   // A use that was counted since the row was written ends the run of releases.
   const inARow = payment.open.every((candidate) => isOpen(candidate.number));
-  const releases = (inARow ? payment.releases : 0) + 1;
+  const cools = outcome.cools !== false;
+  const releases = (inARow ? payment.releases : 0) + (cools ? 1 : 0);
+  const coolsUntilMs = cools ? nowMs + coolingMs(releases) : payment.coolsUntilMs;
   return {
     answer: 'recorded',
     number,
-    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: nowMs + coolingMs(releases) },
+    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs },
     givenBack: use.draws,
   };
+}
+
+/** The payment buys nothing any more, whatever was left of it and whatever is given back (M30). */
+export function revokePayment(payment: Payment | undefined): Payment {
+  return { ...(payment ?? UNUSED), used: Infinity };
 }
 
 function coolingMs(releases: number): number {

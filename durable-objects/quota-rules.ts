@@ -46,10 +46,12 @@ export interface QuotaAsk {
   readonly challengeMs: number;
 }
 
-/** A challenge that has been paid, and who had asked for it. */
+/** A challenge that nobody will pay any more, because it was paid or could not be made, and who had asked for it. */
 export interface PaidChallenge {
   readonly client: ClientKey;
   readonly challengeId: string;
+  /** Without an invoice it is not open, but one of its minute all the same: asking for it has cost something. */
+  readonly wasMade?: false;
 }
 
 export type QuotaPolicy = 'requests' | 'free' | 'challenges';
@@ -114,9 +116,11 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: nu
 }
 
 /** The tally without a challenge that was paid; nothing if it holds no such challenge. */
-export function giveBackChallenge(tally: Tally, challengeId: string): Tally | undefined {
-  const challenges = tally.challenges.filter(({ id }) => id !== challengeId);
-  return challenges.length === tally.challenges.length ? undefined : { ...tally, challenges };
+export function giveBackChallenge(tally: Tally, { challengeId, wasMade }: Omit<PaidChallenge, 'client'>): Tally | undefined {
+  const found = tally.challenges.find(({ id }) => id === challengeId);
+  if (found === undefined) return undefined;
+  const left = wasMade !== false ? [] : [{ ...found, endsAtMs: found.atMs }];
+  return { ...tally, challenges: tally.challenges.flatMap((challenge) => (challenge === found ? left : [challenge])) };
 }
 
 /** The bounds of a larger network. */

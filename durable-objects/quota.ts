@@ -68,10 +68,10 @@ export class Quota extends DurableObject {
 
   /** A payment has been used: its challenge no longer counts against anyone. Saying it twice changes nothing. */
   giveBack(paid: readonly PaidChallenge[]): void {
-    for (const { client, challengeId } of paid) {
-      for (const name of [...tallyNames(client), LATECOMERS, TOTAL]) {
+    for (const challenge of paid) {
+      for (const name of [...tallyNames(challenge.client), LATECOMERS, TOTAL]) {
         const tally = this.#tallies.get(name);
-        const changed = tally === undefined ? undefined : giveBackChallenge(tally, challengeId);
+        const changed = tally === undefined ? undefined : giveBackChallenge(tally, challenge);
         if (changed !== undefined) this.#tallies.set(name, changed);
       }
     }

@@ -4,7 +4,7 @@
  * The rules are in claim-rules.ts, the rows in claim-book.ts; here are only time, transactions and their grouping.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
-import { ClaimBook, type ClaimRequest, type FinishRequest } from './claim-book.ts';
+import { ClaimBook, type ClaimRequest, type FinishRequest, type RevokeRequest } from './claim-book.ts';
 import { type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
 
 export type { ClaimRequest, FinishRequest };
@@ -26,9 +26,9 @@ export class ClaimLease extends RpcTarget {
     return this.#finish(cost === undefined ? { kind: 'commit' } : { kind: 'commit', cost });
   }
 
-  /** The call was not answered, for a reason that was seen. */
-  release(): FinishAnswer | Promise<FinishAnswer> {
-    return this.#finish({ kind: 'release' });
+  /** The call was not answered, for a reason that was seen; `cools` is false when it was never sent. */
+  release(cools?: false): FinishAnswer | Promise<FinishAnswer> {
+    return this.#finish(cools === undefined ? { kind: 'release' } : { kind: 'release', cools });
   }
 }
 
@@ -69,6 +69,11 @@ export class ReplaySet extends DurableObject {
   /** Records the outcome of a reservation, for a holder whose session is gone (M10). */
   finish(request: FinishRequest): Promise<FinishAnswer> {
     return this.#grouped(() => this.#book.finish(request, Date.now()));
+  }
+
+  /** From now on the payment is used up (M30). */
+  revoke(request: RevokeRequest): Promise<void> {
+    return this.#grouped(() => this.#book.revoke(request));
   }
 
   /** Drops what has ended, and sleeps until the next rows do. */

@@ -13,6 +13,7 @@ import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
+import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
@@ -49,6 +50,7 @@ export const GatewaySchema = z.strictObject({
   claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
+  ...gatewayFenceKeys,
 });
 
 /** What a seller writes. */
@@ -148,7 +150,10 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const prepared = prepareRoutes(everything ? everythingAt(priceSats) : written, {
     smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
     passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
+    gateway: file.data,
   });
+  const fences = compileGatewayFences(file.data);
+  if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
@@ -168,11 +173,11 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (PRICING_SECRET !== undefined && [...others, ORIGIN_SECRET?.toLowerCase()].includes(PRICING_SECRET.toLowerCase())) {
     problems.push('PRICING_SECRET: a key of its own, not one that signs something else');
   }
-  if (problems.length > 0 || !prepared.ok) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok || !fences.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, network: NETWORK },
+    settings: { ...settings, routes, network: NETWORK, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     pricing: {

@@ -1,43 +1,89 @@
 /*
  * From the platform's env to what the gate works with: the only file that touches bindings and secrets.
  */
+import { type Control as ControlObject } from '#durable-objects/control.ts';
+import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
+import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
+import { createConcurrency } from '#gateway/concurrency.ts';
+import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createOriginProof } from '#gateway/origin-proof.ts';
+import { SERVICE_NAME } from '#gateway/passage.ts';
 import { type RouteTable } from '#gateway/routes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
+import { createDurableControl } from './adapters/do-control.ts';
+import { createDurableQuota } from './adapters/do-quota.ts';
+import { createRateLimits } from './adapters/do-rate.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { nodeHmac } from './adapters/node-hmac.ts';
+import { createOriginProbe } from './adapters/origin-probe.ts';
 import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
 import { readConfig, type Gateway } from './config.ts';
+import { type Origin } from './ports.ts';
 
 export interface Env {
   readonly REPLAY_SET?: DurableObjectNamespace<ReplaySet>;
+  readonly QUOTA?: DurableObjectNamespace<QuotaObject>;
+  readonly RATE_LIMITER?: DurableObjectNamespace<RateLimiter>;
+  readonly CONTROL?: DurableObjectNamespace<ControlObject>;
+  /** The platform's own limiter, for limits with `count: 'platform'`. */
+  readonly RATE_LIMIT?: RateLimit;
 }
+
+const OBJECTS = { REPLAY_SET: 'ReplaySet', QUOTA: 'Quota', RATE_LIMITER: 'RateLimiter', CONTROL: 'Control' } as const;
+/** Beyond the origin's time limit: a place that nobody gave back is free again. */
+const PLACE_MARGIN_MS = 10_000;
 
 /** Builds everything once, or lists what is missing and wrong. */
 export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonly string[]> {
   const config = readConfig(gateway, env as Readonly<Record<string, unknown>>);
-  const missing = env.REPLAY_SET === undefined ? ['REPLAY_SET: the Durable Object namespace of ReplaySet is not bound'] : [];
+  const missing = (Object.keys(OBJECTS) as readonly (keyof typeof OBJECTS)[])
+    .filter((name) => env[name] === undefined)
+    .map((name) => `${name}: the Durable Object namespace of ${OBJECTS[name]} is not bound`);
   if (!config.ok) return refuse([...config.refusal, ...missing]);
   const services = readServices(env, config.value.settings.routes);
   if (!services.ok) return refuse([...services.refusal, ...missing]);
-  if (env.REPLAY_SET === undefined) return refuse(missing);
+  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, RATE_LIMIT } = env;
+  if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined) return refuse(missing);
   const { settings, bridge, originKey, pricing, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
-  const { skewSeconds } = settings;
+  const { skewSeconds, fences } = settings;
+  const time = { clock: platformClock, wait: platformWait };
+  const origin = createPlatformOrigin(services.value);
+  const { breaker } = fences;
+  const probePath = breaker?.probePath;
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
-    claims: createDurableClaims(env.REPLAY_SET),
+    claims: createDurableClaims(REPLAY_SET),
+    quota: createDurableQuota(QUOTA),
+    rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
+    control: createDurableControl(CONTROL, {
+      ...fences,
+      ...time,
+      probe:
+        breaker === undefined || probePath === undefined
+          ? undefined
+          : createOriginProbe({
+              ...time,
+              reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
+              limitMs: breaker.slowHeadMs,
+            }),
+      log: jsonLog,
+    }),
+    tryHalfOpen: createHalfOpenTrials(),
+    places:
+      fences.concurrency &&
+      createConcurrency({ ...fences.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
     keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
     hmac: nodeHmac,
     verified: createVerifiedTokens(),
@@ -48,13 +94,26 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       clock: platformClock,
       random: platformRandom,
     }),
-    origin: createPlatformOrigin(services.value),
+    origin,
     originProof: originKey && createOriginProof({ ...originKey, hmac: nodeHmac, clock: platformClock }),
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,
     log: jsonLog,
   });
+}
+
+/** An origin by its name, and a path behind it. */
+function reachOrigin(origin: Origin, address: string, init: RequestInit): Promise<Response> {
+  if (!address.startsWith(SERVICE_NAME)) return origin(new Request(address, init));
+  const pathAt = address.indexOf('/');
+  const binding = address.slice(SERVICE_NAME.length, pathAt);
+  return origin(new Request(`http://${binding.toLowerCase()}${address.slice(pathAt)}`, init), binding);
+}
+
+/** To the head of an answer, on whichever route. */
+function longestCallMs({ routes }: RouteTable): number {
+  return Math.max(...routes.map(({ passage }) => (passage?.timeoutSeconds ?? 0) * 1000));
 }
 
 /** The Workers behind the service bindings that routes name. */

@@ -4,8 +4,7 @@
  * says, key by key, and `false` switches a fence off. Pure.
  */
 import * as z from 'zod/mini';
-import { type ClientAddressSource } from '#gateway/client-key.ts';
-import { type ClientList, type FencePolicy, type FenceSettings } from '#gateway/fences.ts';
+import { type ClientList, type FenceSettings, type GatewayFenceSettings } from '#gateway/fences.ts';
 import { parseCidr, type Cidr } from '#protocol/cidr.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type QuotaBounds, type RateBound, type RateCount } from './ports.ts';
@@ -164,28 +163,6 @@ export const routeFenceKeys = {
 const GatewayKeys = z.object(gatewayFenceKeys);
 export type GatewayFences = z.output<typeof GatewayKeys>;
 export type RouteFences = z.output<typeof RouteFencesSchema>;
-
-/** What holds for the whole gateway. Times are in milliseconds where the rules want them so. */
-export interface GatewayFenceSettings {
-  readonly clientAddress: ClientAddressSource | undefined;
-  readonly refreshSeconds: number;
-  readonly staleMaxSeconds: number;
-  readonly stale: FencePolicy['stale'];
-  readonly isolates: number;
-  readonly rate: FenceSettings['rate'];
-  readonly breaker: (BreakerRules & { readonly slowHeadMs: number; readonly probePath: string | undefined }) | undefined;
-  readonly concurrency: { readonly most: number; readonly mostWaiting: number; readonly waitMs: number } | undefined;
-}
-
-interface BreakerRules {
-  readonly windowMs: number;
-  readonly failuresInARow: number;
-  readonly failureRatio: number;
-  readonly slowRatio: number;
-  readonly leastVoters: number;
-  readonly openMs: number;
-  readonly longestOpenMs: number;
-}
 
 /** The settings of the gateway, or what is wrong with them, each by its key. */
 export function compileGatewayFences(gateway: GatewayFences): Result<GatewayFenceSettings, readonly string[]> {

@@ -2,7 +2,7 @@
  * What the gateway needs of the world, as types only. Adapters implement these, tests fake them; nothing else of the
  * platform reaches the rooms inside.
  */
-import { type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
+import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Draw, type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
 import {
@@ -19,7 +19,19 @@ import { type Msat } from '#protocol/msat.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
-export type { ClientKey, Hmac, Maintenance, OriginOutcome, Outcome, QuotaBounds, QuotaReading, RateBound, RateReading };
+export type {
+  BreakerSettings,
+  ClientKey,
+  Hmac,
+  Maintenance,
+  OriginOutcome,
+  Outcome,
+  QuotaAnswer,
+  QuotaBounds,
+  QuotaReading,
+  RateBound,
+  RateReading,
+};
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -69,6 +81,9 @@ export type ClaimAnswer = Exclude<ReserveAnswer, Granted> | (Granted & { readonl
 export interface Claims {
   readonly reserve: (order: ClaimOrder) => Promise<ClaimAnswer>;
 }
+
+/** Marks a payment as used up, at once and for every isolate (M30). Throws when the claims cannot be reached. */
+export type RevokeClaim = (claim: Pick<ClaimOrder, 'paymentHash' | 'objectName' | 'endsAtSeconds'>) => Promise<void>;
 
 /** What a pricing service is asked: all that it is told, so that the question is the key of a cache (M26). */
 export interface PriceQuestion {
@@ -140,9 +155,9 @@ export interface ControlView {
   readonly isStale: boolean;
 }
 
-/** Breakers, revocations and maintenance. Reading never throws. */
+/** Breakers, revocations and maintenance. Reading never throws, and is a promise only where there is nothing to read yet. */
 export interface Control {
-  readonly read: (background: Background) => Promise<ControlView>;
+  readonly read: (background: Background) => ControlView | Promise<ControlView>;
   /** Says what became of a call to an origin. */
   readonly report: (vote: OriginVote & { readonly origin: string }, background: Background) => void;
   readonly revoke: (revocation: Revocation) => Promise<ControlAnswer>;

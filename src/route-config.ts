@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { AccessSchema, readAccess } from './access-config.ts';
+import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fence-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
 import { parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
@@ -42,6 +43,7 @@ export const RouteSchema = z.strictObject({
   /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
   access: z.optional(AccessSchema),
   ...PASSAGE_KEYS,
+  ...routeFenceKeys,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
@@ -55,12 +57,13 @@ export function everythingAt(priceSats: number): readonly RouteConfig[] {
 export interface RouteDefaults {
   readonly smallestInvoiceMsat: bigint;
   readonly passage: PassageDefaults;
+  readonly gateway: GatewayFences;
 }
 
 /** Compiles routes, or lists what is wrong with each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
-  { smallestInvoiceMsat, passage: defaults }: RouteDefaults,
+  { smallestInvoiceMsat, passage: defaults, gateway }: RouteDefaults,
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
@@ -75,7 +78,10 @@ export function prepareRoutes(
     if (!pattern.ok || !sale.ok) continue;
     const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
     if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
-    else routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value });
+    else {
+      const fences = compileRouteFences(gateway, route.fences);
+      routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value, fences });
+    }
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);

@@ -4,15 +4,18 @@
  */
 import { type Outcome } from '#durable-objects/claim-rules.ts';
 import { type ClaimRequest, type ReplaySet } from '#durable-objects/replay-set.ts';
-import { type ClaimOrder, type Claims } from '../ports.ts';
+import { type ClaimOrder, type Claims, type RevokeClaim } from '../ports.ts';
 
 /** New stubs tried after a lost session. The runtime itself retries what never reached the object. */
 const MOST_ATTEMPTS = 3;
 
 /** Claims in the objects of a namespace. */
-export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims {
+export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims & { readonly revoke: RevokeClaim } {
   const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName));
   return {
+    async revoke({ objectName, paymentHash, endsAtSeconds }) {
+      await attempt(() => stubFor(objectName).revoke({ paymentHash: paymentHash.slice().buffer, endsAtSeconds }));
+    },
     async reserve({ objectName, paymentHash, ...order }: ClaimOrder) {
       const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, ...order };
       const { reservationId, endsAtSeconds } = order;
@@ -26,7 +29,7 @@ export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>
       }
       const finish = async (outcome: Outcome) => {
         try {
-          await (outcome.kind === 'commit' ? lease.commit(outcome.cost) : lease.release());
+          await (outcome.kind === 'commit' ? lease.commit(outcome.cost) : lease.release(outcome.cools));
         } catch {
           await attempt(() => stubFor(objectName).finish({ paymentHash: request.paymentHash, reservationId, outcome, endsAtSeconds }));
         } finally {

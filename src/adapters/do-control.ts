@@ -13,7 +13,8 @@ export interface ControlOptions {
   readonly refreshSeconds: number;
   /** A snapshot that is older is as good as none (M30). */
   readonly staleMaxSeconds: number;
-  readonly breaker: BreakerSettings;
+  /** Nothing: nobody reports. */
+  readonly breaker: BreakerSettings | undefined;
   /** Looks at an origin for itself, where the seller has named a path for it. */
   readonly probe?: ((origin: string) => Promise<OriginOutcome>) | undefined;
   readonly clock: Clock;
@@ -58,7 +59,7 @@ export function keepSnapshot(
   let pending = new Map<string, Map<string, OriginVote>>();
 
   const send = async (votes: ReadonlyMap<string, readonly OriginVote[]>) => {
-    const reports = [...votes].map(([origin, cast]) => ({ origin, settings: breaker, votes: cast }));
+    const reports = breaker === undefined ? [] : [...votes].map(([origin, cast]) => ({ origin, settings: breaker, votes: cast }));
     const answer = await withLimit(exchange(reports, snapshot?.version ?? -1), wait);
     if (answer.snapshot !== undefined) {
       snapshot = answer.snapshot;
@@ -104,13 +105,16 @@ export function keepSnapshot(
     return started;
   };
 
+  const isStaleAt = (nowMs: number) => index === undefined || nowMs - refreshedAtMs > staleMaxSeconds * 1000;
+
   return {
-    async read(background) {
+    read(background) {
       const nowMs = clock();
-      const isStale = index === undefined || nowMs - refreshedAtMs > staleMaxSeconds * 1000;
+      const isStale = isStaleAt(nowMs);
       if (isStale && !hasFailed) {
-        await withLimit(startRefresh(background), wait).catch(() => undefined);
-        return { index, isStale: index === undefined || clock() - refreshedAtMs > staleMaxSeconds * 1000 };
+        return withLimit(startRefresh(background), wait)
+          .catch(() => undefined)
+          .then(() => ({ index, isStale: isStaleAt(clock()) }));
       }
       const intervalMs = hasFailed || hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000;
       if (nowMs - startedAtMs >= intervalMs) void startRefresh(background);
@@ -120,7 +124,8 @@ export function keepSnapshot(
       const cast = pending.get(origin) ?? new Map<string, OriginVote>();
       pending.set(origin, cast);
       const voter = vote.voters.join(' ');
-      if (cast.size >= MOST_PENDING_VOTES && !cast.has(voter)) return;
+      // News is worth more than what is old: a busy origin that has just gone down must not look well until the next refresh.
+      if (cast.size >= MOST_PENDING_VOTES && !cast.has(voter)) cast.delete(cast.keys().next().value!);
       // The latest vote of a voter is the one that counts, and it counts in its place.
       cast.delete(voter);
       cast.set(voter, vote);

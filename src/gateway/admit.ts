@@ -1,32 +1,53 @@
 /*
- * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before dear: routes, then
- * the signature, then at most two claims (one Durable Object call each), and never the Lightning node.
+ * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before dear: routes, the fences
+ * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
+ * Durable Object call each), and never the Lightning node.
  */
+import { formatAddress } from '#protocol/cidr.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
-import { readCredentials, verifyCredential } from '#schemes/l402.ts';
-import { type Charge, type Grant, type Quote } from '#schemes/scheme.ts';
-import { type Lease } from '../ports.ts';
+import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
+import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
+import { type Background, type Lease } from '../ports.ts';
+import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type HeldBody } from './held-body.ts';
+import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
+import { type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
-import { type Passage } from './passage.ts';
+import { findObstacle, nameOrigin } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
-import { quoteRequest } from './routes.ts';
+import { findRoute, quoteSale, type QuoteOutcome } from './routes.ts';
+import { type Trip, type Way } from './send.ts';
+import { admitUnpaid } from './unpaid.ts';
 
 export type Admission =
-  | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
+  | {
+      readonly kind: 'free';
+      readonly trip: Trip;
+      readonly body: HeldBody | undefined;
+      /** What is left of the free calls of a route that is sold. */
+      readonly limits: readonly StatedLimit[];
+    }
   | {
       readonly kind: 'enter';
       readonly quote: Quote;
-      readonly grant: Grant;
+      readonly trip: Trip;
       readonly callId: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
-      readonly passage: Passage;
     }
-  | { readonly kind: 'pay'; readonly quote: Quote; readonly reason: GatewayRefusal }
+  | {
+      readonly kind: 'pay';
+      readonly quote: Quote;
+      readonly reason: GatewayRefusal;
+      /** For the token: it begins with the name under which the quota knows the challenge. */
+      readonly random: Uint8Array;
+      readonly limits: readonly StatedLimit[];
+      /** To be called when no invoice could be had. */
+      readonly unmade: () => void;
+    }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
 /** Different payments of one request that are tried; the second only when the first is used up (M6). */
@@ -46,47 +67,106 @@ export interface Use {
 }
 
 /** Decides about a request. Its headers and body are looked at only where the price depends on them. */
-export async function admit(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Admission> {
-  const { pricing, wait, log } = deps;
-  const quoting = quoteRequest(deps.settings.routes, facts, { request, pricing, wait, log });
-  const quoted = quoting instanceof Promise ? await quoting : quoting;
-  if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
-  if (quoted.value.kind === 'free') return quoted.value;
-  const { quote, body, passage } = quoted.value;
-  const pay = (reason: GatewayRefusal): Admission => ({ kind: 'pay', quote, reason });
+export async function admit(
+  request: Request,
+  facts: RequestFacts,
+  { deps, background }: { deps: GateDeps; background: Background },
+): Promise<Admission> {
+  const { settings, control, quota, keys, hmac, verified, pricing, clock, random, wait, log } = deps;
+  const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
+  const found = findRoute(settings.routes, facts);
+  if (!found.ok) return refused(found.refusal);
+  const route = found.value;
+  const { sale, fences, match, passage } = route;
+  if (sale.kind === 'closed' || passage === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
+  const obstacle = findObstacle(passage, facts);
+  if (obstacle !== undefined) return refused(obstacle);
+  const reading = control.read(background);
+  const snapshot = reading instanceof Promise ? await reading : reading;
+  const origin = nameOrigin(passage, facts);
+  const way: Way = { route, passage, match, isSold: sale.kind === 'paid', client: facts.client, control: snapshot, origin, nowMs: clock() };
+  const fenced = judgeFences(way, fences, settings.fences);
+  if (fenced !== undefined) return refused(fenced);
+  if (sale.kind === 'free') {
+    const steps = [...rateOfAll(settings.fences.rate), ...rateOfRoute(route)];
+    return { kind: 'free', trip: { way, lane: 'free', steps, voters: [] }, body: undefined, limits: [] };
+  }
 
-  const { verified } = deps;
+  let asked: QuoteOutcome | Promise<QuoteOutcome> | undefined;
+  const ask = () => (asked ??= quoteSale({ route, sale, passage }, facts, { request, pricing, wait, log }));
+  // Somebody else is asked for the price only for those who have shown a payment or may have an invoice.
+  const isAsked = sale.price.kind === 'function' || sale.price.kind === 'service';
+  const known = isAsked ? undefined : await ask();
+  if (known?.ok === false) return refused(known.refusal);
+  const { service } = sale;
+  const body = known?.value.body;
+  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body }, { deps, background });
+
   const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
-  if (!credentials.ok) return pay(credentials.refusal);
-  const { keys, hmac, clock, random, settings } = deps;
-  const asked = { request: facts, digestRequest: () => Promise.resolve(digestBodiless(facts)) };
-  const context = { keys, hmac, verified, nowSeconds: clock() / 1000, skewSeconds: settings.skewSeconds, ...asked };
+  if (!credentials.ok) return unpaid(credentials.refusal);
   let reason: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
+  // The first reason stands, unless a payment turns out to be used up: that says more.
+  const note = (refusal: GatewayRefusal) => void (reason.code === 'payment_required' && (reason = refusal));
   const tried = new Set<string>();
   for (const credential of credentials.value) {
-    const grant = await verifyCredential(credential, quote, context);
+    const proved = await proveCredential(credential, { keys, hmac, verified });
+    const revoked = proved.ok ? findRevocation(proved.value, way) : proved.refusal;
+    if (!proved.ok || revoked !== undefined) {
+      note(revoked!);
+      continue;
+    }
+    const quoted = await ask();
+    if (!quoted.ok) return refused(quoted.refusal);
+    const { quote, body: held } = quoted.value;
+    const grant = await judgeToken(proved.value, quote, judgeContext(facts, way, settings.skewSeconds));
     if (!grant.ok) {
-      // The first reason stands, unless a payment turns out to be used up: that says more.
-      if (reason.code === 'payment_required') reason = grant.refusal;
+      note(grant.refusal);
       continue;
     }
     // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
     const paymentHashHex = formatHex(grant.value.paymentHash);
     if (tried.has(paymentHashHex)) continue;
     tried.add(paymentHashHex);
-    const { charge } = grant.value;
+    const { charge, maxPerMinute, challengeId } = grant.value;
     const reservationId = formatHex(random(16));
+    const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
-      return { kind: 'enter', quote, grant: grant.value, callId: nameCall(grant.value, reservationId), use, body, passage };
+      quota.giveBack({ client: client.key, challengeId }, background);
+      const steps = [...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
+      // Clients whose address is not known are not one client.
+      const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
+      const trip: Trip = { way, lane: 'paid', steps, voters };
+      return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held };
     };
     if (charge === undefined) return enter(undefined);
     const claimed = await claim(grant.value, { charge, reservationId, timeoutSeconds: passage.timeoutSeconds }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
-    if (!USED_UP.has(claimed.reason.code)) return { kind: 'refuse', reason: claimed.reason };
+    if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
     if (tried.size === MOST_CLAIMS_TRIED) break;
   }
-  return pay(reason);
+  return unpaid(reason);
+}
+
+function findRevocation({ identifier, id }: ProvedToken, { control }: Way): GatewayRefusal | undefined {
+  const token = { identifier, keyId: id.keyId, epochStartHours: id.epoch.startHours };
+  if (control.index?.isRevoked(token) !== true) return undefined;
+  return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
+}
+
+function judgeContext(facts: RequestFacts, { control, match, nowMs }: Way, skewSeconds: number): JudgeContext {
+  const { method, host, path } = facts;
+  const { address } = facts.client();
+  const nowSeconds = nowMs / 1000;
+  const maintenances = control.index?.maintenances ?? [];
+  return {
+    nowSeconds,
+    skewSeconds,
+    request: { method, host, path, clientAddress: address === undefined ? undefined : formatAddress(address) },
+    digestRequest: () => Promise.resolve(digestBodiless(facts)),
+    extensionOf:
+      maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),
+  };
 }
 
 /** Bodies are not read here: with one, a token that is narrowed to a request is refused. */

@@ -8,9 +8,9 @@ import { checkInvoice, parseInvoice, type InvoiceFacts } from '#protocol/invoice
 import { formatSats } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { mintToken } from '#protocol/token.ts';
-import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
 import { offer } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
+import { type Admission } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { remainingFields } from './remaining.ts';
 import { problem } from './refuse.ts';
@@ -22,34 +22,39 @@ const NODE_RETRY_SECONDS = 5;
 
 /** The answer to a request that has to pay first; 503 when no invoice can be had. */
 export async function challenge(
-  reason: GatewayRefusal,
-  quote: Quote,
+  { reason, quote, random, limits, unmade }: Extract<Admission, { kind: 'pay' }>,
   { deps, method }: { deps: GateDeps; method: string },
 ): Promise<Response> {
   const left = reason.remaining === undefined ? {} : remainingFields(reason.remaining);
   const { docsUrl } = deps.settings;
   const ordered = await orderInvoice(quote, deps);
-  if (!ordered.ok) return problem(ordered.refusal, { docsUrl, method });
+  if (!ordered.ok) {
+    unmade();
+    return problem(ordered.refusal, { docsUrl, method });
+  }
   const { invoice, expiresAtSeconds } = ordered.value;
-  const token = await mintFor(ordered.value, quote, deps);
+  const token = await mintFor(ordered.value, { quote, random }, deps);
   deps.log('challenge', { match: quote.match, service: quote.service, amount_msat: String(quote.sells.amountMsat), reason: reason.code });
-  return problem(reason, {
-    docsUrl,
-    method,
-    headers: { 'www-authenticate': offer({ token, invoice }) },
-    fields: {
-      price_sats: Number(formatSats(quote.sells.amountMsat)),
-      price_msat: Number(quote.sells.amountMsat),
-      buys: describeOffer(quote),
-      service: quote.service,
-      description: quote.description,
-      invoice,
-      token,
-      invoice_expires_at: formatInstant(expiresAtSeconds),
-      token_expires_at: formatInstant(endOf(ordered.value, quote, deps)),
-      ...left,
+  return problem(
+    { ...reason, limits },
+    {
+      docsUrl,
+      method,
+      headers: { 'www-authenticate': offer({ token, invoice }) },
+      fields: {
+        price_sats: Number(formatSats(quote.sells.amountMsat)),
+        price_msat: Number(quote.sells.amountMsat),
+        buys: describeOffer(quote),
+        service: quote.service,
+        description: quote.description,
+        invoice,
+        token,
+        invoice_expires_at: formatInstant(expiresAtSeconds),
+        token_expires_at: formatInstant(endOf(ordered.value, quote, deps)),
+        ...left,
+      },
     },
-  });
+  );
 }
 
 async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<InvoiceFacts, GatewayRefusal>> {
@@ -88,8 +93,8 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
   return wrong === undefined ? accept(facts.value) : unavailable(wrong.code);
 }
 
-async function mintFor(facts: InvoiceFacts, quote: Quote, deps: GateDeps): Promise<string> {
-  const { keys, hmac, random, settings } = deps;
+async function mintFor(facts: InvoiceFacts, { quote, random }: { quote: Quote; random: Uint8Array }, deps: GateDeps): Promise<string> {
+  const { keys, hmac, settings } = deps;
   const { keyId, epoch, epochKey } = await keys.current();
   return mintToken({
     paymentHash: facts.paymentHash,
@@ -98,7 +103,7 @@ async function mintFor(facts: InvoiceFacts, quote: Quote, deps: GateDeps): Promi
       epoch,
       region: settings.claimRegion,
       shardBits: settings.claimShardBits,
-      random: random(TOKEN_ID_RANDOM_BYTES),
+      random,
     },
     terms: {
       service: quote.service,

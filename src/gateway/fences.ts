@@ -4,8 +4,16 @@
  * fence has to know and does not, it takes for a no. Pure.
  */
 import { cidrContains, type Cidr } from '#protocol/cidr.ts';
-import { type ControlIndex, type ControlView, type Maintenance, type QuotaBounds, type RateBound, type RateCount } from '../ports.ts';
-import { type ClientFacts } from './client-key.ts';
+import {
+  type BreakerSettings,
+  type ControlIndex,
+  type ControlView,
+  type Maintenance,
+  type QuotaBounds,
+  type RateBound,
+  type RateCount,
+} from '../ports.ts';
+import { type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { type FenceRefusal } from './fence-refusals.ts';
 
 /**
@@ -35,27 +43,44 @@ export interface FenceSettings {
   readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
 }
 
+/** What holds for the whole gateway. */
+export interface GatewayFenceSettings {
+  readonly clientAddress: ClientAddressSource | undefined;
+  readonly refreshSeconds: number;
+  readonly staleMaxSeconds: number;
+  readonly stale: FencePolicy['stale'];
+  readonly isolates: number;
+  readonly rate: FenceSettings['rate'];
+  readonly breaker: (BreakerSettings & { readonly slowHeadMs: number; readonly probePath: string | undefined }) | undefined;
+  readonly concurrency: { readonly most: number; readonly mostWaiting: number; readonly waitMs: number } | undefined;
+}
+
 export interface FenceFacts {
-  readonly client: ClientFacts;
+  readonly client: () => ClientFacts;
   readonly control: ControlView;
   /** The route as the seller wrote it. */
   readonly match: string;
   /** A route without a price needs no snapshot: nothing can be revoked on it. */
   readonly isSold: boolean;
-  readonly originUrl: string;
+  /** Its name. */
+  readonly origin: string;
   readonly nowMs: number;
 }
 
 export interface FencePolicy {
   /** `serve`: a snapshot that is too old, or none, is no reason to refuse (M30). */
   readonly stale: 'refuse' | 'serve';
-  /** Whether one more call may try an origin that is half open. */
-  readonly tryHalfOpen: (originUrl: string, nowMs: number) => boolean;
 }
+
+/** Those who go to a half-open origin. Each lane has a trickle of its own: no crowd in one can dry up another (M22). */
+export type Lane = 'free' | 'gift' | 'unpaid' | 'paid';
+
+/** Whether one more call may try an origin that is half open. */
+export type TryHalfOpen = (name: string, nowMs: number) => boolean;
 
 const CONTROL_RETRY_SECONDS = 5;
 const MAINTENANCE_RETRY_SECONDS = 60;
-/** Each isolate tries a half-open origin so often. */
+/** Each lane of an isolate tries a half-open origin so often. */
 const HALF_OPEN_MS = 1000;
 /** Maintenance extends a pass by this at most: no key is kept for passes without an end. */
 export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
@@ -63,14 +88,15 @@ export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
 type Judge = (facts: FenceFacts, settings: FenceSettings, policy: FencePolicy) => FenceRefusal | undefined;
 
 const JUDGES: Readonly<Partial<Record<Fence, Judge>>> = {
-  lists: ({ client }, settings) => judgeLists(client, settings),
+  lists: ({ client }, settings) =>
+    settings.allow === undefined && settings.block === undefined ? undefined : judgeLists(client(), settings),
   control: ({ control, isSold }, _settings, { stale }) =>
     isSold && control.isStale && stale === 'refuse'
       ? { code: 'control_unknown', detail: 'the control object cannot be reached', retryAfterSeconds: CONTROL_RETRY_SECONDS }
       : undefined,
   maintenance: ({ control, match, nowMs }, { hasMaintenance }) =>
     hasMaintenance && control.index !== undefined ? judgeMaintenance(control.index, { match, nowSeconds: nowMs / 1000 }) : undefined,
-  breaker: (facts, { hasBreaker }, { tryHalfOpen }) => (hasBreaker ? judgeBreaker(facts, tryHalfOpen) : undefined),
+  breaker: (facts, { hasBreaker }) => (hasBreaker ? judgeBreaker(facts) : undefined),
 };
 
 /** The first fence of the fixed order that turns the request away, of those that stand before credentials. */
@@ -119,21 +145,34 @@ function judgeMaintenance(
   };
 }
 
-function judgeBreaker({ control, originUrl, nowMs }: FenceFacts, tryHalfOpen: FencePolicy['tryHalfOpen']): FenceRefusal | undefined {
-  const openUntilMs = control.index?.openUntilMs.get(originUrl);
-  if (openUntilMs === undefined) return undefined;
-  if (nowMs >= openUntilMs && tryHalfOpen(originUrl, nowMs)) return undefined;
-  const retryAfterSeconds = Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000));
+function judgeBreaker({ control, origin, nowMs }: FenceFacts): FenceRefusal | undefined {
+  const openUntilMs = control.index?.openUntilMs.get(origin);
+  // Half open, it is left to the lanes.
+  if (openUntilMs === undefined || nowMs >= openUntilMs) return undefined;
+  return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
+}
+
+/** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes. */
+export function judgeTrial(
+  { control, origin, nowMs }: FenceFacts,
+  { hasBreaker }: FenceSettings,
+  { lane, tryHalfOpen }: { lane: Lane; tryHalfOpen: TryHalfOpen },
+): FenceRefusal | undefined {
+  if (!hasBreaker || control.index?.openUntilMs.has(origin) !== true) return undefined;
+  return tryHalfOpen(`${lane} ${origin}`, nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+}
+
+function originDown(retryAfterSeconds: number): FenceRefusal {
   return { code: 'origin_down', detail: 'the origin has been failing', retryAfterSeconds };
 }
 
-/** Lets one call a second of this isolate try an origin that is half open. Keeps one instant for each origin. */
-export function createHalfOpenTrials(): FencePolicy['tryHalfOpen'] {
+/** Lets one call a second of this isolate and of each lane try an origin that is half open. Keeps an instant for each. */
+export function createHalfOpenTrials(): TryHalfOpen {
   const triedAtMs = new Map<string, number>();
-  return (originUrl, nowMs) => {
-    const before = triedAtMs.get(originUrl);
+  return (name, nowMs) => {
+    const before = triedAtMs.get(name);
     if (before !== undefined && nowMs < before + HALF_OPEN_MS) return false;
-    triedAtMs.set(originUrl, nowMs);
+    triedAtMs.set(name, nowMs);
     return true;
   };
 }

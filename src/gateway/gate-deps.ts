@@ -5,17 +5,22 @@ import { type Network } from '#protocol/invoice.ts';
 import {
   type Claims,
   type Clock,
+  type Control,
   type Hmac,
   type KeyRing,
   type Lightning,
   type Log,
   type Origin,
   type Pricing,
+  type Quota,
   type Random,
+  type RateLimits,
   type Wait,
 } from '../ports.ts';
-import { type OriginProof } from './origin-proof.ts';
 import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
+import { type Concurrency } from './concurrency.ts';
+import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
+import { type OriginProof } from './origin-proof.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
@@ -27,12 +32,19 @@ export interface GateSettings {
   readonly skewSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
+  readonly fences: GatewayFenceSettings;
 }
 
 export interface GateDeps {
   readonly settings: GateSettings;
   readonly lightning: Lightning;
   readonly claims: Claims;
+  readonly quota: Quota;
+  readonly rates: RateLimits;
+  readonly control: Control;
+  readonly tryHalfOpen: TryHalfOpen;
+  /** Nothing: as many calls at an origin at once as come. */
+  readonly places?: Concurrency | undefined;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;

@@ -2,51 +2,61 @@
  * The gate: every request that is not the gateway's own business comes through here, once. Read, decide, answer; one
  * switch with four arms.
  */
-import { admit } from './admit.ts';
+import { admit, type Admission } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { forward, freeAnswer } from './forward.ts';
-import { findObstacle, type Passage } from './passage.ts';
+import { findObstacle } from './passage.ts';
+import { stateLimits } from './rate-fields.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { findRoute } from './routes.ts';
+import { send } from './send.ts';
 import { serve, type WaitUntil } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUntil): Promise<Response> {
   const { method } = request;
-  const read = readRequestFacts(request);
+  const read = readRequestFacts(request, deps.settings.fences.clientAddress);
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
-  const admission = await admit(request, facts, deps);
+  const admission = await admit(request, facts, { deps, background: waitUntil });
   switch (admission.kind) {
     case 'free':
-      return pass(request, { facts, passage: admission.passage }, deps);
+      return pass(request, { facts, admission, waitUntil }, deps);
     case 'enter':
       return serve(request, { facts, entry: admission, waitUntil }, deps);
     case 'pay':
-      return challenge(admission.reason, admission.quote, { deps, method });
+      return challenge(admission, { deps, method });
     case 'refuse':
       return refused(admission.reason, { method, deps });
   }
 }
 
-async function pass(request: Request, { facts, passage }: { facts: RequestFacts; passage: Passage }, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts, passage }, deps);
-  if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
+async function pass(
+  request: Request,
+  { facts, admission, waitUntil }: { facts: RequestFacts; admission: Extract<Admission, { kind: 'free' }>; waitUntil: WaitUntil },
+  deps: GateDeps,
+): Promise<Response> {
+  const { trip, body: held } = admission;
+  const { passage } = trip.way;
+  const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
+  if (sent.kind === 'answered') return stateLimits(freeAnswer(sent.response), [...admission.limits, ...limits]);
+  return answerUnanswered(sent, { method: facts.method, passage }, deps);
 }
 
 /** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */
-function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Response | Promise<Response> {
+async function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
   const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
   const route = findRoute(deps.settings.routes, asked);
   const passage = route.ok && route.value.sale.kind === 'free' ? route.value.passage : undefined;
   if (passage === undefined || findObstacle(passage, facts) !== undefined) return answerPreflight(request);
-  return pass(request, { facts, passage }, deps);
+  const forwarded = await forward(request, { facts, passage }, deps);
+  if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
+  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

@@ -35,6 +35,21 @@ export function targetOf({ origin, rewrite }: Passage, { path, query }: RequestF
   return prefix + (rewrite === undefined ? path : rewrite(path)) + query;
 }
 
+/** The origin by a name of its own: what a breaker and a limit on calls at once are kept for. */
+export function nameOrigin({ origin }: Passage, { base }: Pick<RequestFacts, 'base'>): string {
+  switch (origin.kind) {
+    case 'url':
+      return origin.base + origin.prefix;
+    case 'same_zone':
+      return base;
+    case 'service':
+      return `${SERVICE_NAME}${origin.binding}`;
+  }
+}
+
+/** Begins the name of an origin behind a binding. */
+export const SERVICE_NAME = 'service:';
+
 /** Why this request cannot go on, whoever pays for it. Asked before an invoice exists. */
 export function findObstacle(passage: Passage, facts: RequestFacts): GatewayRefusal | undefined {
   const { origin, maxBodyBytes } = passage;

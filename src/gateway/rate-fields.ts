@@ -23,6 +23,14 @@ export function formatRateFields(limits: readonly StatedLimit[]): Readonly<Recor
   };
 }
 
+/** An answer with what is left under its limits, after what the origin may say of its own. */
+export function stateLimits(response: Response, limits: readonly StatedLimit[]): Response {
+  if (limits.length === 0) return response;
+  const answer = new Response(response.body, response);
+  for (const [name, value] of Object.entries(formatRateFields(limits))) answer.headers.append(name, value);
+  return answer;
+}
+
 /** What the quota object has told, as limits. Only the client's own bounds: those of others, and totals, are not stated. */
 export function stateQuota(readings: readonly QuotaReading[], { requests, free, challenges }: QuotaBounds): readonly StatedLimit[] {
   return readings.flatMap(({ policy, remaining, resetSeconds }): readonly StatedLimit[] => {

@@ -2,6 +2,8 @@
  * The one table of situations (M17): every code with its status, whether it may cost an invoice, what it is called and
  * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
  */
+import { FENCE_SITUATIONS } from './fence-refusals.ts';
+import { type StatedLimit } from './rate-fields.ts';
 import { type Remaining } from './remaining.ts';
 import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
 
@@ -85,6 +87,7 @@ const GATEWAY = {
     title: 'Paid too little for this',
     hint: `The token was sold at a lower price for something else. ${PAY_ANEW}`,
   },
+  token_revoked: { ...PAY, title: 'Token revoked', hint: `The seller has revoked this token, or the key it was signed with. ${PAY_ANEW}` },
   claim_in_flight: {
     status: 409,
     mayCostInvoice: false,
@@ -109,6 +112,7 @@ const GATEWAY = {
     title: 'Gateway not configured',
     hint: 'Nothing was charged. The operator finds the reason in the log.',
   },
+  ...FENCE_SITUATIONS,
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
 } as const satisfies Record<string, Situation>;
 
@@ -178,6 +182,8 @@ export type GatewayRefusal = Refusal<SituationCode> & {
   readonly retryAfterSeconds?: number;
   /** What is left of a payment that is not enough. */
   readonly remaining?: Remaining;
+  /** Limits that the client may know. */
+  readonly limits?: readonly StatedLimit[];
 };
 
 /** Said of a paid call that the origin left without an answer, by what became of the payment (M16). */

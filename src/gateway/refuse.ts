@@ -3,10 +3,12 @@
  * Which status a code has stands in refusals.ts.
  */
 import { describeToGrpc } from './grpc.ts';
+import { formatRateFields } from './rate-fields.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-export const EXPOSED_FIELDS = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, L402-Answered-By';
+export const EXPOSED_FIELDS =
+  'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, L402-Answered-By, RateLimit, RateLimit-Policy';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
@@ -51,6 +53,7 @@ export function problem(refusal: GatewayRefusal, options: ProblemOptions): Respo
       ...OWN_ANSWER_HEADERS,
       'content-type': 'application/problem+json',
       ...(refusal.retryAfterSeconds === undefined ? {} : { 'retry-after': String(refusal.retryAfterSeconds) }),
+      ...formatRateFields(refusal.limits ?? []),
       ...options.headers,
     },
   });

@@ -7,6 +7,7 @@ import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#pro
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { isNativeGrpc } from './grpc.ts';
 import { type GatewayRefusal } from './refusals.ts';
+import { readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
 
 export interface RequestFacts {
@@ -27,16 +28,16 @@ export interface RequestFacts {
   readonly authorizationRest: string;
   readonly isPreflight: boolean;
   readonly hasBody: boolean;
-  /** None: where the request came from is not known. */
-  readonly clientAddress?: string | undefined;
+  /** Worked out when it is first asked for: most free calls need nobody's address. */
+  readonly client: () => ClientFacts;
 }
 
 /** Room for four tokens of the largest size. */
 export const LONGEST_AUTHORIZATION = 32_768;
 export const METADATA_HEADERS = ['grpc-metadata-macaroon', 'macaroon'] as const;
 
-/** Reads a request, or says what is malformed about it. */
-export function readRequestFacts(request: Request): Result<RequestFacts, GatewayRefusal> {
+/** Reads a request, or says what is malformed about it. `source` is where the client's address is read (M21). */
+export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
   const { method, headers } = request;
   if (UNFORWARDABLE_METHODS.includes(method)) return refuse({ code: 'method_unsupported', detail: `${method} is not forwarded` });
   if (method === 'POST' && isNativeGrpc(headers)) {
@@ -55,6 +56,7 @@ export function readRequestFacts(request: Request): Result<RequestFacts, Gateway
   // The field of our own holds nothing else, so its scheme may be left out.
   const separate = own === '' || /^(l402|lsat)\s/i.test(own) ? splitAuthorization(own).credentials : [own];
   const credentials = [...shared.credentials, ...separate];
+  let client: ClientFacts | undefined;
   return accept({
     method,
     host: target.value.host,
@@ -67,6 +69,7 @@ export function readRequestFacts(request: Request): Result<RequestFacts, Gateway
     authorizationRest: shared.rest,
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
     hasBody: request.body !== null,
+    client: () => (client ??= readClientFacts(request, source)),
   });
 }
 

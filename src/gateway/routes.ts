@@ -9,9 +9,10 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type Offer, type Quote } from '#schemes/scheme.ts';
 import { askPrice, type PriceSources } from './ask-price.ts';
+import { type FenceSettings } from './fences.ts';
 import { type HeldBody } from './held-body.ts';
 import { readConditions, type HeaderConditions } from './header-match.ts';
-import { findLargeBody, findObstacle, type Passage } from './passage.ts';
+import { findLargeBody, type Passage } from './passage.ts';
 import { foldPath } from './path.ts';
 import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
 import { readParameters } from './query.ts';
@@ -29,6 +30,7 @@ export interface Route {
   readonly sale: Sale;
   /** How it goes on to the origin; nothing for a route that is closed. */
   readonly passage: Passage | undefined;
+  readonly fences: FenceSettings;
 }
 
 export type Sale =
@@ -52,27 +54,17 @@ export interface RouteTable {
   readonly parameterNames: readonly string[];
 }
 
-export type Quoted =
-  | { readonly kind: 'free'; readonly match: string; readonly passage: Passage }
+export interface Quoted {
+  readonly quote: Quote;
   /** A price that depends on the body says how to send it on. */
-  | { readonly kind: 'paid'; readonly quote: Quote; readonly body: HeldBody | undefined; readonly passage: Passage };
+  readonly body: HeldBody | undefined;
+}
 
 export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
 /** Puts routes in order for matching. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   return { routes, parameterNames: [...new Set(routes.flatMap(({ parameters }) => [...parameters.keys()]))] };
-}
-
-/** The price of a request, a free pass, or why it is not served. A promise only where somebody has to be asked for the price. */
-export function quoteRequest(table: RouteTable, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
-  const found = findRoute(table, facts);
-  if (!found.ok) return found;
-  const { match, sale, passage } = found.value;
-  if (sale.kind === 'closed' || passage === undefined) return refuse({ code: 'route_closed', detail: 'this route is closed' });
-  const obstacle = findObstacle(passage, facts);
-  if (obstacle !== undefined) return refuse(obstacle);
-  return sale.kind === 'free' ? accept({ kind: 'free', match, passage }) : quoteSale({ route: found.value, sale, passage }, facts, sources);
 }
 
 /** The route that a request is on; no route, or a request that could be read as being on another, is refused. */
@@ -105,15 +97,17 @@ function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, 
   return true;
 }
 
-interface Sold {
+/** A route that is sold. */
+export interface Sold {
   readonly route: Route;
   readonly sale: Extract<Sale, { kind: 'paid' }>;
   readonly passage: Passage;
 }
 
-const fixedQuotes = new WeakMap<Route, Extract<Quoted, { kind: 'paid' }>>();
+const fixedQuotes = new WeakMap<Route, Quoted>();
 
-function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
+/** The price of a request, or why it has none. A promise only where somebody has to be asked for it. */
+export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
   const { price } = sold.sale;
   switch (price.kind) {
     case 'fixed': {
@@ -140,12 +134,12 @@ function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
-function quoteOf({ route, sale, passage }: Sold, { priceMsat, inputs, body }: Priced): Extract<Quoted, { kind: 'paid' }> {
+function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Quoted {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
   const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));
   const sells = offerOf(sale, priceMsat);
-  return { kind: 'paid', quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body, passage };
+  return { quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
 }
 
 /** What whoever has not paid is offered at a price. */

@@ -5,9 +5,11 @@
 import { type Lease, type Outcome } from '../ports.ts';
 import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, paidAnswer, type Forwarded } from './forward.ts';
+import { paidAnswer } from './forward.ts';
 import { type PaidHeaders } from './origin-headers.ts';
+import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { send, type Sent } from './send.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
@@ -27,18 +29,23 @@ export function serve(
   deps: GateDeps,
 ): Promise<Response> {
   const { use } = entry;
-  if (use === undefined) return servePass(request, { facts, entry }, deps);
+  if (use === undefined) return servePass(request, { facts, entry, waitUntil }, deps);
   const work = forwardAndFinish(request, { facts, entry, use, waitUntil }, deps);
   waitUntil(work.catch(() => undefined));
   return work;
 }
 
 /** A pass is not used up: there is nothing to record. */
-async function servePass(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Response> {
-  const forwarded = await forward(request, { facts, passage: entry.passage, paid: paidHeaders(entry), held: entry.body }, deps);
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, undefined);
+async function servePass(
+  request: Request,
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
+  deps: GateDeps,
+): Promise<Response> {
+  const { trip, body: held } = entry;
+  const { sent, limits } = await send(request, { facts, trip, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
+  if (sent.kind === 'answered') return stateLimits(paidAnswer(sent.response, undefined), limits);
   const payment = { fate: 'released', remaining: undefined } as const;
-  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
+  return answerUnanswered(sent, { method: facts.method, passage: trip.way.passage, payment }, deps);
 }
 
 async function forwardAndFinish(
@@ -48,16 +55,18 @@ async function forwardAndFinish(
 ): Promise<Response> {
   const { quote, callId } = entry;
   const { lease, remaining } = use;
-  let forwarded: Forwarded;
+  let forwarded: Sent;
+  let limits: readonly StatedLimit[];
   try {
-    forwarded = await forwardWatched(request, { facts, entry }, deps);
+    ({ sent: forwarded, limits } = await sendWatched(request, { facts, entry, waitUntil }, deps));
   } catch (error) {
     // Nothing was sent: the fault is ours.
     await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
   const outcome = judgeOutcome(forwarded);
-  const finished = finish(lease, { kind: outcome }, deps);
+  const isUnsent = forwarded.kind === 'held_back';
+  const finished = finish(lease, isUnsent ? { kind: 'release', cools: false } : { kind: outcome }, deps);
   const log = (fate: PaymentState['fate']) =>
     deps.log('sale', {
       match: quote.match,
@@ -71,24 +80,29 @@ async function forwardAndFinish(
     // Nothing in the answer depends on the record: the payer does not wait for it.
     waitUntil(finished);
     log('counted');
-    return paidAnswer(forwarded.response, remaining);
+    return stateLimits(paidAnswer(forwarded.response, remaining), limits);
   }
   const payment = judgePayment(use, { outcome, isRecorded: await finished });
   log(payment.fate);
-  if (forwarded.kind === 'answered') return paidAnswer(forwarded.response, payment.remaining);
-  return answerUnanswered(forwarded, { method: facts.method, passage: entry.passage, payment }, deps);
+  if (forwarded.kind === 'answered') return stateLimits(paidAnswer(forwarded.response, payment.remaining), limits);
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
 }
 
 /** Gives up on an origin that is silent when the client has gone. */
-function forwardWatched(request: Request, { facts, entry }: { facts: RequestFacts; entry: Entry }, deps: GateDeps): Promise<Forwarded> {
-  const { body: held, passage } = entry;
-  const options = { facts, passage, paid: paidHeaders(entry), held };
+function sendWatched(
+  request: Request,
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
+  deps: GateDeps,
+): ReturnType<typeof send> {
+  const { trip, body: held } = entry;
+  const options = { facts, trip, paid: paidHeaders(entry), held };
+  const by = { deps, background: waitUntil };
   // Where the time limit comes first there is nothing to watch for.
-  if (passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return forward(request, options, deps);
+  if (trip.way.passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
   const giveUp = new Promise<void>((resolve) => {
     request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
   });
-  return forward(request, { ...options, giveUp }, deps);
+  return send(request, { ...options, giveUp }, by);
 }
 
 function paidHeaders({ callId, quote }: Entry): PaidHeaders {
@@ -96,8 +110,9 @@ function paidHeaders({ callId, quote }: Entry): PaidHeaders {
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
-export function judgeOutcome(forwarded: Forwarded): 'commit' | 'release' {
+export function judgeOutcome(forwarded: Sent): 'commit' | 'release' {
   switch (forwarded.kind) {
+    case 'held_back':
     case 'unreachable':
     case 'timed_out':
       return 'release';

@@ -3,15 +3,15 @@
  * (M16). No effects but the log.
  */
 import { LEASE_MARGIN_SECONDS } from './admit.ts';
-import { type Forwarded } from './forward.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type Passage } from './passage.ts';
 import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
 import { problem } from './refuse.ts';
-import { PAID_HINTS, type SituationCode } from './refusals.ts';
+import { PAID_HINTS, type GatewayRefusal, type SituationCode } from './refusals.ts';
+import { type Sent } from './send.ts';
 
-/** Every way in which an origin gives no answer. */
-export type Unanswered = Exclude<Forwarded, { kind: 'answered' }>;
+/** Every way in which there is no answer of the origin. */
+export type Unanswered = Exclude<Sent, { kind: 'answered' }>;
 
 /** What became of a payment. In doubt: that could not be recorded, so its claim is held until the lease ends (M10). */
 export interface PaymentState {
@@ -28,7 +28,7 @@ interface UnansweredOptions {
 
 const ORIGIN_RETRY_SECONDS = 5;
 
-const FAILURES: Readonly<Record<Unanswered['kind'], { readonly code: SituationCode; readonly detail: string }>> = {
+const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { readonly code: SituationCode; readonly detail: string }>> = {
   unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
   timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
   given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
@@ -37,18 +37,20 @@ const FAILURES: Readonly<Record<Unanswered['kind'], { readonly code: SituationCo
 
 /** Says that the origin did not answer; of a paid call also what became of the payment. */
 export function answerUnanswered(
-  { kind }: Unanswered,
+  unanswered: Unanswered,
   { method, passage, payment }: UnansweredOptions,
   { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
 ): Response {
-  const { code, detail } = FAILURES[kind];
-  log('refusal', { code });
-  const retryAfterSeconds = payment?.fate === 'in_doubt' ? passage.timeoutSeconds + LEASE_MARGIN_SECONDS : ORIGIN_RETRY_SECONDS;
+  const reason: GatewayRefusal =
+    unanswered.kind === 'held_back' ? unanswered.reason : { ...FAILURES[unanswered.kind], retryAfterSeconds: ORIGIN_RETRY_SECONDS };
+  const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
+  log('refusal', { code: reason.code });
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? passage.timeoutSeconds + LEASE_MARGIN_SECONDS : laterSeconds;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};
   return problem(
-    { code, detail, ...retry },
+    { ...rest, ...retry },
     {
       docsUrl: settings.docsUrl,
       method,

@@ -31,6 +31,8 @@ export interface CaveatFacts {
   readonly capabilities: readonly string[];
   readonly nowSeconds: number;
   readonly skewSeconds: number;
+  /** Every end is so much later. */
+  readonly extendedBySeconds?: number | undefined;
   readonly preimage: Uint8Array;
   readonly method: string;
   /** Lower case, without port and trailing dot. */
@@ -84,8 +86,8 @@ const lowers = { narrows: (previous: CountLimit, current: CountLimit) => current
 
 const VALID_UNTIL = kind('valid_until', {
   parse: parseSeconds,
-  satisfied: (end, { nowSeconds, skewSeconds }) =>
-    nowSeconds < end + skewSeconds ? undefined : no('token_expired', 'the token has expired'),
+  satisfied: (end, { nowSeconds, skewSeconds, extendedBySeconds = 0 }) =>
+    nowSeconds < end + skewSeconds + extendedBySeconds ? undefined : no('token_expired', 'the token has expired'),
   narrows: isNoMore,
 });
 

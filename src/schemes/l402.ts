@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
 import { judgeCaveats, type Caveat } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
-import { readCounters } from '#protocol/counters.ts';
+import { isCounting, readCounters } from '#protocol/counters.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
 import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseMsat } from '#protocol/msat.ts';
@@ -14,17 +14,18 @@ import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { needsRequestDigest } from '#protocol/request-digest.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readTerms, type SoldTerms } from '#protocol/terms.ts';
-import { verifyToken, type VerifiedToken } from '#protocol/token.ts';
+import { verifyToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { chargeFor } from './charge.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
-import { type Grant, type GrantRefusal, type Quote, type VerifyContext } from './scheme.ts';
+import { type Grant, type GrantRefusal, type JudgeContext, type ProvedToken, type Quote, type VerifyContext } from './scheme.ts';
 
 /** Different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
 /** Kept after a token's end: the largest skew that can be configured, and an hour (M2). */
 export const LARGEST_SKEW_SECONDS = 300;
 const ROW_MARGIN_SECONDS = 3600;
+const CHALLENGE_ID_BYTES = 8;
 
 /** The `WWW-Authenticate` value of a challenge. */
 export const offer = formatL402Challenge;
@@ -65,51 +66,11 @@ function equalCredentials(left: Credential, right: Credential): boolean {
   return equalBytes(left.preimage, right.preimage) && equalBytes(encodeMacaroon(left.macaroon), encodeMacaroon(right.macaroon));
 }
 
-/** What a credential is good for, judged against what is asked. */
-export async function verifyCredential(credential: Credential, quote: Quote, context: VerifyContext): Promise<Result<Grant, GrantRefusal>> {
-  const { nowSeconds, skewSeconds, request } = context;
-  const token = await proveToken(credential, context);
-  if (!token.ok) return token;
-  const { preimage } = credential;
-  const { caveats } = token.value;
-  const { service, tier, capabilities } = quote;
-  const { method, host, path, clientAddress } = request;
-  const requestDigest = needsRequestDigest(caveats) ? await context.digestRequest() : undefined;
-  const asked = { method, host, path, clientAddress, requestDigest };
-  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
-  if (refusal !== undefined) return refuse(refusal);
-  const terms = readTerms(caveats, { service, accessKind: token.value.id.access });
-  if (!terms.ok) return terms;
-  const { access, quoteDigest, validUntilSeconds } = terms.value;
-  const isAsSold = quoteDigest === quote.digest;
-  // A credit is held against each price where it is drawn from.
-  if (access.kind !== 'credit' && !isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
-    return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
-  }
-  const counters = readCounters(token.value);
-  if (!counters.ok) return counters;
-  const charge = chargeFor(access, {
-    counters: counters.value,
-    priceMsat: isAsSold && access.kind !== 'credit' ? terms.value.paidMsat : quote.priceMsat,
-    nowSeconds,
-  });
-  if (!charge.ok) return charge;
-  const { paymentHash, id } = token.value;
-  return accept({
-    paymentHash,
-    claimObjectName: formatClaimObjectName(id, paymentHash),
-    claimEndsAtSeconds: validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
-    claimId: nameClaim(paymentHash),
-    charge: charge.value,
-    maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
-    validUntilSeconds,
-  });
-}
-
-async function proveToken(
+/** What a credential proves, whatever is asked for: that its token is ours and has been paid for. */
+export async function proveCredential(
   credential: Credential,
   { keys, hmac, verified }: VerifyContext,
-): Promise<Result<VerifiedToken, CredentialRefusal>> {
+): Promise<Result<ProvedToken, CredentialRefusal>> {
   const known = verified.tokenOf(credential);
   if (known !== undefined) {
     // A key that has been retired, or an epoch out of grace, ends the tokens that were proved with it.
@@ -118,8 +79,62 @@ async function proveToken(
   }
   const { macaroon, preimage } = credential;
   const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
-  if (token.ok) verified.remember(credential, token.value);
-  return token;
+  if (!token.ok) return token;
+  const proved = { ...token.value, identifier: macaroon.identifier };
+  verified.remember(credential, proved);
+  return accept(proved);
+}
+
+/** What a proved token is good for, judged against what is asked. */
+export async function judgeToken(token: ProvedToken, quote: Quote, context: JudgeContext): Promise<Result<Grant, GrantRefusal>> {
+  const { nowSeconds, skewSeconds, request } = context;
+  const { caveats, preimage } = token;
+  const { service, tier, capabilities } = quote;
+  const { method, host, path, clientAddress } = request;
+  const requestDigest = needsRequestDigest(caveats) ? await context.digestRequest() : undefined;
+  // A claim row does not wait for its token: only what has none can end later than it says (M2).
+  const hasRow = token.id.access !== 'pass' || caveats.some(({ condition }) => isCounting(condition));
+  const extendedBySeconds = hasRow ? 0 : (context.extensionOf?.(earliestEnd(caveats, service)) ?? 0);
+  const asked = { method, host, path, clientAddress, requestDigest, extendedBySeconds };
+  const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
+  if (refusal !== undefined) return refuse(refusal);
+  const terms = readTerms(caveats, { service, accessKind: token.id.access });
+  if (!terms.ok) return terms;
+  const { access, quoteDigest, validUntilSeconds } = terms.value;
+  const isAsSold = quoteDigest === quote.digest;
+  // A credit is held against each price where it is drawn from.
+  if (access.kind !== 'credit' && !isAsSold && leastPaid(caveats, terms.value) < quote.priceMsat) {
+    return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
+  }
+  const counters = readCounters(token);
+  if (!counters.ok) return counters;
+  const charge = chargeFor(access, {
+    counters: counters.value,
+    priceMsat: isAsSold && access.kind !== 'credit' ? terms.value.paidMsat : quote.priceMsat,
+    nowSeconds,
+  });
+  if (!charge.ok) return charge;
+  const { paymentHash, id } = token;
+  return accept({
+    paymentHash,
+    claimObjectName: formatClaimObjectName(id, paymentHash),
+    claimEndsAtSeconds: validUntilSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS,
+    claimId: nameClaim(paymentHash),
+    charge: charge.value,
+    maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
+    challengeId: nameChallenge(id.random),
+  });
+}
+
+/** The names of a challenge and of the token that is made for it begin alike: so a payment tells which challenge it was for. */
+export function nameChallenge(random: Uint8Array): string {
+  return formatHex(random.slice(0, CHALLENGE_ID_BYTES));
+}
+
+/** Of all ends, of the minter and of holders: what has ended for one of them is over. */
+function earliestEnd(caveats: readonly Caveat[], service: string): number {
+  const ends = caveats.filter(({ condition }) => condition === 'valid_until' || condition === `${service}_valid_until`);
+  return Math.min(...ends.map(({ value }) => Number(value)));
 }
 
 /** What was paid for the token, or less if someone who held it has said so. */

@@ -5,6 +5,7 @@ import { type Access } from '#protocol/access.ts';
 import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
+import { type VerifiedToken } from '#protocol/token.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
 import { type ClaimOrder, type Hmac, type KeyRing } from '../ports.ts';
 
@@ -48,21 +49,29 @@ export interface Grant {
   /** Nothing for a pass: it is good until it ends, and no object is asked. */
   readonly charge: Charge | undefined;
   readonly maxPerMinute: number | undefined;
-  /** The end that was sold; a holder may have set an earlier one. */
-  readonly validUntilSeconds: number;
+  /** The challenge that was paid, as the quota of those who have not paid knows it. */
+  readonly challengeId: string;
 }
 
 /** Why a credential is not good for a quote. */
 export type GrantRefusal = CredentialRefusal | Refusal<'payment_too_small'>;
 
+/** A token that is ours and has been paid for; the whole of what it signs tells whether it has been revoked (M30). */
+export type ProvedToken = VerifiedToken & { readonly identifier: Uint8Array };
+
 export interface VerifyContext {
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;
+}
+
+export interface JudgeContext {
   readonly nowSeconds: number;
   readonly skewSeconds: number;
   /** What the caveats of a token may ask about the request itself. */
   readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path' | 'clientAddress'>;
   /** The digest of the request; nothing when it cannot be had. Called only for a proved token that is narrowed to one. */
   readonly digestRequest: () => Promise<string | undefined>;
+  /** By how much a pass ends later than it says, given when that is. Nothing: ends are as they are written. */
+  readonly extensionOf?: ((validUntilSeconds: number) => number) | undefined;
 }

@@ -4,14 +4,14 @@
  * in grace is judged at every request anew. Bounded; the oldest goes first. Effects: memory.
  */
 import { type Credential } from '#protocol/credential-header.ts';
-import { type VerifiedToken } from '#protocol/token.ts';
+import { type ProvedToken } from './scheme.ts';
 
 export interface VerifiedTokens {
   /** The credential that was read from exactly this text. */
   readonly find: (text: string) => Credential | undefined;
-  readonly tokenOf: (credential: Credential) => VerifiedToken | undefined;
+  readonly tokenOf: (credential: Credential) => ProvedToken | undefined;
   /** Keeps a proof. A single call is not worth a place: it comes once. */
-  readonly remember: (credential: Credential, token: VerifiedToken) => void;
+  readonly remember: (credential: Credential, token: ProvedToken) => void;
   /** Says which text a credential was read from, so that its proof can be found by it. */
   readonly name: (credential: Credential, text: string) => void;
 }
@@ -23,7 +23,7 @@ const LONGEST_TEXT = 2048;
 /** An empty memory. */
 export function createVerifiedTokens(): VerifiedTokens {
   const byText = new Map<string, Credential>();
-  const tokens = new WeakMap<Credential, VerifiedToken>();
+  const tokens = new WeakMap<Credential, ProvedToken>();
   const texts = new WeakMap<Credential, string>();
   return {
     find: (text) => byText.get(text),

@@ -99,6 +99,21 @@ describe('a payment of one call', () => {
     expect(book.finish('a', RELEASE, LEASE_MS + 1)).toBe('stale');
   });
 
+  it('M12: does not cool down for calls that were never sent, and cools no sooner or later for them', () => {
+    const book = openBook({ limit: 1 });
+    const unsent = { kind: 'release', cools: false } as const;
+    for (let call = 0; call < 10; call++) {
+      expect(book.reserve(`u${call}`, 0).kind).toBe('granted');
+      expect(book.finish(`u${call}`, unsent, 0)).toBe('recorded');
+    }
+    for (let call = 0; call < 3; call++) {
+      expect(book.reserve(`r${call}`, 0).kind).toBe('granted');
+      book.finish(`r${call}`, { kind: 'release' }, 0);
+      if (call < 2) expect([book.reserve(`b${call}`, 0).kind, book.finish(`b${call}`, unsent, 0)]).toEqual(['granted', 'recorded']);
+    }
+    expect(book.reserve('late', 0).kind).toBe('cooling');
+  });
+
   it('M12: after three releases in a row it cools down, twice as long each time, and is never burnt', () => {
     const book = openBook({ limit: 1 });
     let nowMs = 0;

@@ -37,8 +37,9 @@ function asker(...levels: readonly QuotaBounds[]) {
       tallies = decision.tallies ?? tallies;
       return decision.answer;
     },
-    giveBack(id: string) {
-      tallies = tallies.map((tally) => giveBackChallenge(tally, id) ?? tally);
+    giveBack(id: string, wasMade?: false) {
+      const given = wasMade === undefined ? { challengeId: id } : { challengeId: id, wasMade };
+      tallies = tallies.map((tally) => giveBackChallenge(tally, given) ?? tally);
     },
     get tallies() {
       return tallies;
@@ -49,6 +50,18 @@ const kinds = (answers: readonly QuotaAnswer[]) => answers.map((answer) => (answ
 const repeat = (times: number, ask: (index: number) => QuotaAnswer) => Array.from({ length: times }, (_, index) => ask(index));
 
 describe('challenges', () => {
+  it('that could not be made are not open, and count in their minute', () => {
+    const client = asker({ challenges: { perMinute: 3, open: 3 } });
+    for (let minute = 0; minute < 5; minute++) {
+      const asked = repeat(4, (index) => client.ask({ atMs: minute * 60_000, id: `${minute} ${index}` }));
+      expect(kinds(asked)).toEqual(['challenge', 'challenge', 'challenge', 'challenges']);
+      repeat(3, (index) => {
+        client.giveBack(`${minute} ${index}`, false);
+        return asked[0]!;
+      });
+    }
+  });
+
   it('are offered so often a minute, by a window that slides', () => {
     const client = asker(BOUNDS);
     expect(kinds([0, 20_000, 40_000, 59_999, 60_000, 61_000, 80_000].map((atMs) => client.ask({ atMs, challengeMs: 1 })))).toEqual([

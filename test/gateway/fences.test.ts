@@ -9,10 +9,12 @@ import {
   FENCE_ORDER,
   judgeFences,
   judgeLists,
+  judgeTrial,
   LONGEST_EXTENSION_SECONDS,
   type ClientList,
   type FenceFacts,
   type FencePolicy,
+  type Lane,
   type FenceSettings,
 } from '#gateway/fences.ts';
 import { parseAddress, parseCidr } from '#protocol/cidr.ts';
@@ -38,11 +40,11 @@ const view = (index: Partial<ControlIndex> = {}, isStale = false): ControlView =
   isStale,
 });
 const facts = (more: Partial<FenceFacts> = {}): FenceFacts => ({
-  client: client('192.0.2.1'),
+  client: () => client('192.0.2.1'),
   control: view(),
   match: 'GET /a',
   isSold: true,
-  originUrl: ORIGIN,
+  origin: ORIGIN,
   nowMs: NOW_MS,
   ...more,
 });
@@ -53,7 +55,7 @@ const settings = (more: Partial<FenceSettings> = {}): FenceSettings => ({
   quota: { bounds: CHALLENGES, totals: CHALLENGES },
   ...more,
 });
-const POLICY: FencePolicy = { stale: 'refuse', tryHalfOpen: () => false };
+const POLICY: FencePolicy = { stale: 'refuse' };
 const maintenance = (more: Partial<Maintenance> = {}): Maintenance => ({
   route: '*',
   fromSeconds: NOW - 10,
@@ -242,18 +244,29 @@ describe('the breaker', () => {
 
   it('M12: closes the routes of its origin only, and says when to come again', () => {
     expect(judgeFences(open(NOW_MS + 4200), settings(), POLICY)).toMatchObject({ code: 'origin_down', retryAfterSeconds: 5 });
-    expect(codeOf({ ...open(NOW_MS + 4200), originUrl: 'http://other.test' })).toBeUndefined();
+    expect(codeOf({ ...open(NOW_MS + 4200), origin: 'http://other.test' })).toBeUndefined();
   });
 
   it('M12: half open, one call a second of this isolate tries the origin', () => {
-    const policy = { ...POLICY, tryHalfOpen: createHalfOpenTrials() };
-    const at = (nowMs: number) => codeOf({ ...open(NOW_MS), nowMs }, settings(), policy);
-    expect([NOW_MS - 1, NOW_MS, NOW_MS + 1, NOW_MS + 999, NOW_MS + 1000].map(at)).toEqual([
-      'origin_down',
+    expect(codeOf({ ...open(NOW_MS), nowMs: NOW_MS - 1 })).toBe('origin_down');
+    expect(codeOf(open(NOW_MS))).toBeUndefined();
+    const tryHalfOpen = createHalfOpenTrials();
+    const at = (nowMs: number, lane: Lane = 'paid') => judgeTrial({ ...open(NOW_MS), nowMs }, settings(), { lane, tryHalfOpen })?.code;
+    expect([NOW_MS, NOW_MS + 1, NOW_MS + 999, NOW_MS + 1000].map((nowMs) => at(nowMs))).toEqual([
       undefined,
       'origin_down',
       'origin_down',
       undefined,
     ]);
+    // Whoever has not paid cannot take the place of one who has (M22).
+    for (let crowd = 0; crowd < 100; crowd++) at(NOW_MS + 2000 + crowd, 'unpaid');
+    expect(at(NOW_MS + 2100)).toBeUndefined();
+  });
+
+  it('M12: a trial is asked of nobody while it is closed, nor where it is switched off', () => {
+    const never = { lane: 'paid', tryHalfOpen: () => false } as const;
+    expect(judgeTrial(facts(), settings(), never)).toBeUndefined();
+    expect(judgeTrial(open(NOW_MS), settings({ hasBreaker: false }), never)).toBeUndefined();
+    expect(judgeTrial(open(NOW_MS), settings(), never)?.retryAfterSeconds).toBe(1);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Hmac } from '#protocol/hmac.ts';
 import { msat } from '#protocol/msat.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
-import { readCredentials, verifyCredential } from '#schemes/l402.ts';
+import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET } from '#support/tokens.ts';
@@ -46,8 +46,9 @@ function startIsolate({ secrets = [[1, TOKEN_SECRET]] as [number, Uint8Array][],
       if (!read.ok) return read.refusal.code;
       const request = { method: 'GET', host: 'gateway.test', path: '/pass', clientAddress: undefined };
       const digestRequest = () => Promise.resolve(undefined);
-      const context = { keys, hmac: counted, verified, nowSeconds: nowMs / 1000, skewSeconds: 30, request, digestRequest };
-      const grant = await verifyCredential(read.value[0]!, asked, context);
+      const proved = await proveCredential(read.value[0]!, { keys, hmac: counted, verified });
+      if (!proved.ok) return proved.refusal.code;
+      const grant = await judgeToken(proved.value, asked, { nowSeconds: nowMs / 1000, skewSeconds: 30, request, digestRequest });
       return grant.ok ? 'granted' : grant.refusal.code;
     },
   };

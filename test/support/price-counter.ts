@@ -2,15 +2,18 @@
  * A counter with one thing on sale: what a request costs there, without a gateway round it.
  */
 import { type PriceSources } from '#gateway/ask-price.ts';
+import * as z from 'zod/mini';
 import { readRequestFacts } from '#gateway/request-facts.ts';
-import { compileRoutes, quoteRequest, type QuoteOutcome } from '#gateway/routes.ts';
+import { compileRoutes, findRoute, quoteSale, type QuoteOutcome } from '#gateway/routes.ts';
+import { gatewayFenceKeys } from '#src/fence-config.ts';
 import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
 
 const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
 
 /** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
 export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
-  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE });
+  const gateway = z.object(gatewayFenceKeys).parse({});
+  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE, gateway });
   if (!prepared.ok) throw new Error(prepared.refusal.join('; '));
   const table = compileRoutes(prepared.value);
   const logged: unknown[] = [];
@@ -25,12 +28,15 @@ export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceS
       log: (_, fields) => void logged.push(fields['message']),
       ...changes,
     };
-    return quoteRequest(table, facts.value, sources);
+    const found = findRoute(table, facts.value);
+    if (!found.ok) return found;
+    const { sale, passage } = found.value;
+    if (sale.kind !== 'paid' || passage === undefined) throw new TypeError('route: one that is sold');
+    return quoteSale({ route: found.value, sale, passage }, facts.value, sources);
   };
   const quote = async (path: string, init?: RequestInit) => {
     const outcome = await ask(path, init);
     if (!outcome.ok) return outcome.refusal.code;
-    if (outcome.value.kind !== 'paid') return outcome.value.kind;
     const { priceMsat, digest } = outcome.value.quote;
     return { priceMsat, digest, body: outcome.value.body };
   };

@@ -2,10 +2,12 @@
  * What the tests sell: every kind of route, a dear one with cheap and free neighbours, one service with two tiers.
  */
 import { defineGateway } from '#src/config.ts';
+import { MANY_CHALLENGES } from './fakes.ts';
 
 export const testGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 1,
+  fences: { challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '/closed/*', closed: true },
@@ -30,6 +32,7 @@ export const testGateway = defineGateway({
 export const neighbourGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 5,
+  fences: { challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '* /premium/*', service: 'premium', priceSats: 100 },

@@ -10,6 +10,7 @@ import { accept } from '#protocol/result.ts';
 import { createApp } from '#src/app.ts';
 import { type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
+import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
 const VARIABLES = {
@@ -40,7 +41,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
   const logged: (readonly [string, Readonly<Record<string, unknown>>])[] = [];
   // The texts in the runner's env are its own; the Durable Objects are those of wrangler.toml.
   const bindings = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
-  const wired = createDeps({ ...bindings, ...VARIABLES, ...variables } as Env, gateway);
+  const wired = createDeps({ ...bindings, ...VARIABLES, ...variables } as Env, forMany(gateway));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
@@ -63,6 +64,11 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
       return response;
     },
   };
+}
+
+/** A gateway for the many requests of a test, all of which come from nowhere. */
+export function forMany(gateway: Gateway): Gateway {
+  return { ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */

@@ -19,7 +19,8 @@ import { accept, refuse } from '#protocol/result.ts';
 import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
-import { readConfig } from '#src/config.ts';
+import { readConfig, type Gateway } from '#src/config.ts';
+import { fakeControl, openFences } from '#support/fakes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
@@ -38,6 +39,7 @@ const clock = () => Date.now();
 function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
   return {
     settings,
+    ...openFences(),
     lightning: { mint: () => Promise.reject(new Error('the node is down')) },
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
@@ -106,6 +108,11 @@ describe('a token that its holder has narrowed', () => {
     expect(await enter('/call/in', narrowing)).toBe(200);
     expect(await enter('/call/inner', narrowing)).toBe('caveat_path');
     expect(await enter('/call/in', { validUntilSeconds: 1 })).toBe('token_expired');
+    const from = (clientIp: string) => ({ cf: { clientIp } }) as unknown as RequestInit;
+    expect(await enter('/call/in', ['client=192.0.2.0/24'], from('192.0.2.7:4321'))).toBe(200);
+    expect(await enter('/call/in', ['client=2001:db8::/32'], from('[2001:db8:1::7]:4321'))).toBe(200);
+    expect(await enter('/call/in', ['client=192.0.2.0/24'], from('198.51.100.7:4321'))).toBe('caveat_client');
+    expect(await enter('/call/in', ['client=0.0.0.0/0,::/0'])).toBe('caveat_client');
   });
 
   it('M9: is good for the one request whose digest it holds; one with a body has no digest here, and is refused', async () => {
@@ -245,6 +252,42 @@ describe('every refusal', () => {
     const { code } = await unconfigured.json<{ code: SituationCode }>();
     expect([unconfigured.status, code]).toEqual([500, 'config_invalid']);
     produced.add(code);
+  });
+
+  it('M17: a fence says in its own words why it turns a request away, and never offers an invoice for it', async () => {
+    const behind = (fences: Gateway['fences'], route: object = {}) => {
+      const gateway = { routes: [{ match: '/call/*', service: 'call', priceSats: 1, ...route }], fences };
+      const fenced = readConfig(gateway, { ...VARIABLES, ORIGIN_URL: 'http://127.0.0.1:1' });
+      if (!fenced.ok) throw new Error(fenced.refusal.join('; '));
+      return { settings: fenced.value.settings };
+    };
+    const paid = async () => ({ headers: { authorization: (await makeToken({ service: 'call' })).authorization } });
+    const reason = async (changes: Partial<GateDeps>, init?: RequestInit) => {
+      const code = await reasonOf('/call/x', init, changes);
+      expect(SITUATIONS[code].mayCostInvoice).toBe(code === 'token_revoked');
+      return code;
+    };
+    const gone = () => Promise.reject(new Error('object gone'));
+    const control = (index: Parameters<typeof fakeControl>[0]) => ({ control: fakeControl(index) });
+    expect(await reason(behind({ block: { countries: ['XA'] } }))).toBe('client_blocked');
+    expect(await reason({ control: fakeControl({}, true) }, await paid())).toBe('control_unknown');
+    expect(await reason(control({ maintenances: [{ route: '*', fromSeconds: 0, extendsPasses: false }] }), await paid())).toBe(
+      'maintenance',
+    );
+    const isDown = control({ openUntilMs: new Map([['http://127.0.0.1:1', Infinity]]) });
+    expect(await reason(isDown, await paid())).toBe('origin_down');
+    const { startEmbedded } = await import('./embedded-mint.ts');
+    expect(await reason({ ...control({ isRevoked: () => true }), lightning: startEmbedded() }, await paid())).toBe('token_revoked');
+    const refused = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
+    const { giveBack } = openFences().quota;
+    expect(await reason({ quota: { giveBack, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
+    expect(await reason({ quota: { giveBack, ask: gone } })).toBe('quota_unavailable');
+    const limited = behind({}, { fences: { rate: { calls: 1, seconds: 1 } } });
+    const full = () => Promise.resolve({ allowed: false, retryAfterSeconds: 1, readings: [{ remaining: 0, resetSeconds: 1 }] });
+    expect(await reason({ ...limited, rates: { take: full } }, await paid())).toBe('rate_limited');
+    expect(await reason({ ...limited, rates: { take: gone } }, await paid())).toBe('rate_unavailable');
+    const places = { enter: () => Promise.resolve(undefined) };
+    expect(await reason({ ...behind({ concurrency: { most: 1 } }), places }, await paid())).toBe('origin_busy');
   });
 
   it('M17 M26: a price that cannot be worked out is told as what is missing, never guessed', async () => {

@@ -13,6 +13,7 @@ import { createApp } from '#src/app.ts';
 import { type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { forMany } from './front-door.ts';
 
 export const PRICING_SECRET_HEX = 'c7'.repeat(32);
 
@@ -58,7 +59,7 @@ export function openPriceDoor(
   let minted = 0;
   const objects = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
   const PRICING = { fetch: async (url: string, init: RequestInit) => service?.(new Request(url, init)) };
-  const wired = createDeps({ ...objects, ...VARIABLES, PRICING } as Env, { routes });
+  const wired = createDeps({ ...objects, ...VARIABLES, PRICING } as Env, forMany({ routes }));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,

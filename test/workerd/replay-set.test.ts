@@ -57,6 +57,23 @@ describe('a replay set that is reset', () => {
   });
 });
 
+describe('a payment that is revoked', () => {
+  it('M30: buys nothing any more, whatever was left of it, what is given back, and after a reset', async () => {
+    const many = { limit: Number.MAX_SAFE_INTEGER, paymentHash: hash(3) };
+    const stub = () => stubOf('revoked');
+    const open = await stub().reserve(order(many));
+    await stub().revoke({ paymentHash: hash(3), endsAtSeconds: order().endsAtSeconds });
+    expect((await stub().reserve(order(many))).answer).toEqual({ kind: 'spent', remaining: 0 });
+    await open.lease!.release();
+    expect((await stub().reserve(order(many))).answer).toEqual({ kind: 'spent', remaining: 0 });
+    await stub().revoke({ paymentHash: hash(4), endsAtSeconds: order().endsAtSeconds });
+    await abortAllDurableObjects();
+    for (const paymentHash of [hash(3), hash(4)]) {
+      expect((await stub().reserve(order({ ...many, paymentHash }))).answer).toEqual({ kind: 'spent', remaining: 0 });
+    }
+  });
+});
+
 describe('counters in a replay set', () => {
   it('M7 P12: of 40 calls racing on each of two children of 10, exactly 10 pass on each, and the parent has 80 left', async () => {
     const limit = 100;

@@ -1,4 +1,5 @@
 /* The Worker that is measured: the one that ships, with a route for each kind of access. */
+import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { defineGateway } from '#src/config.ts';
 import { createWorker } from '#src/worker.ts';
 
@@ -9,6 +10,8 @@ export { ReplaySet } from '#durable-objects/replay-set.ts';
 
 export default createWorker(
   defineGateway({
+    // All load comes from one address.
+    fences: { challenges: MANY_CHALLENGES },
     routes: [
       { match: 'GET /free', free: true },
       { match: 'GET /paid', service: 'bench', priceSats: 1 },

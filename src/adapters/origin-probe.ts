@@ -1,0 +1,31 @@
+/*
+ * A look at an origin of the gateway's own, for the circuit breaker: a GET without credentials of the path that the seller
+ * has named for it (M12). Effects: one request, one timer.
+ */
+import { type OriginOutcome, type Wait } from '../ports.ts';
+
+export interface ProbeOptions {
+  /** Asks an origin by its name. */
+  readonly reach: (name: string, init: RequestInit) => Promise<Response>;
+  /** An origin that says nothing for so long is down. */
+  readonly limitMs: number;
+  readonly wait: Wait;
+}
+
+/** Looks at origins by their names. */
+export function createOriginProbe({ reach, limitMs, wait }: ProbeOptions): (name: string) => Promise<OriginOutcome> {
+  return async (name) => {
+    const done = new AbortController();
+    const late = new AbortController();
+    void wait(limitMs, done.signal).then(() => late.abort());
+    try {
+      const response = await reach(name, { redirect: 'manual', signal: late.signal });
+      await response.body?.cancel();
+      return response.status < 500 ? 'ok' : 'failed';
+    } catch {
+      return 'failed';
+    } finally {
+      done.abort();
+    }
+  };
+}

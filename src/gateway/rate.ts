@@ -1,0 +1,70 @@
+/*
+ * The rate limits that a request meets: of a pass, of its route, of all who have not paid. One after the other, each asked only
+ * when those before it let the request pass; a limit that cannot be counted lets nobody pass.
+ */
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type RateBound, type RateCount, type RateLimits, type Log } from '../ports.ts';
+import { type FenceSettings } from './fences.ts';
+import { stateRate, type StatedLimit } from './rate-fields.ts';
+import { type GatewayRefusal } from './refusals.ts';
+import { describeRoute, type Route } from './routes.ts';
+
+/** One limit of those that a request meets. */
+export interface RateStep {
+  readonly name: keyof typeof REACHED;
+  readonly count: RateCount;
+  readonly bound: RateBound;
+  readonly objectName: string;
+  readonly key: string;
+}
+
+const RATE_RETRY_SECONDS = 5;
+const MINUTE_MS = 60_000;
+/** What is said when a limit is reached; whose limits they are, a client may know. */
+const REACHED = {
+  pass: 'this pass is good for no more calls in a minute',
+  route: 'this route is called as often as it may be',
+  all: 'those who have not paid call as often as they may',
+} as const;
+const NONE = accept<readonly StatedLimit[]>([]);
+
+/** All who have not paid, together. */
+export function rateOfAll(rate: FenceSettings['rate']): readonly RateStep[] {
+  return rate === undefined ? [] : [{ name: 'all', ...rate, objectName: 'all/1', key: 'all' }];
+}
+
+/** Everyone on a route, whatever they pay for it. */
+export function rateOfRoute(route: Route): readonly RateStep[] {
+  const { rate } = route.fences;
+  if (rate === undefined) return [];
+  const key = describeRoute(route);
+  return [{ name: 'route', ...rate, objectName: `route/1/${key}`, key }];
+}
+
+/** One payment, through however many tokens; spread over 256 objects. */
+export function rateOfPass(paymentHashHex: string, maxPerMinute: number | undefined): readonly RateStep[] {
+  if (maxPerMinute === undefined) return [];
+  const bound = { limit: maxPerMinute, windowMs: MINUTE_MS };
+  return [{ name: 'pass', count: 'exact', bound, objectName: `pass/1/${paymentHashHex.slice(0, 2)}`, key: paymentHashHex }];
+}
+
+/** What is left under these limits, or which of them is reached. */
+export async function takeSteps(
+  steps: readonly RateStep[],
+  { rates, log }: { rates: RateLimits; log: Log },
+): Promise<Result<readonly StatedLimit[], GatewayRefusal>> {
+  if (steps.length === 0) return NONE;
+  const limits: StatedLimit[] = [];
+  for (const { name, count, bound, objectName, key } of steps) {
+    try {
+      const { allowed, retryAfterSeconds, readings } = await rates.take({ count, objectName, checks: [{ key, bound }] });
+      const stated = stateRate(name, bound, readings[0]);
+      if (!allowed) return refuse({ code: 'rate_limited', detail: REACHED[name], retryAfterSeconds, limits: stated });
+      limits.push(...stated);
+    } catch (error) {
+      log('fault', { at: 'rates.take', message: error instanceof Error ? error.message : 'unknown' });
+      return refuse({ code: 'rate_unavailable', detail: 'a limit cannot be counted now', retryAfterSeconds: RATE_RETRY_SECONDS });
+    }
+  }
+  return accept(limits);
+}

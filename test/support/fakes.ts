@@ -1,0 +1,31 @@
+/*
+ * The ports behind the fences as tests fake them: a control snapshot that is what the test says, a quota and limits that let
+ * everyone pass.
+ */
+import { createHalfOpenTrials } from '#gateway/fences.ts';
+import { type GateDeps } from '#gateway/gate-deps.ts';
+import { type Control, type ControlIndex } from '#src/ports.ts';
+
+/** A control object that shows this, and remembers nothing. */
+export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false): Control {
+  const view = { index: { openUntilMs: new Map(), maintenances: [], isRevoked: () => false, ...index }, isStale };
+  return {
+    read: () => view,
+    report: () => undefined,
+    revoke: () => Promise.resolve('recorded'),
+    setMaintenance: () => Promise.resolve('recorded'),
+  };
+}
+
+/** Fences that let everyone pass. */
+export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'tryHalfOpen'> {
+  return {
+    quota: { ask: () => Promise.resolve({ kind: 'challenge', readings: [] }), giveBack: () => undefined },
+    rates: { take: () => Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] }) },
+    control: fakeControl(),
+    tryHalfOpen: createHalfOpenTrials(),
+  };
+}
+
+/** For gateways that one address hammers, as tests and benchmarks do: the defaults are meant for clients. */
+export const MANY_CHALLENGES = { perMinute: 10_000, open: 10_000, totalPerMinute: 160_000, totalOpen: 160_000 } as const;
