@@ -3,15 +3,17 @@
  * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
  * Durable Object call each), and never the Lightning node.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
 import { formatAddress } from '#protocol/cidr.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
+import { accept } from '#protocol/result.ts';
 import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
 import { type Background, type Lease } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { type HeldBody } from './held-body.ts';
+import { readWholeBody, type HeldBody } from './held-body.ts';
 import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
 import { type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
@@ -55,6 +57,8 @@ const MOST_CLAIMS_TRIED = 2;
 /** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
 export const LEASE_MARGIN_SECONDS = 60;
 
+/** The body of a request that a token is narrowed to is held in memory (M9). */
+const LARGEST_DIGESTED_BODY = 1 << 20;
 /** Another payment may be tried, or a new one made. */
 const USED_UP: ReadonlySet<SituationCode> = new Set(['payment_spent', 'caveat_exhausted']);
 
@@ -99,8 +103,8 @@ export async function admit(
   const known = isAsked ? undefined : await ask();
   if (known?.ok === false) return refused(known.refusal);
   const { service } = sale;
-  const body = known?.value.body;
-  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body }, { deps, background });
+  let held = known?.value.body;
+  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body: held }, { deps, background });
 
   const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
   if (!credentials.ok) return unpaid(credentials.refusal);
@@ -108,6 +112,13 @@ export async function admit(
   // The first reason stands, unless a payment turns out to be used up: that says more.
   const note = (refusal: GatewayRefusal) => void (reason.code === 'payment_required' && (reason = refusal));
   const tried = new Set<string>();
+  let bodyRead: ReturnType<typeof readWholeBody> | undefined;
+  const digest = async () => {
+    if (!facts.hasBody) return digestFor(facts, NO_BODY_HASH);
+    // Only for a token that has been proved, and once: it is sent on from memory then.
+    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held)));
+    return body.ok ? digestFor(facts, sha256(body.value)) : undefined;
+  };
   for (const credential of credentials.value) {
     const proved = await proveCredential(credential, { keys, hmac, verified });
     const revoked = proved.ok ? findRevocation(proved.value, way) : proved.refusal;
@@ -117,8 +128,13 @@ export async function admit(
     }
     const quoted = await ask();
     if (!quoted.ok) return refused(quoted.refusal);
-    const { quote, body: held } = quoted.value;
-    const grant = await judgeToken(proved.value, quote, judgeContext(facts, way, settings.skewSeconds));
+    const { quote } = quoted.value;
+    held ??= quoted.value.body;
+    const context = judgeContext(facts, way, { skewSeconds: settings.skewSeconds, digest });
+    const grant = await judgeToken(proved.value, quote, context);
+    const read = await bodyRead;
+    if (read?.ok === false) return refused(read.refusal);
+    if (read !== undefined) held = { kind: 'read', bytes: read.value };
     if (!grant.ok) {
       note(grant.refusal);
       continue;
@@ -154,7 +170,11 @@ function findRevocation({ identifier, id }: ProvedToken, { control }: Way): Gate
   return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
 }
 
-function judgeContext(facts: RequestFacts, { control, match, nowMs }: Way, skewSeconds: number): JudgeContext {
+function judgeContext(
+  facts: RequestFacts,
+  { control, match, nowMs }: Way,
+  { skewSeconds, digest }: { skewSeconds: number; digest: JudgeContext['digestRequest'] },
+): JudgeContext {
   const { method, host, path } = facts;
   const { address } = facts.client();
   const nowSeconds = nowMs / 1000;
@@ -163,15 +183,19 @@ function judgeContext(facts: RequestFacts, { control, match, nowMs }: Way, skewS
     nowSeconds,
     skewSeconds,
     request: { method, host, path, clientAddress: address === undefined ? undefined : formatAddress(address) },
-    digestRequest: () => Promise.resolve(digestBodiless(facts)),
+    digestRequest: digest,
     extensionOf:
       maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),
   };
 }
 
-/** Bodies are not read here: with one, a token that is narrowed to a request is refused. */
-function digestBodiless({ method, host, path, query, hasBody }: RequestFacts): string | undefined {
-  return hasBody ? undefined : digestRequest({ method, host, path, query, bodyHash: NO_BODY_HASH });
+function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8Array): string {
+  return digestRequest({ method, host, path, query, bodyHash });
+}
+
+/** A body that was priced by its length has no more than that. */
+function limitOf(held: HeldBody | undefined): number {
+  return held?.kind === 'sized' ? Math.min(held.bytes, LARGEST_DIGESTED_BODY) : LARGEST_DIGESTED_BODY;
 }
 
 /** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */

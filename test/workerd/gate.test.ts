@@ -98,6 +98,16 @@ describe('a token that its holder has narrowed', () => {
     return status === 402 ? refusals[0] : status;
   };
 
+  it('M9: sends the body that was digested on to the origin, whole', async () => {
+    const { token, preimage } = await makeToken({ service: 'call' });
+    const body = 'a body of some length'.repeat(1000);
+    const digest = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST', body });
+    const authorization = formatCredential({ scheme: 'L402', token: await attenuate(token, { requestDigest: digest }), preimage });
+    const origin: GateDeps['origin'] = async (request) => new Response(await request.text());
+    const answer = await ask('/call/one', { method: 'POST', body, headers: { authorization } }, { origin });
+    expect(await answer.text()).toBe(body);
+  });
+
   it('P8: is good for what it was narrowed to, and refused beyond it', async () => {
     const soon = Math.floor(Date.now() / 1000) + 60;
     const narrowing = { validUntilSeconds: soon, notBeforeSeconds: 1, methods: ['GET'], pathPrefix: '/call/in', hosts: ['gateway.test'] };
@@ -115,14 +125,17 @@ describe('a token that its holder has narrowed', () => {
     expect(await enter('/call/in', ['client=0.0.0.0/0,::/0'])).toBe('caveat_client');
   });
 
-  it('M9: is good for the one request whose digest it holds; one with a body has no digest here, and is refused', async () => {
+  it('M9: is good for the one request whose digest it holds, body and all', async () => {
     const digest = await digestRequest({ url: 'http://gateway.test/call/one?n=1' });
     expect(await enter('/call/one?n=1', { requestDigest: digest })).toBe(200);
     expect(await enter('/call/one?n=2', { requestDigest: digest })).toBe('request_digest_wrong');
     expect(await enter('/call/one', { requestDigest: digest })).toBe('request_digest_wrong');
     expect(await enter('/call/one?n=1', { requestDigest: digest }, { method: 'DELETE' })).toBe('request_digest_wrong');
     const posted = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST', body: 'x' });
-    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'x' })).toBe(200);
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'y' })).toBe('request_digest_wrong');
+    const large = 'x'.repeat((1 << 20) + 1);
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: large })).toBe(413);
     const empty = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST' });
     expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST' })).toBe(200);
     expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
