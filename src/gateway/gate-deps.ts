@@ -19,6 +19,7 @@ import {
 } from '../ports.ts';
 import { type Concurrency } from './concurrency.ts';
 import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
+import { type Operator } from './operator.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
@@ -46,6 +47,8 @@ export interface GateDeps {
   readonly tryHalfOpen: TryHalfOpen;
   /** Nothing: as many calls at an origin at once as come. */
   readonly places?: Concurrency | undefined;
+  /** Nothing: nobody gives orders over HTTP. */
+  readonly operator?: Operator | undefined;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly pricing: Pricing;
