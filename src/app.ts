@@ -5,6 +5,7 @@
 import { Hono } from 'hono/tiny';
 import { gate } from '#gateway/gate.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { answerOrder } from '#gateway/operator.ts';
 import { describeSituations } from '#gateway/refusals.ts';
 import { OWN_ANSWER_HEADERS, problem } from '#gateway/refuse.ts';
 import { type Result } from '#protocol/result.ts';
@@ -34,6 +35,10 @@ export function createApp(deps: Result<GateDeps, readonly string[]>, log: Log): 
     json({ status: 'ok', network: deps.value.settings.network }, 200, { ...OWN_ANSWER_HEADERS }),
   );
   app.get(`${OWN_PREFIX}/codes`, ({ text }) => text(describeSituations(), 200, { ...OWN_ANSWER_HEADERS }));
+  const { operator, settings, clock } = deps.value;
+  if (operator !== undefined) {
+    app.post(`${OWN_PREFIX}/control`, ({ req }) => answerOrder(req.raw, operator, { docsUrl: settings.docsUrl, clock, log }));
+  }
   // Whatever else stands below our prefix is neither sold nor forwarded.
   app.all(`${OWN_PREFIX}/*`, ({ req }) =>
     problem({ code: 'route_unknown', detail: 'no such page of the gateway' }, { docsUrl: docsUrlOf(deps), method: req.method }),

@@ -88,6 +88,8 @@ const VariablesSchema = z.strictObject({
   BRIDGE_SECRET: secret,
   /** Signs what pricing services are asked. Needed when a route names one. */
   PRICING_SECRET: z.optional(secret),
+  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
+  ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
   /** Signs what goes to the origin, and its name there. Without it, the origin gets no proof. */
@@ -108,6 +110,8 @@ export interface Config {
     /** The service bindings that routes name. */
     readonly bindings: readonly string[];
   };
+  /** Nothing: no orders over HTTP. */
+  readonly adminSecret: Uint8Array | undefined;
   readonly tokenKeys: {
     readonly secrets: ReadonlyMap<number, Uint8Array>;
     readonly currentKeyId: number;
@@ -140,8 +144,8 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET, NETWORK } =
-    vars.data;
+  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
+  const { ADMIN_SECRET, NETWORK } = vars.data;
   const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
@@ -166,12 +170,12 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   }
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
-  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)].map((text) => text.toLowerCase());
-  if (ORIGIN_SECRET !== undefined && others.includes(ORIGIN_SECRET.toLowerCase())) {
-    problems.push('ORIGIN_SECRET: a key of its own, not one that signs something else');
-  }
-  if (PRICING_SECRET !== undefined && [...others, ORIGIN_SECRET?.toLowerCase()].includes(PRICING_SECRET.toLowerCase())) {
-    problems.push('PRICING_SECRET: a key of its own, not one that signs something else');
+  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)];
+  for (const [name, own] of Object.entries({ ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
+    if (own !== undefined && others.some((other) => other.toLowerCase() === own.toLowerCase())) {
+      problems.push(`${name}: a key of its own, not one that signs something else`);
+    }
+    if (own !== undefined) others.push(own);
   }
   if (problems.length > 0 || !prepared.ok || !fences.ok) return refuse(problems);
 
@@ -184,6 +188,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,
       bindings: services.filter((service) => BINDING_NAME.test(service)),
     },
+    adminSecret: ADMIN_SECRET === undefined ? undefined : parseHex(ADMIN_SECRET)!,
     tokenKeys: { secrets, currentKeyId, epochHours, graceHours },
     warnings: findUnreachable(routes).map(({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`),
   });

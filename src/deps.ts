@@ -51,7 +51,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   if (!services.ok) return refuse([...services.refusal, ...missing]);
   const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, RATE_LIMIT } = env;
   if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined) return refuse(missing);
-  const { settings, bridge, originKey, pricing, tokenKeys, warnings } = config.value;
+  const { settings, bridge, originKey, pricing, adminSecret, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
@@ -61,25 +61,28 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   const origin = createPlatformOrigin(services.value);
   const { breaker } = fences;
   const probePath = breaker?.probePath;
+  const claims = createDurableClaims(REPLAY_SET);
+  const control = createDurableControl(CONTROL, {
+    ...fences,
+    ...time,
+    probe:
+      breaker === undefined || probePath === undefined
+        ? undefined
+        : createOriginProbe({
+            ...time,
+            reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
+            limitMs: breaker.slowHeadMs,
+          }),
+    log: jsonLog,
+  });
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
-    claims: createDurableClaims(REPLAY_SET),
+    claims,
     quota: createDurableQuota(QUOTA),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
-    control: createDurableControl(CONTROL, {
-      ...fences,
-      ...time,
-      probe:
-        breaker === undefined || probePath === undefined
-          ? undefined
-          : createOriginProbe({
-              ...time,
-              reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
-              limitMs: breaker.slowHeadMs,
-            }),
-      log: jsonLog,
-    }),
+    control,
+    operator: adminSecret && { secret: adminSecret, control, revokeClaim: claims.revoke, graceHours: tokenKeys.graceHours },
     tryHalfOpen: createHalfOpenTrials(),
     places:
       fences.concurrency &&

@@ -131,7 +131,7 @@ function rewriteOf({ match, stripPrefix, rewrite }: PassageConfig): Result<PathR
 }
 
 /** Secrets that open something of ours never go to an origin. */
-const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET)$/;
+const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET|ADMIN_SECRET)$/;
 
 function readSecret(name: string, variables: Readonly<Record<string, unknown>>): Result<string, string> {
   if (OWN_SECRET.test(name)) return refuse(`${name} is the gateway's own`);

@@ -21,6 +21,7 @@ import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
 import { type Concurrency } from './concurrency.ts';
 import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
 import { type OriginProof } from './origin-proof.ts';
+import { type Operator } from './operator.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
@@ -45,6 +46,8 @@ export interface GateDeps {
   readonly tryHalfOpen: TryHalfOpen;
   /** Nothing: as many calls at an origin at once as come. */
   readonly places?: Concurrency | undefined;
+  /** Nothing: nobody gives orders over HTTP. */
+  readonly operator?: Operator | undefined;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;

@@ -113,6 +113,8 @@ const GATEWAY = {
     hint: 'Nothing was charged. The operator finds the reason in the log.',
   },
   ...FENCE_SITUATIONS,
+  order_unauthorized: { ...MALFORMED, status: 401, title: 'Not the operator', hint: 'Send `Authorization: Bearer <ADMIN_SECRET>`.' },
+  order_invalid: { ...MALFORMED, status: 400, title: 'No such order', hint: 'docs/operations.md has the orders.' },
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
 } as const satisfies Record<string, Situation>;
 

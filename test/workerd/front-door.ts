@@ -33,15 +33,17 @@ export interface DoorOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Instead of a part: the node is down unless the test brings one. */
   readonly parts?: Partial<GateDeps>;
+  /** Instead of Durable Object namespaces. */
+  readonly bindings?: Readonly<Record<string, unknown>>;
 }
 
 /** Opens a gateway that sells this. */
-export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: DoorOptions = {}): FrontDoor {
+export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bindings: others = {} }: DoorOptions = {}): FrontDoor {
   const seen: string[] = [];
   const logged: (readonly [string, Readonly<Record<string, unknown>>])[] = [];
   // The texts in the runner's env are its own; the Durable Objects are those of wrangler.toml.
   const bindings = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
-  const wired = createDeps({ ...bindings, ...VARIABLES, ...variables } as Env, forMany(gateway));
+  const wired = createDeps({ ...bindings, ...others, ...VARIABLES, ...variables } as Env, forMany(gateway));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
@@ -69,6 +71,11 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
 /** A gateway for the many requests of a test, all of which come from nowhere. */
 export function forMany(gateway: Gateway): Gateway {
   return { ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
+}
+
+/** From an address, as workerd tells it. */
+export function from(clientIp: string, headers: Readonly<Record<string, string>> = {}): RequestInit {
+  return { headers, cf: { clientIp: `${clientIp}:4321` } } as RequestInit;
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */

@@ -1,0 +1,130 @@
+/*
+ * Orders of the operator, `POST /_l402/control` with a secret of their own: revoke a token, an epoch or a key, begin or end a
+ * maintenance. What is ordered stands in the control object; a revoked payment is also used up where it is claimed, so that
+ * whatever is counted stops at once (M30). docs/operations.md has the orders.
+ */
+import { equalBytes, formatHex, parseHex } from '#protocol/bytes.ts';
+import { decodeIdentifier } from '#protocol/identifier.ts';
+import { parseToken } from '#protocol/macaroon-codec.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { decodeTokenId, formatClaimObjectName, LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
+import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
+import { type Clock, type Control, type Log, type RevokeClaim } from '../ports.ts';
+import { readWholeBody } from './held-body.ts';
+import { OWN_ANSWER_HEADERS, problem } from './refuse.ts';
+import { type GatewayRefusal } from './refusals.ts';
+
+export interface Operator {
+  readonly secret: Uint8Array;
+  readonly control: Pick<Control, 'revoke' | 'setMaintenance'>;
+  readonly revokeClaim: RevokeClaim;
+  /** How long the tokens of an epoch outlive it at most. */
+  readonly graceHours: number;
+}
+
+type Order = Readonly<Record<string, unknown>>;
+
+const LARGEST_ORDER_BYTES = 8192;
+/** A claim row outlives its token by as much (M2). */
+const MARGIN_SECONDS = LARGEST_SKEW_SECONDS + 3600;
+
+/** Carries out an order, or says what is wrong with it. */
+export async function answerOrder(
+  request: Request,
+  operator: Operator,
+  { docsUrl, clock, log }: { docsUrl: string; clock: Clock; log: Log },
+): Promise<Response> {
+  const refused = (reason: GatewayRefusal) => {
+    log('refusal', { code: reason.code });
+    return problem(reason, { docsUrl, method: 'POST', ...(reason.code === 'order_unauthorized' ? { headers: BEARER } : {}) });
+  };
+  const shown = /^Bearer ([0-9a-f]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  if (!equalBytes(parseHex(shown ?? '') ?? new Uint8Array(), operator.secret)) {
+    return refused({ code: 'order_unauthorized', detail: 'the secret of the operator is missing or wrong' });
+  }
+  const body = await readWholeBody(request, LARGEST_ORDER_BYTES);
+  const order = body.ok ? readOrder(body.value) : undefined;
+  const done = order === undefined ? refuse('not a JSON object') : await carryOut(order, operator, Math.floor(clock() / 1000));
+  if (!done.ok) return refused({ code: 'order_invalid', detail: done.refusal });
+  log('order', { order: done.value });
+  return Response.json({ done: done.value }, { headers: OWN_ANSWER_HEADERS });
+}
+
+const BEARER = { 'www-authenticate': 'Bearer' };
+
+function readOrder(bytes: Uint8Array): Order | undefined {
+  try {
+    const order: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof order === 'object' && order !== null ? (order as Order) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function carryOut(order: Order, operator: Operator, nowSeconds: number): Promise<Result<string, string>> {
+  const { revoke, maintenance } = order;
+  if (maintenance !== undefined && revoke === undefined) return setMaintenance(order, operator);
+  switch (revoke) {
+    case 'token':
+      return revokeToken(order, operator);
+    case 'epoch':
+    case 'key': {
+      const { keyId, startHours, ...rest } = order;
+      const isEpoch = revoke === 'epoch';
+      if (!isWhole(keyId) || isWhole(startHours) !== isEpoch) return refuse(`${revoke}: keyId${isEpoch ? ' and startHours' : ' alone'}`);
+      if (Object.keys(rest).length > 1) return refuse('an unknown key');
+      const revoked = isEpoch ? ({ kind: 'epoch', keyId, startHours: Number(startHours) } as const) : ({ kind: 'key', keyId } as const);
+      // No epoch of a key is longer, and none that begins later than now has signed anything.
+      const lastHours = (isEpoch ? Number(startHours) : nowSeconds / 3600) + LONGEST_EPOCH_HOURS;
+      return answerOf(`revoke ${revoke}`, await operator.control.revoke({ revoked, endsAtSeconds: endOf(lastHours, operator) }));
+    }
+    default:
+      return refuse('revoke is "token", "epoch" or "key"; or maintenance names a route, "*" for all');
+  }
+}
+
+async function revokeToken({ token, identifier: text, ...rest }: Order, operator: Operator): Promise<Result<string, string>> {
+  if (Object.keys(rest).length > 1) return refuse('an unknown key');
+  const parsed = typeof token === 'string' ? parseToken(token) : undefined;
+  const bytes = parsed?.ok === true ? parsed.value.identifier : parseHex(typeof text === 'string' ? text : '');
+  const identifier = bytes === undefined ? undefined : decodeIdentifier(bytes);
+  const id = identifier?.ok === true ? decodeTokenId(identifier.value.tokenId) : undefined;
+  if (bytes === undefined || identifier?.ok !== true || id?.ok !== true)
+    return refuse('token: a token, or identifier: its 66 bytes in hex');
+  const { paymentHash } = identifier.value;
+  const { epoch } = id.value;
+  const endsAtSeconds = endOf(epoch.startHours + epoch.lengthHours, operator);
+  await operator.revokeClaim({ paymentHash, objectName: formatClaimObjectName(id.value, paymentHash), endsAtSeconds });
+  const revoked = { kind: 'token', identifierHex: formatHex(bytes) } as const;
+  return answerOf('revoke token', await operator.control.revoke({ revoked, endsAtSeconds }));
+}
+
+async function setMaintenance(order: Order, { control }: Operator): Promise<Result<string, string>> {
+  const { maintenance: route, on: isOn, untilSeconds, extendsPasses = false, ...rest } = order;
+  if (typeof route !== 'string' || typeof isOn !== 'boolean' || typeof extendsPasses !== 'boolean') {
+    return refuse('maintenance: the match of a route or "*"; on: true or false; extendsPasses: true or false');
+  }
+  if (untilSeconds !== undefined && !isWhole(untilSeconds)) return refuse('untilSeconds: unix seconds');
+  if (Object.keys(rest).length > 0) return refuse('an unknown key');
+  const until = untilSeconds === undefined ? {} : { untilSeconds };
+  return answerOf(`maintenance ${isOn ? 'on' : 'off'}`, await control.setMaintenance({ route, isOn, extendsPasses, ...until }));
+}
+
+function answerOf(done: string, answer: Awaited<ReturnType<Control['revoke']>>): Result<string, string> {
+  switch (answer) {
+    case 'recorded':
+      return accept(done);
+    case 'full':
+      return refuse('no room for more: nothing was recorded');
+    case 'malformed':
+      return refuse('out of range, or over already: nothing was recorded');
+  }
+}
+
+function endOf(lastHours: number, { graceHours }: Operator): number {
+  return Math.floor((lastHours + graceHours) * 3600) + MARGIN_SECONDS;
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
