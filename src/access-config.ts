@@ -16,13 +16,13 @@ const LARGEST_CREDIT_SATS = 9_000_000_000_000;
 export const AccessSchema = z.union([
   z.literal('call'),
   z.strictObject({
-    /** Calls, over every route of the service and tier. */
+    /** Calls, over every route of the service and tier. @example 100 */
     calls: z.optional(whole(1, MOST_CALLS)),
-    /** How long after the invoice's end it is good for. Alone: any number of calls until then. */
+    /** How long after the invoice's end it is good for. Alone: any number of calls until then. @example 86400 */
     seconds: z.optional(whole(1, LONGEST_SECONDS)),
-    /** A balance that each route draws its own price from. */
+    /** A balance that each route draws its own price from. @example 1000 */
     creditSats: z.optional(whole(1, LARGEST_CREDIT_SATS)),
-    /** The rate of a pass. */
+    /** The rate of a pass, which is sold by `seconds` alone. @example 60 */
     maxPerMinute: z.optional(whole(1, MOST_PER_MINUTE)),
   }),
 ]);

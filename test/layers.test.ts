@@ -46,7 +46,10 @@ const LAYERS: readonly Layer[] = [
   },
   { files: 'gateway.config.ts', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
-  { files: '{scripts,bench}/*.ts', may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^autocannon$/] },
+  {
+    files: '{scripts,bench}/*.ts',
+    may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^#src\/config\.ts$/, /^autocannon$/],
+  },
 ];
 
 const files = [...new Set(LAYERS.flatMap((layer) => globSync(layer.files)))].toSorted();
