@@ -9,7 +9,8 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 const SECONDS_A_DAY = 86_400;
-const LONGEST_SECONDS = 366 * SECONDS_A_DAY;
+/** Less than the longest grace that a key can have, so that everything that can be written can be sold. */
+const LONGEST_SECONDS = 365 * SECONDS_A_DAY;
 /** The counts of a balance are numbers of msat that must stay exact. */
 const LARGEST_CREDIT_SATS = 9_000_000_000_000;
 

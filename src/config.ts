@@ -4,6 +4,7 @@
  * nothing is served half-configured. Pure.
  */
 import * as z from 'zod/mini';
+import { INVOICE_EXPIRY_SLACK_SECONDS } from '#gateway/challenge.ts';
 import { type GateSettings } from '#gateway/gate-deps.ts';
 import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
 import { formatHex, parseHex } from '#protocol/bytes.ts';
@@ -161,7 +162,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
     const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
-    const longest = settings.invoiceExpirySeconds + Math.max(settings.redeemSeconds, ...sold);
+    const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(settings.redeemSeconds, ...sold);
     if (graceHours * 3600 < longest) {
       const least = Math.ceil(longest / 3600);
       problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);

@@ -17,7 +17,7 @@ import { problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
 /** A node's clock may run ahead of ours by this much. */
-const INVOICE_EXPIRY_SLACK_SECONDS = 300;
+export const INVOICE_EXPIRY_SLACK_SECONDS = 300;
 const NODE_RETRY_SECONDS = 5;
 
 /** The answer to a request that has to pay first; 503 when no invoice can be had. */

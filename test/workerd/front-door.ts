@@ -7,11 +7,13 @@ import { env } from 'cloudflare:workers';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
+import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
-import { type Gateway } from '#src/config.ts';
+import { readConfig, type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
+import { type Clock } from '#src/ports.ts';
 import { MANY_CHALLENGES } from '#support/fakes.ts';
-import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { hmac, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
 const VARIABLES = {
   ORIGIN_URL: 'http://127.0.0.1:1',
@@ -30,18 +32,22 @@ export interface FrontDoor {
 }
 
 export interface DoorOptions {
-  readonly variables?: Readonly<Record<string, string>>;
+  /** Beside the usual ones, or instead of them; nothing takes one away. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
   /** Instead of a part: the node is down unless the test brings one. */
   readonly parts?: Partial<GateDeps>;
+  /** Instead of the platform's, for tokens and their keys alike; the objects keep the platform's. */
+  readonly clock?: Clock;
 }
 
 /** Opens a gateway that sells this. */
-export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: DoorOptions = {}): FrontDoor {
+export function openGateway(gateway: Gateway, { variables = {}, parts = {}, clock }: DoorOptions = {}): FrontDoor {
   const seen: string[] = [];
   const logged: (readonly [string, Readonly<Record<string, unknown>>])[] = [];
   // The texts in the runner's env are its own; the Durable Objects are those of wrangler.toml.
   const bindings = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
-  const wired = createDeps({ ...bindings, ...VARIABLES, ...variables } as Env, forMany(gateway));
+  const texts = Object.fromEntries(Object.entries({ ...VARIABLES, ...variables }).filter(([, value]) => value !== undefined));
+  const wired = createDeps({ ...bindings, ...texts } as Env, forMany(gateway));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
@@ -51,6 +57,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
       return Promise.resolve(new Response('origin'));
     },
     log: (event, fields) => void logged.push([event, fields]),
+    ...(clock === undefined ? {} : { clock, keys: openKeyRing(gateway, texts, clock) }),
     ...parts,
   };
   const app = createApp(accept(deps), deps.log);
@@ -69,6 +76,13 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {} }: Do
 /** A gateway for the many requests of a test, all of which come from nowhere. */
 export function forMany(gateway: Gateway): Gateway {
   return { ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
+}
+
+function openKeyRing(gateway: Gateway, variables: Readonly<Record<string, unknown>>, clock: Clock): GateDeps['keys'] {
+  const config = readConfig(gateway, variables);
+  if (!config.ok) throw new Error(config.refusal.join('; '));
+  const { tokenKeys, settings } = config.value;
+  return createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock });
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */
