@@ -4,11 +4,10 @@
  * nothing is served half-configured. Pure.
  */
 import * as z from 'zod/mini';
-import { INVOICE_EXPIRY_SLACK_SECONDS } from '#gateway/challenge.ts';
 import { type GateSettings } from '#gateway/gate-deps.ts';
 import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
 import { formatHex, parseHex } from '#protocol/bytes.ts';
-import { NETWORKS } from '#protocol/invoice.ts';
+import { INVOICE_EXPIRY_SLACK_SECONDS, NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
@@ -40,6 +39,8 @@ export const GatewaySchema = z.strictObject({
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
   /** How long the origin may take to the head of its answer. */
   originTimeoutSeconds: z._default(whole(1, 600), 25),
+  /** How long the body of a paid answer without a length may go on: an event stream, say. A pass ends it sooner when it ends itself. */
+  maxStreamSeconds: z._default(whole(1, 86_400), 3600),
   /** How long a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */

@@ -25,6 +25,8 @@ const VARIABLES = {
 
 export interface FrontDoor {
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
+  /** The same, without waiting until all work is done: for answers that go on. */
+  readonly open: (path: string, init?: RequestInit) => Promise<Response>;
   /** Paths that have reached the origin. */
   readonly seen: readonly string[];
   /** Events and their fields, as they were logged. */
@@ -64,6 +66,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, cloc
   return {
     seen,
     logged,
+    open: (path, init = {}) => Promise.resolve(app.fetch(new Request(`http://gateway.test${path}`, init), env, createExecutionContext())),
     async ask(path, init = {}) {
       const context = createExecutionContext();
       const response = await app.fetch(new Request(`http://gateway.test${path}`, init), env, context);
