@@ -15,11 +15,13 @@ import { codeOf, openGateway } from './front-door.ts';
 const namespace = (env as unknown as { REPLAY_SET: DurableObjectNamespace<ReplaySet> }).REPLAY_SET;
 
 const shop = defineGateway({
+  fences: { concurrency: { most: 100 } },
   routes: [
     { match: 'GET /once/*', service: 'once', priceSats: 1 },
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 2 } },
     { match: 'GET /purse/*', service: 'purse', priceSats: 1, access: { creditSats: 10 } },
     { match: 'GET /pass/*', service: 'pass', priceSats: 1, access: { seconds: 60 } },
+    { match: 'GET /limited/*', service: 'limited', priceSats: 1, fences: { rate: { calls: 1000, seconds: 60 } } },
   ],
 });
 
@@ -65,6 +67,33 @@ describe('a claim object that cannot be reached', () => {
     const door = openGateway(shop, { parts: { claims: createDurableClaims(abortBeforeEachCall()) } });
     for (let calls = 0; calls < 3; calls++) expect((await door.ask('/pass/a', { headers: { authorization } })).status).toBe(200);
     expect(door.seen).toHaveLength(3);
+  });
+});
+
+const gone = () => Promise.reject(new Error('object gone'));
+
+describe('an object behind the fences that cannot be reached', () => {
+  it.each([
+    ['a rate limit cannot be counted', { rates: { take: gone } }, 'rate_unavailable'],
+    ['no place at the origin comes free', { places: { enter: () => Promise.resolve(undefined) } }, 'origin_busy'],
+  ])('M12: where %s, a call is not sent; its payment is given back and does not cool down', async (_, parts, code) => {
+    const { authorization } = await makeToken({ service: 'limited' });
+    const door = openGateway(shop, { parts });
+    for (let calls = 0; calls < 4; calls++) {
+      const refused = await door.ask('/limited/a', { headers: { authorization } });
+      expect([refused.status, await codeOf(refused), refused.headers.get('l402-remaining')]).toEqual([503, code, '1']);
+    }
+    expect(door.seen).toEqual([]);
+    expect((await openGateway(shop).ask('/limited/a', { headers: { authorization } })).status).toBe(200);
+  });
+
+  it('a quota that cannot be asked is no matter of those who have paid', async () => {
+    const { authorization } = await makeToken({ service: 'once' });
+    const quota = { ask: gone, giveBack: () => undefined };
+    const door = openGateway(shop, { parts: { quota, lightning: startEmbedded() } });
+    const refused = await door.ask('/once/a');
+    expect([refused.status, await codeOf(refused), refused.headers.has('www-authenticate')]).toEqual([503, 'quota_unavailable', false]);
+    expect((await door.ask('/once/a', { headers: { authorization } })).status).toBe(200);
   });
 });
 
