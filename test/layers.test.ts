@@ -44,7 +44,7 @@ const LAYERS: readonly Layer[] = [
       /^@noble\/hashes\//,
     ],
   },
-  { files: 'gateway.config.ts', may: [/^l402-edge\/config$/] },
+  { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
   {
     files: '{scripts,bench}/*.ts',
