@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 import { type GateSettings } from '#gateway/gate-deps.ts';
 import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
 import { formatHex, parseHex } from '#protocol/bytes.ts';
-import { NETWORKS } from '#protocol/invoice.ts';
+import { INVOICE_EXPIRY_SLACK_SECONDS, NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
@@ -21,11 +21,11 @@ const whole = (smallest: number, largest: number) => z.int().check(z.minimum(sma
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
-  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. */
+  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. @example 'https://api.example.com' */
   origin: z.optional(OriginSchema),
-  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. */
+  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. @example ['api.example.com'] */
   zoneHosts: z._default(ZoneHosts, []),
-  /** What is sold, first match wins. Without any, everything costs PRICE_SATS. */
+  /** What is sold, first match wins. Without any, everything costs PRICE_SATS. @example [{ match: 'GET /v1/*', priceSats: 10 }] */
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
@@ -39,6 +39,8 @@ export const GatewaySchema = z.strictObject({
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
   /** How long the origin may take to the head of its answer. */
   originTimeoutSeconds: z._default(whole(1, 600), 25),
+  /** How long the body of a paid answer without a length may go on: an event stream, say. A pass ends it sooner when it ends itself. */
+  maxStreamSeconds: z._default(whole(1, 86_400), 3600),
   /** How long a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */
@@ -74,28 +76,34 @@ const numeral = (smallest: number, largest: number) =>
       ),
     );
 
-const VariablesSchema = z.strictObject({
-  /** Instead of the origin of the seller's file. */
+/** The Worker's variables and secrets, but for those that sign tokens. */
+export const VariablesSchema = z.strictObject({
+  /** Instead of the origin of the seller's file. @example 'https://staging.example.com' */
   ORIGIN_URL: z.optional(OriginUrl),
-  /** Instead of the routes of the seller's file: everything at this price. */
+  /** Instead of the routes of the seller's file: everything at this price. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
-  /** The bridge beside the Lightning node. */
+  /** The bridge beside the Lightning node. @example 'https://bridge.example.com' */
   BRIDGE_URL: z
     .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
-  /** Which of the bridge's keys signs our requests, and that key. */
+  /** Which of the bridge's keys signs our requests. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
+  /** The key that BRIDGE_KEY_ID names; the bridge has the same under its own BRIDGE_SECRET. @example openssl rand -hex 32 */
   BRIDGE_SECRET: secret,
-  /** Signs what pricing services are asked. Needed when a route names one. */
+  /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. @example openssl rand -hex 32 */
   PRICING_SECRET: z.optional(secret),
-  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
+  /**
+   * Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page.
+   * @example 'adadadadadadadadadadadadadadadadadadadadadadadadadadadadadadadad'
+   */
   ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
-  /** Signs what goes to the origin, and its name there. Without it, the origin gets no proof. */
+  /** Signs what goes to the origin. Without it, the origin gets no proof. @example openssl rand -hex 32 */
   ORIGIN_SECRET: z.optional(secret),
+  /** The name of that key towards the origin. */
   ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
-  /** Which TOKEN_SECRET_<id> signs new tokens. The others are still read. */
+  /** Which `TOKEN_SECRET_<id>` signs new tokens. The others are still read. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
 
@@ -162,7 +170,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
     const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
-    const longest = settings.invoiceExpirySeconds + Math.max(settings.redeemSeconds, ...sold);
+    const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(settings.redeemSeconds, ...sold);
     if (graceHours * 3600 < longest) {
       const least = Math.ceil(longest / 3600);
       problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);

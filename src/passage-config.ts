@@ -30,38 +30,48 @@ export const ZoneHosts = z.array(
 
 /** Where an API is that is sold. */
 export const OriginSchema = z.union(
-  [OriginUrl, z.literal('same-zone'), z.strictObject({ service: z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)) })],
+  [
+    OriginUrl,
+    z.literal('same-zone'),
+    z.strictObject({
+      /** The name of a service binding. @example 'UPSTREAM' */
+      service: z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
+    }),
+  ],
   'an http or https address without user, query, fragment and dots in its path; or "same-zone"; or { service: "BINDING" }',
 );
 
 /** The keys of a route that say how its requests go on. */
 export const PASSAGE_KEYS = {
-  /** Only requests with these header fields, each exactly once, `{ 'x-plan': 'pro' }`. Names in small letters. */
+  /** Only requests with these header fields, each exactly once. Names in small letters. @example { 'x-plan': 'pro' } */
   headers: z.optional(
     z.record(
       z.string().check(z.refine((name) => HEADER_NAME.test(name) && isForwarded(name), 'a field in small letters that reaches the origin')),
       z.string().check(z.regex(HEADER_VALUE, 'printable text'), z.regex(SINGLE_VALUE, 'without a comma')),
     ),
   ),
-  /** Where this route's API is, instead of the origin for all: an address, 'same-zone', or { service: 'BINDING' }. */
+  /** Where this route's API is, instead of the origin for all: an address, 'same-zone', or { service: 'BINDING' }. @example 'https://internal.example.com' */
   origin: z.optional(OriginSchema),
-  /** Taken off the front of the path on the way to the origin: '/api'. */
+  /** Taken off the front of the path on the way to the origin. @example '/api' */
   stripPrefix: z.optional(z.string()),
-  /** The path that the origin gets: '/v2/users/:id' or '/internal/*', with the named parts and the wildcard of the match. */
+  /** The path that the origin gets, with the named parts and the wildcard of the match. @example '/v2/users/:id' */
   rewrite: z.optional(z.string()),
-  /** Set on the way to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret. */
+  /** Set on the way to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret. @example { 'x-api-key': { secret: 'UPSTREAM_KEY' } } */
   setHeaders: z.optional(
     z.record(
       z.string().check(z.refine(isSettable, 'a field in small letters that is neither the gateway’s own nor of one hop')),
       z.union(
-        [z.string().check(z.regex(HEADER_VALUE, 'printable text')), z.strictObject({ secret: z.string() })],
+        [
+          z.string().check(z.regex(HEADER_VALUE, 'printable text')),
+          z.strictObject({ /** The name of the Worker secret. @example 'UPSTREAM_KEY' */ secret: z.string() }),
+        ],
         'printable text, or { secret: "NAME" }',
       ),
     ),
   ),
-  /** How long the origin may take to the head of its answer, in seconds; originTimeoutSeconds if left out. */
+  /** How long the origin may take to the head of its answer, in seconds; originTimeoutSeconds if left out. @example 60 */
   timeoutSeconds: z.optional(whole(1, 600)),
-  /** The largest body of a request, in bytes. A larger one gets a 413 before anything is sold. */
+  /** The largest body of a request, in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
 };
 

@@ -44,9 +44,12 @@ const LAYERS: readonly Layer[] = [
       /^@noble\/hashes\//,
     ],
   },
-  { files: 'gateway.config.ts', may: [/^l402-edge\/config$/] },
+  { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
-  { files: '{scripts,bench}/*.ts', may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^autocannon$/] },
+  {
+    files: '{scripts,bench}/*.ts',
+    may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^#src\/config\.ts$/, /^autocannon$/],
+  },
 ];
 
 const files = [...new Set(LAYERS.flatMap((layer) => globSync(layer.files)))].toSorted();

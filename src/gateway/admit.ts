@@ -39,6 +39,7 @@ export type Admission =
       readonly callId: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
+      readonly passEndsAtSeconds: number | undefined;
     }
   | {
       readonly kind: 'pay';
@@ -143,7 +144,7 @@ export async function admit(
     const paymentHashHex = formatHex(grant.value.paymentHash);
     if (tried.has(paymentHashHex)) continue;
     tried.add(paymentHashHex);
-    const { charge, maxPerMinute, challengeId } = grant.value;
+    const { charge, maxPerMinute, challengeId, passEndsAtSeconds } = grant.value;
     const reservationId = formatHex(random(16));
     const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
@@ -152,7 +153,7 @@ export async function admit(
       // Clients whose address is not known are not one client.
       const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
       const trip: Trip = { way, lane: 'paid', steps, voters };
-      return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held };
+      return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     if (charge === undefined) return enter(undefined);
     const claimed = await claim(grant.value, { charge, reservationId, timeoutSeconds: passage.timeoutSeconds }, deps);

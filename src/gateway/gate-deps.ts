@@ -31,6 +31,7 @@ export interface GateSettings {
   readonly invoiceExpirySeconds: number;
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
+  readonly maxStreamSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
   readonly fences: GatewayFenceSettings;

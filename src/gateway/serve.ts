@@ -10,6 +10,7 @@ import { type PaidHeaders } from './origin-headers.ts';
 import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { send, type Sent } from './send.ts';
+import { endStream } from './stream-end.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
@@ -43,7 +44,7 @@ async function servePass(
 ): Promise<Response> {
   const { trip, body: held } = entry;
   const { sent, limits } = await send(request, { facts, trip, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
-  if (sent.kind === 'answered') return stateLimits(paidAnswer(sent.response, undefined), limits);
+  if (sent.kind === 'answered') return limitStream(stateLimits(paidAnswer(sent.response, undefined), limits), entry, deps);
   const payment = { fate: 'released', remaining: undefined } as const;
   return answerUnanswered(sent, { method: facts.method, passage: trip.way.passage, payment }, deps);
 }
@@ -80,12 +81,19 @@ async function forwardAndFinish(
     // Nothing in the answer depends on the record: the payer does not wait for it.
     waitUntil(finished);
     log('counted');
-    return stateLimits(paidAnswer(forwarded.response, remaining), limits);
+    return limitStream(stateLimits(paidAnswer(forwarded.response, remaining), limits), entry, deps);
   }
   const payment = judgePayment(use, { outcome, isRecorded: await finished });
   log(payment.fate);
-  if (forwarded.kind === 'answered') return stateLimits(paidAnswer(forwarded.response, payment.remaining), limits);
+  if (forwarded.kind === 'answered')
+    return limitStream(stateLimits(paidAnswer(forwarded.response, payment.remaining), limits), entry, deps);
   return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
+}
+
+/** The lease is closed with the head of the answer: a body without end is ended by the clock (M14). */
+function limitStream(answer: Response, { passEndsAtSeconds }: Entry, { clock, settings, wait }: GateDeps): Response {
+  const { maxStreamSeconds, skewSeconds } = settings;
+  return endStream(answer, { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait });
 }
 
 /** Gives up on an origin that is silent when the client has gone. */

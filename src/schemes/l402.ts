@@ -123,6 +123,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     charge: charge.value,
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     challengeId: nameChallenge(id.random),
+    passEndsAtSeconds: access.kind === 'pass' ? earliestEnd(caveats, service) + extendedBySeconds : undefined,
   });
 }
 

@@ -51,6 +51,8 @@ export interface Grant {
   readonly maxPerMinute: number | undefined;
   /** The challenge that was paid, as the quota of those who have not paid knows it. */
   readonly challengeId: string;
+  /** When a pass ends, for whoever has set the earliest end; nothing for what is counted, which its end does not break off (M14). */
+  readonly passEndsAtSeconds: number | undefined;
 }
 
 /** Why a credential is not good for a quote. */

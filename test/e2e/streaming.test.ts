@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { constants, createGzip } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sendRaw } from '#support/raw-http.ts';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
@@ -15,7 +16,8 @@ let system: TestSystem;
 let gateway: string;
 
 beforeAll(async () => {
-  system = await startTestSystem([{ name: 'gateway' }]);
+  // The neighbour ends its streams after a second.
+  system = await startTestSystem([{ name: 'gateway' }, { name: 'neighbour', bundle: 'neighbour' }]);
   gateway = system.urlOf('gateway');
 });
 afterAll(() => system.close());
@@ -107,6 +109,65 @@ describe('a stream', () => {
     await stalled;
     expect(pieces).toBeLessThan(64);
     response.destroy();
+  });
+});
+
+describe('a stream without end', () => {
+  /** An origin that sends an event whenever it is told to, and what becomes of its connection. */
+  function startEvents({ headers = {}, encode = (text: string): string | Uint8Array => text } = {}) {
+    let send = () => undefined as void;
+    const closed = new Promise<string>((resolve) => {
+      system.origin.stream = (_, response) => {
+        response.once('close', () => resolve(response.writableFinished ? 'finished' : 'broken off'));
+        response.writeHead(200, { 'content-type': 'text/event-stream', ...headers });
+        send = () => void response.write(encode('data: one\n\n'));
+        send();
+      };
+    });
+    return { closed, send: () => send() };
+  }
+  const read = async (response: Response) => {
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toBe('data: one\n\n');
+    return reader;
+  };
+
+  it('M14: is broken off at both ends when it has gone on for maxStreamSeconds', async () => {
+    const { closed } = startEvents();
+    const { authorization } = await makeToken({ service: 'neighbour' });
+    const reader = await read(await fetch(`${system.urlOf('neighbour')}/events`, { headers: { authorization } }));
+    await expect(reader.read()).rejects.toThrow('terminated');
+    expect(await closed).toBe('broken off');
+  });
+
+  it('M14: is broken off at the origin when its client has gone away, with the next event', async () => {
+    const { closed, send } = startEvents();
+    const abort = new AbortController();
+    const response = await fetch(`${gateway}/call/leave`, { headers: { authorization: await paid() }, signal: abort.signal });
+    await read(response);
+    abort.abort();
+    // Until the connection of the client is known to be gone, events are written into it.
+    let isClosed = false;
+    void closed.then(() => (isClosed = true));
+    const keepSending = () => {
+      send();
+      if (!isClosed) setImmediate(keepSending);
+    };
+    keepSending();
+    expect(await closed).toBe('broken off');
+  });
+
+  it('M14: arrives event by event though it is compressed', async () => {
+    const compressor = createGzip({ flush: constants.Z_SYNC_FLUSH });
+    system.origin.stream = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' });
+      compressor.pipe(response);
+      compressor.write('data: one\n\n');
+    };
+    const reader = await read(await fetch(`${gateway}/call/gzip`, { headers: { authorization: await paid() } }));
+    compressor.end('data: two\n\n');
+    expect((await reader.read()).value).toBe('data: two\n\n');
+    expect((await reader.read()).done).toBe(true);
   });
 });
 

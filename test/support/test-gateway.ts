@@ -33,6 +33,7 @@ export const neighbourGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 5,
   fences: { challenges: MANY_CHALLENGES },
+  maxStreamSeconds: 1,
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '* /premium/*', service: 'premium', priceSats: 100 },
