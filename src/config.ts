@@ -94,7 +94,7 @@ export const VariablesSchema = z.strictObject({
   PRICING_SECRET: z.optional(secret),
   /**
    * Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page.
-   * @example 'adadadadadadadadadadadadadadadadadadadadadadadadadadadadadadadad'
+   * @example openssl rand -hex 32
    */
   ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
