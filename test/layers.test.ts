@@ -18,6 +18,7 @@ const LAYERS: readonly Layer[] = [
   { files: 'durable-objects/*.ts', may: [/^\.\//, /^cloudflare:workers$/] },
   { files: 'lnd-bridge/{contract,request-auth}.ts', may: [/^\.\//, /^#protocol\//, NOBLE, /^zod\/mini$/] },
   { files: 'lnd-bridge/**/*.ts', may: [/^\.{1,2}\//, /^node:/, /^zod(\/mini)?$/, /^hono/, NOBLE, /^#protocol\//] },
+  { files: 'client/node/*.ts', may: [/^\.{1,2}\/[a-z-]+\.ts$/, /^node:/, /^#protocol\//] },
   { files: 'client/**/*.ts', may: [/^\.\//, /^#protocol\//] },
   { files: 'src/ports.ts', may: [/^#protocol\//, /^#durable-objects\/[a-z-]+-rules\.ts$/] },
   { files: 'src/gateway/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#schemes\//, /^@noble\/hashes\//] },
