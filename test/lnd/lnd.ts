@@ -3,6 +3,7 @@
  * interface with the admin's macaroon. A node with a password can be started locked. Effects: processes, files, calls.
  */
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,12 +29,18 @@ export interface LndNode {
   callWith(macaroonHex: string): LndCall;
   /** lncli's standard output. */
   lncli(...argv: readonly string[]): Promise<string>;
-  /** Bakes a macaroon with lncli and gives it in hex. */
-  bake(permissions: readonly string[]): Promise<string>;
+  /** Bakes a macaroon with lncli, as docs/bridge.md says. */
+  bake(permissions: readonly string[]): Promise<BakedMacaroon>;
+  isActive(): Promise<boolean>;
   kill(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Starts it again. Locked: it waits for its password, and then `unlock` gives it. */
   restart(options?: { readonly locked: boolean }): Promise<void>;
   unlock(): Promise<void>;
+}
+
+export interface BakedMacaroon {
+  readonly path: string;
+  readonly hex: string;
 }
 
 export interface LndOptions {
@@ -84,7 +91,7 @@ export async function startLnd({ daemons, chain, directory, hasPassword }: LndOp
           timeoutMs: CALL_TIMEOUT_MS,
           maxConnections: 8,
         });
-        return state.test((await call<{ state: string }>('GET', '/v1/state')).state);
+        return isInState(state);
       },
       process,
     );
@@ -102,9 +109,10 @@ export async function startLnd({ daemons, chain, directory, hasPassword }: LndOp
   }
   const call: LndCall = (...asked) => callWith(adminMacaroonHex)(...asked);
 
+  const isInState = async (state: RegExp): Promise<boolean> => state.test((await call<{ state: string }>('GET', '/v1/state')).state);
   const readInfo = () => call<{ identity_pubkey: string; synced_to_chain: boolean }>('GET', '/v1/getinfo');
   async function isReady(): Promise<string> {
-    await until('lnd active', async () => /SERVER_ACTIVE/.test((await call<{ state: string }>('GET', '/v1/state')).state), process);
+    await until('lnd active', () => isInState(/SERVER_ACTIVE/), process);
     adminMacaroonHex = readFileSync(adminMacaroonPath).toString('hex');
     return until('lnd in step', async () => {
       const info = await readInfo();
@@ -134,7 +142,12 @@ export async function startLnd({ daemons, chain, directory, hasPassword }: LndOp
     call,
     callWith,
     lncli,
-    bake: async (permissions) => (await lncli('bakemacaroon', ...permissions)).trim(),
+    async bake(permissions) {
+      const path = join(directory, `${randomUUID()}.macaroon`);
+      await lncli('bakemacaroon', '--save_to', path, ...permissions);
+      return { path, hex: readFileSync(path).toString('hex') };
+    },
+    isActive: () => isInState(/SERVER_ACTIVE/).catch(() => false),
     kill: (signal = 'SIGKILL') => process.end(signal),
     async restart({ locked } = { locked: false }) {
       await start(locked ? [] : unlocked, locked ? /^LOCKED/ : /_ACTIVE/);

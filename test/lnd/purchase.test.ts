@@ -2,6 +2,7 @@
  * Buying and selling with real nodes: two LNDs with a channel on a chain of their own, the bridge's process, the built
  * gateway on raw workerd, our client with an LND wallet.
  */
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { attenuate, createCredential, PaymentRefused, type Offer } from '#client/index.ts';
 import { createEmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
@@ -12,7 +13,7 @@ import { answerOf, askOffer, errorOf, payAfter } from './buying.ts';
 import { until } from './daemon-process.ts';
 import { leaveFigures, spreadOf } from './figures.ts';
 import { startLightning, type Lightning } from './lightning.ts';
-import { BRIDGE_PERMISSIONS, bridgeSettings, openWallet, startBridgeProcess, startSystem, type LndSystem } from './system.ts';
+import { BRIDGE_PERMISSIONS, bridgeSettings, openPort, openWallet, startBridgeProcess, startSystem, type LndSystem } from './system.ts';
 
 const daemons = inject('daemons');
 const PURCHASES = 40;
@@ -63,7 +64,7 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
       const { invoice } = await askOffer(`${system.gateway}/call/macaroon`);
       const wallet = openWallet(lightning.seller, system.macaroons.bridge);
       await expect(wallet(invoice)).rejects.toEqual(new PaymentRefused('the macaroon does not allow this call'));
-      const mint = lightning.buyer.callWith(system.macaroons.wallet)('POST', '/v1/invoices', { value: '1' });
+      const mint = lightning.buyer.callWith(system.macaroons.wallet.hex)('POST', '/v1/invoices', { value: '1' });
       await expect(mint).rejects.toThrow('permission denied');
     });
   });
@@ -175,11 +176,29 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
     });
   });
 
+  it('D26: waiting for an invoice ends by the stream of the node when it is paid, and when it is cancelled', async () => {
+    const port = openPort(lightning.seller, system.macaroons.bridge);
+    const [paid, cancelled] = await Promise.all(
+      ['paid', 'cancelled'].map(async (memo) => {
+        const order = { amountMsat: msat(3000n), memo, expirySeconds: 600, idempotencyKey: formatHex(randomBytes(16)) };
+        const minted = await port.mint(order);
+        if (!minted.ok) throw new Error(minted.refusal.detail);
+        const { invoice, paymentHashHex } = minted.value;
+        return { invoice, paymentHashHex, end: port.waitSettled(paymentHashHex, { signal: AbortSignal.timeout(30_000) }) };
+      }),
+    );
+    await system.wallet(paid!.invoice);
+    const payment_hash = Buffer.from(cancelled!.paymentHashHex, 'hex').toString('base64');
+    await lightning.seller.call('POST', '/v2/invoices/cancel', { payment_hash });
+    expect(await paid!.end).toMatchObject({ ok: true, value: { state: 'settled', paidMsat: 3000n } });
+    expect(await cancelled!.end).toMatchObject({ ok: true, value: { state: 'canceled' } });
+    port.close();
+  });
+
   it('F5: lncli reads an invoice of the embedded node as it was ordered', async () => {
     const secretKey = parseHex('11'.repeat(32))!;
-    const random = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
-    const node = createEmbeddedNode({ secretKey, clock: SYSTEM_CLOCK, random });
-    const order = { amountMsat: msat(1_234_567n), memo: 'Weather, 1 day', expirySeconds: 600, idempotencyKey: formatHex(random(16)) };
+    const node = createEmbeddedNode({ secretKey, clock: SYSTEM_CLOCK, random: randomBytes });
+    const order = { amountMsat: msat(1_234_567n), memo: 'Weather, 1 day', expirySeconds: 600, idempotencyKey: formatHex(randomBytes(16)) };
     const minted = await node.mint(order);
     if (!minted.ok) throw new Error(minted.refusal.detail);
     const key = await node.nodeKeyHex();
@@ -225,7 +244,7 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
     leaveFigures({ suite: 'lnd', unit: 'ms', purchases: PURCHASES, ...spreads, versions: daemons!.versions });
     const log = system.log();
     expect(log).toContain('invoice_minted');
-    const secrets = [...preimages, ...tokens, system.macaroons.bridge, system.macaroons.wallet];
+    const secrets = [...preimages, ...tokens, system.macaroons.bridge.hex, system.macaroons.wallet.hex];
     expect(secrets.some((secret) => log.includes(secret))).toBe(false);
   });
 });

@@ -9,23 +9,20 @@ import { join } from 'node:path';
 import { createL402Fetch, type Fetch, type L402FetchOptions, type Wallet } from '#client/index.ts';
 import { createLndWallet } from '#client/node/lnd-wallet.ts';
 import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
+import { openNode, type NodeSettings } from '#lnd-bridge/nodes/open-node.ts';
+import { readCertificates } from '#lnd-bridge/nodes/tls-pin.ts';
+import { type LightningNode } from '#lnd-bridge/ports.ts';
+import { SYSTEM_CLOCK } from '#lnd-bridge/start.ts';
 import { startWorkerd } from '#local/workerd-process.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { startTestOrigin, type TestOrigin } from '#support/test-origin.ts';
 import { startDaemon, until, type DaemonProcess } from './daemon-process.ts';
 import { type Lightning } from './lightning.ts';
-import { type LndNode } from './lnd.ts';
+import { type BakedMacaroon, type LndNode } from './lnd.ts';
 
-/** What docs/bridge.md tells an operator to bake for the bridge. */
-export const BRIDGE_PERMISSIONS = [
-  'uri:/lnrpc.Lightning/AddInvoice',
-  'uri:/lnrpc.Lightning/LookupInvoice',
-  'uri:/invoicesrpc.Invoices/SubscribeSingleInvoice',
-  'uri:/lnrpc.Lightning/GetInfo',
-  'uri:/lnrpc.Lightning/ChannelBalance',
-];
-/** And what it tells a payer. */
-export const WALLET_PERMISSIONS = ['uri:/routerrpc.Router/SendPaymentV2', 'uri:/routerrpc.Router/TrackPaymentV2'];
+/** What docs/bridge.md tells an operator to bake for the bridge, and a payer for the wallet. */
+export const BRIDGE_PERMISSIONS = readPermissions('Five minutes with LND');
+const WALLET_PERMISSIONS = readPermissions('Paying from LND');
 
 const BRIDGE_KEY: BridgeKey = { id: 'k1', secret: new Uint8Array(randomBytes(32)) };
 const PREIMAGE_SECRET_HEX = randomBytes(32).toString('hex');
@@ -40,7 +37,7 @@ export interface LndSystem {
   /** Pays from the buyer's node. */
   readonly wallet: Wallet;
   /** The least that the bridge needs at the seller's node, and the wallet at the buyer's. */
-  readonly macaroons: { readonly bridge: string; readonly wallet: string };
+  readonly macaroons: { readonly bridge: BakedMacaroon; readonly wallet: BakedMacaroon };
   /** A signed request to the bridge; its answer was found signed. */
   askBridge(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** Our client with the buyer's wallet. */
@@ -101,13 +98,31 @@ export async function startSystem({ buyer, seller }: Lightning): Promise<LndSyst
 }
 
 /** Our wallet on this node. */
-export function openWallet(node: LndNode, macaroonHex: string): Wallet {
+export function openWallet(node: LndNode, macaroon: BakedMacaroon): Wallet {
   const certificate = readFileSync(node.certificatePath, 'utf8');
-  return createLndWallet({ url: node.url, macaroonHex, certificate, maxFeeSats: 10, timeoutSeconds: 20 });
+  return createLndWallet({ url: node.url, macaroonHex: macaroon.hex, certificate, maxFeeSats: 10, timeoutSeconds: 20 });
+}
+
+/** The bridge's port on this node, without the bridge. */
+export function openPort(node: LndNode, macaroon: BakedMacaroon): LightningNode {
+  const settings: NodeSettings = {
+    kind: 'lnd',
+    name: 'lnd',
+    url: node.url,
+    pin: readCertificates(readFileSync(node.certificatePath, 'utf8')),
+    macaroonHex: macaroon.hex,
+    preimageSecret: new Uint8Array(randomBytes(32)),
+    privateHints: false,
+    statedKeyHex: node.keyHex,
+    settlement: 'preimage',
+    timeoutMs: 4000,
+    concurrency: 4,
+  };
+  return openNode(settings, { network: 'regtest', clock: SYSTEM_CLOCK });
 }
 
 /** The settings of a bridge before this node, as an operator would write them. */
-export function bridgeSettings(seller: LndNode, macaroonHex: string): Readonly<Record<string, string>> {
+export function bridgeSettings(seller: LndNode, macaroon: BakedMacaroon): Readonly<Record<string, string>> {
   return {
     BRIDGE_PORT: '0',
     BRIDGE_NETWORK: 'regtest',
@@ -116,7 +131,7 @@ export function bridgeSettings(seller: LndNode, macaroonHex: string): Readonly<R
     BRIDGE_PREIMAGE_SECRET: PREIMAGE_SECRET_HEX,
     BRIDGE_NODE: 'lnd',
     BRIDGE_NODE_URL: seller.url,
-    BRIDGE_NODE_MACAROON: macaroonHex,
+    BRIDGE_NODE_MACAROON_FILE: macaroon.path,
     BRIDGE_NODE_CERT_FILE: seller.certificatePath,
   };
 }
@@ -140,4 +155,12 @@ async function askBridge(
   const header = (name: string): string | null => response.headers.get(name);
   if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, BRIDGE_KEY)) throw new Error('the answer is not signed');
   return { status: response.status, body: JSON.parse(text) as Record<string, unknown> };
+}
+
+/** The permissions in a section of the docs. */
+function readPermissions(heading: string): readonly string[] {
+  const sections = readFileSync('docs/bridge.md', 'utf8').split(/^## /m);
+  const permissions = sections.find((section) => section.startsWith(`${heading}\n`))?.match(/uri:\/[\w.]+\/\w+/g);
+  if (permissions === undefined || permissions === null) throw new Error(`docs/bridge.md: no permissions under "${heading}"`);
+  return permissions;
 }
