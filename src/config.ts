@@ -92,10 +92,7 @@ export const VariablesSchema = z.strictObject({
   BRIDGE_SECRET: secret,
   /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. */
   PRICING_SECRET: z.optional(secret),
-  /**
-   * Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page.
-   * @example openssl rand -hex 32
-   */
+  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
   ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
