@@ -44,5 +44,20 @@ export function sendRaw(
 function readAnswer(text: string): RawAnswer {
   const border = text.indexOf('\r\n\r\n');
   const head = border < 0 ? text : text.slice(0, border);
-  return { status: Number(head.split(' ')[1] ?? 0), head, body: border < 0 ? '' : text.slice(border + 4) };
+  const body = border < 0 ? '' : text.slice(border + 4);
+  const isChunked = /^transfer-encoding: chunked$/im.test(head);
+  return { status: Number(head.split(' ')[1] ?? 0), head, body: isChunked ? joinChunks(body) : body };
+}
+
+/** What has come of a chunked body; one that was broken off ends where it does. */
+function joinChunks(text: string): string {
+  let body = '';
+  let at = 0;
+  for (let size = 1; size > 0;) {
+    const lineEnd = text.indexOf('\r\n', at);
+    size = lineEnd < 0 ? 0 : Number.parseInt(text.slice(at, lineEnd), 16);
+    body += text.slice(lineEnd + 2, lineEnd + 2 + size);
+    at = lineEnd + 2 + size + 2;
+  }
+  return body;
 }
