@@ -10,29 +10,32 @@ export interface LoadOptions {
   readonly expectedStatus: number;
   /** A header value for each request; when they run out the load ends. */
   readonly authorizations?: string[];
+  /** Each request comes from another address, as one proxy in front tells it: no client has a thousand invoices open. */
+  readonly fromMany?: boolean;
 }
 
 const CONNECTIONS = 32;
 
 /** Answers a second. */
-export async function measureLoad({ url, seconds, expectedStatus, authorizations }: LoadOptions): Promise<number> {
+export async function measureLoad({ url, seconds, expectedStatus, authorizations, fromMany = false }: LoadOptions): Promise<number> {
+  let client = 0;
+  const setupRequest = (request: autocannon.Request): autocannon.Request => {
+    const authorization = authorizations?.pop();
+    if (authorization === undefined && authorizations !== undefined) throw new Error('the tokens of the benchmark have run out');
+    client += 1;
+    const address = `10.${(client >> 16) & 255}.${(client >> 8) & 255}.${client & 255}`;
+    const headers = {
+      ...request.headers,
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(fromMany ? { 'x-forwarded-for': address } : {}),
+    };
+    return { ...request, headers };
+  };
   const result = await autocannon({
     url,
     connections: CONNECTIONS,
     duration: seconds,
-    ...(authorizations === undefined
-      ? {}
-      : {
-          requests: [
-            {
-              setupRequest(request) {
-                const authorization = authorizations.pop();
-                if (authorization === undefined) throw new Error('the tokens of the benchmark have run out');
-                return { ...request, headers: { ...request.headers, authorization } };
-              },
-            },
-          ],
-        }),
+    ...(authorizations === undefined && !fromMany ? {} : { requests: [{ setupRequest }] }),
   });
   const answers = Object.values(result.statusCodeStats ?? {}).reduce((sum, { count }) => sum + (count ?? 0), 0);
   const expected = result.statusCodeStats?.[`${expectedStatus}`]?.count ?? 0;

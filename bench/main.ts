@@ -79,7 +79,7 @@ try {
       proxy: await measureLoad({ url: urlOf('proxy', '/paid'), seconds, expectedStatus: 200 }),
       free: await measureLoad({ url: urlOf('gateway', '/free'), seconds, expectedStatus: 200 }),
       single_use: await measureLoad({ url: urlOf('gateway', '/paid'), seconds, expectedStatus: 200, authorizations }),
-      challenge: await measureLoad({ url: urlOf('gateway', '/paid'), seconds, expectedStatus: 402 }),
+      challenge: await measureLoad({ url: urlOf('gateway', '/paid'), seconds, expectedStatus: 402, fromMany: true }),
     };
     // The first round warms everything up.
     if (round > 0) for (const name of Object.keys(figures) as (keyof typeof figures)[]) figures[name].push(measured[name]);
