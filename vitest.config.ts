@@ -1,4 +1,4 @@
-/* One run, three places: Node, workerd (through the Workers plugin), and real sockets against raw workerd. */
+/* One run, three places: Node, workerd (through the Workers plugin), real sockets against raw workerd; and real Lightning nodes. */
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/e2e/**'],
+          exclude: ['test/workerd/**', 'test/e2e/**', 'test/lnd/**'],
         },
       },
       {
@@ -29,6 +29,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        // Real btcd and lnd, built with Go. Not part of `npm test`.
+        test: {
+          name: 'lnd',
+          include: ['test/lnd/**/*.test.ts'],
+          globalSetup: ['test/lnd/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -1,28 +1,31 @@
 /*
  * `npm run bench`: what the gateway costs beside a bare proxy, on the same raw workerd, in the same run, interleaved.
- * `-- --json` prints one object, `-- --rounds N` and `-- --seconds N` change the length.
+ * `-- --help` tells the options, bench/README.md the keys.
  */
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { buildWorker } from '#local/build-worker.ts';
 import { startWorkerd } from '#local/workerd-process.ts';
-import { makeToken, TOKEN_SECRET_HEX } from '#support/tokens.ts';
-import { measureLoad } from './load.ts';
+import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { CASES, type Case } from './cases.ts';
+import { GENERATOR, measureLoad, type Load } from './load.ts';
 
-const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N]
+const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
 
-Measures on loopback, bounded in time: about 4 x rounds x (seconds + 1) seconds.
+Cases: ${CASES.map(({ name }) => name).join(', ')}. A case brings its yardstick along.
+Measures on loopback, bounded in time: about cases x (rounds + 1) x (seconds + 1) seconds.
 `;
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean' },
     rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '3' },
+    only: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -34,7 +37,7 @@ const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 /** More than any round can use up. */
 const TOKENS_A_ROUND = seconds * 8000;
-const SERVICE = 'bench';
+const cases = chooseCases(values.only?.split(',') ?? CASES.map(({ name }) => name));
 
 const directory = mkdtempSync(join(tmpdir(), 'l402-bench-'));
 const bundlePath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/bench-worker.ts' });
@@ -48,6 +51,7 @@ const { originUrl, bridgeUrl } = await new Promise<{ originUrl: string; bridgeUr
   createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as { originUrl: string; bridgeUrl: string }));
 });
 const startedMs = performance.now();
+const yardstick = { port: 0, variables: { ORIGIN_URL: originUrl }, secrets: {} };
 const workerd = await startWorkerd({
   directory,
   gateways: [
@@ -58,53 +62,81 @@ const workerd = await startWorkerd({
       variables: { ORIGIN_URL: originUrl, BRIDGE_URL: bridgeUrl, NETWORK: 'regtest' },
       secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
     },
-    { name: 'proxy', port: 0, bundlePath: 'bench/bare-proxy.js', variables: { ORIGIN_URL: originUrl }, secrets: {}, claimsOf: 'gateway' },
+    { ...yardstick, name: 'proxy', bundlePath: 'bench/yardsticks/proxy.js', claimsOf: 'gateway' },
+    { ...yardstick, name: 'objects', bundlePath: 'bench/yardsticks/proxy-objects.js' },
   ],
   environment: { TOKEN_SECRET_1: TOKEN_SECRET_HEX, BRIDGE_SECRET: secretHex },
   onLine: (line) => {
     if (line.includes('"fault"')) console.error(line);
   },
 });
-const urlOf = (name: string, path: string) => `http://127.0.0.1:${workerd.ports[name]}${path}`;
-const health = await fetch(urlOf('gateway', '/_l402/health'));
+const urlOf = ({ gateway, path }: Pick<Case, 'gateway' | 'path'>) => `http://127.0.0.1:${workerd.ports[gateway]}${path}`;
+const health = await fetch(urlOf({ gateway: 'gateway', path: '/_l402/health' }));
 if (!health.ok) throw new Error(`the gateway is not healthy: ${health.status}`);
 const startupMs = performance.now() - startedMs;
 
-const figures: Record<'proxy' | 'free' | 'single_use' | 'challenge', number[]> = { proxy: [], free: [], single_use: [], challenge: [] };
+const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
+const memory = { before_kib: residentKib(workerd.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
-    const tokens = await Promise.all(Array.from({ length: TOKENS_A_ROUND }, () => makeToken({ service: SERVICE, id: { shardBits: 0 } })));
-    const authorizations = tokens.map(({ authorization }) => authorization);
-    const measured = {
-      proxy: await measureLoad({ url: urlOf('proxy', '/paid'), seconds, expectedStatus: 200 }),
-      free: await measureLoad({ url: urlOf('gateway', '/free'), seconds, expectedStatus: 200 }),
-      single_use: await measureLoad({ url: urlOf('gateway', '/paid'), seconds, expectedStatus: 200, authorizations }),
-      challenge: await measureLoad({ url: urlOf('gateway', '/paid'), seconds, expectedStatus: 402, fromMany: true }),
-    };
-    // The first round warms everything up.
-    if (round > 0) for (const name of Object.keys(figures) as (keyof typeof figures)[]) figures[name].push(measured[name]);
-    if (values.json !== true) console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${JSON.stringify(measured)}`);
+    for (const one of cases) {
+      const load = await measure(one);
+      // The first round warms everything up.
+      if (round > 0) figures.get(one.name)!.push(load);
+      console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${one.name.padEnd(13)} ${Math.round(load.rps)}/s`);
+    }
   }
+  memory.after_kib = residentKib(workerd.pid);
 } finally {
   await workerd.kill('SIGTERM');
   parts.disconnect();
   rmSync(directory, { recursive: true });
 }
-
-const rps = Object.fromEntries(Object.entries(figures).map(([name, runs]) => [name, Math.round(median(runs))])) as Record<
-  keyof typeof figures,
-  number
->;
-const ratio = (name: 'free' | 'single_use') => round2(median(figures[name].map((value, index) => value / figures.proxy[index]!)));
 const report = {
-  yardstick: { proxy_rps: rps.proxy },
-  free: { rps: rps.free, ratio: ratio('free') },
-  single_use: { rps: rps.single_use, ratio: ratio('single_use') },
-  challenge: { rps: rps.challenge },
+  machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, generator: GENERATOR },
+  yardstick: Object.fromEntries(cases.filter(({ against }) => against === undefined).map(({ name }) => [`${name}_rps`, rpsOf(name)])),
+  ...Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
   bundle: { gzip_bytes: gzipSync(readFileSync(shippedPath), { level: 9 }).length },
   startup_ms: Math.round(startupMs),
+  memory,
 };
-console.log(values.json === true ? JSON.stringify(report) : table(report));
+console.log(values.json === true ? JSON.stringify(report) : table());
+
+async function measure({ tokens, status, fromMany = false, ...place }: Case): Promise<Load> {
+  const authorizations =
+    tokens === undefined
+      ? undefined
+      : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
+  return measureLoad({ url: urlOf(place), seconds, expectedStatus: status, authorizations, fromMany, pid: workerd.pid });
+}
+
+function chooseCases(names: readonly string[]): readonly Case[] {
+  const unknown = names.filter((name) => !CASES.some((one) => one.name === name));
+  if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(', ')}\n${HELP}`);
+  const chosen = new Set(names);
+  for (const { name, against } of CASES) if (names.includes(name) && against !== undefined) chosen.add(against);
+  return CASES.filter(({ name }) => chosen.has(name));
+}
+
+function rpsOf(name: string): number {
+  return Math.round(median(figures.get(name)!.map(({ rps }) => rps)));
+}
+
+function summarize({ name, against }: Case) {
+  const runs = figures.get(name)!;
+  const rates = runs.map(({ rps }) => rps);
+  const ratios = against === undefined ? [] : runs.map(({ rps }, round) => rps / figures.get(against)![round]!.rps);
+  return {
+    rps: rpsOf(name),
+    rps_range: [Math.round(Math.min(...rates)), Math.round(Math.max(...rates))],
+    ...(against === undefined
+      ? {}
+      : { against, ratio: round2(median(ratios)), ratio_range: [round2(Math.min(...ratios)), round2(Math.max(...ratios))] }),
+    p50_ms: round2(median(runs.map(({ p50Ms }) => p50Ms))),
+    p99_ms: round2(median(runs.map(({ p99Ms }) => p99Ms))),
+    cpu_us: Math.round(median(runs.map(({ cpuUs }) => cpuUs))),
+  };
+}
 
 function median(runs: readonly number[]): number {
   const sorted = runs.toSorted((left, right) => left - right);
@@ -116,13 +148,24 @@ function round2(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-function table({ yardstick, free, single_use: singleUse, challenge, bundle, startup_ms: startup }: typeof report): string {
+function residentKib(pid: number): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN);
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function table(): string {
+  const { machine, bundle, startup_ms: startup } = report;
+  const rows = cases.map((one) => {
+    const { rps, against, ratio, p50_ms: p50, p99_ms: p99, cpu_us: cpu } = summarize(one);
+    const held = against === undefined ? 'yardstick' : `${ratio} of ${against}`;
+    return `${one.name.padEnd(14)}${String(rps).padStart(7)}/s  ${held.padEnd(22)}p50 ${p50} ms  p99 ${p99} ms  ${cpu} us CPU`;
+  });
   return [
-    `bare proxy   ${yardstick.proxy_rps} requests/s`,
-    `free         ${free.rps} requests/s, ${free.ratio} of the bare proxy`,
-    `single use   ${singleUse.rps} requests/s, ${singleUse.ratio} of the bare proxy`,
-    `challenge    ${challenge.rps} 402s/s with the embedded node`,
-    `bundle       ${bundle.gzip_bytes} bytes gzip`,
-    `start        ${startup} ms from nothing to the first answer`,
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.generator}; medians of ${rounds} rounds`,
+    ...rows,
+    `bundle        ${bundle.gzip_bytes} bytes gzip; start ${startup} ms from nothing to the first answer`,
   ].join('\n');
 }

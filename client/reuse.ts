@@ -28,7 +28,9 @@ export async function forget(store: CredentialStore, { key, credential }: Kept):
 
 /** Drops a credential that an answer says is used up. The answer is never lost over a store that fails. */
 export async function noteUse({ headers }: Response, { store, kept }: { store: CredentialStore; kept: Kept }): Promise<void> {
-  if (headers.get('l402-remaining')?.trim() === '0') await forget(store, kept).catch(() => {});
+  // Calls, or a balance: one or the other is told.
+  const left = headers.get('l402-remaining') ?? headers.get('l402-remaining-msat');
+  if (left?.trim() === '0') await forget(store, kept).catch(() => {});
 }
 
 /** A 401 that speaks of the credential. An origin's own (marked so, or of other schemes alone) says nothing about it. */

@@ -17,6 +17,7 @@ export const REFUSAL_STATUS = {
   stale: 401,
   signature_wrong: 401,
   replayed: 401,
+  token_wrong: 401,
   not_found: 404,
   invoice_unknown: 404,
   method_not_allowed: 405,
@@ -26,6 +27,7 @@ export const REFUSAL_STATUS = {
   fault: 500,
   node_answer_wrong: 502,
   node_unavailable: 503,
+  queue_full: 503,
   replay_memory_full: 503,
 } as const;
 
@@ -34,9 +36,16 @@ export type RefusalCode = keyof typeof REFUSAL_STATUS;
 /** An answer on its way out; `refused` is its code, for the log. */
 export interface BridgeAnswer extends HttpAnswer {
   readonly refused?: RefusalCode;
+  /** Payment hashes of the invoices in it: should it reach nobody, the log says so. */
+  readonly minted?: readonly string[];
 }
 
-const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = { rate_exceeded: 1, node_unavailable: 5, replay_memory_full: 5 };
+const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
+  rate_exceeded: 1,
+  queue_full: 1,
+  node_unavailable: 5,
+  replay_memory_full: 5,
+};
 
 /** What is wrong, by code and in a sentence made of fixed words. */
 export function formatRefusal(code: RefusalCode, detail: string): BridgeAnswer {
@@ -49,11 +58,8 @@ export function formatRefusal(code: RefusalCode, detail: string): BridgeAnswer {
   };
 }
 
-/**
- * A good answer. The value comes whole from a node's adapter: a field too many means that the adapter hands out what it
- * must not (a look-up of most nodes holds the preimage), and then nothing of it is sent.
- */
-export function formatNodeAnswer(schema: z.ZodMiniType, value: unknown): BridgeAnswer {
+/** A good answer. Its parts have been checked; this says once more that nothing goes out that the contract does not name. */
+export function formatGoodAnswer(schema: z.ZodMiniType, value: unknown): BridgeAnswer {
   const parsed = schema.safeParse(value);
   if (!parsed.success) return formatRefusal('node_answer_wrong', 'the answer of the node does not have the agreed shape');
   return { status: 200, body: JSON.stringify(parsed.data) };

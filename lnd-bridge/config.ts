@@ -5,10 +5,12 @@
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import * as z from 'zod';
-import { parseHex } from '#protocol/bytes.ts';
 import { NETWORKS, type Network } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { isNodeSetting, readNodes } from './node-config.ts';
+import { type NodeSettings } from './nodes/open-node.ts';
 import { type BridgeKey } from './request-auth.ts';
+import { bytes, type ConfigProblem, flag, integer, type RawSettings, secret, tellIssue, text } from './setting-types.ts';
 
 export interface BridgeConfig {
   readonly host: string;
@@ -17,7 +19,10 @@ export interface BridgeConfig {
   /** The current key, and the previous one while keys are being changed. */
   readonly keys: readonly BridgeKey[];
   readonly network: Network;
-  readonly node: 'embedded';
+  /** Real nodes in the order in which they are asked; none means the embedded one. */
+  readonly nodes: readonly NodeSettings[];
+  /** A credential that could spend stops the start. */
+  readonly strict: boolean;
   readonly embedded: {
     readonly payPort: number;
     /** Left out: made at start. */
@@ -26,13 +31,15 @@ export interface BridgeConfig {
   };
   readonly maxBodyBytes: number;
   readonly maxRequestsPerSecond: number;
+  readonly maxMintsPerSecond: number;
   readonly maxSkewSeconds: number;
+  /** Calls that may wait for one node. */
+  readonly queueCapacity: number;
+  /** Left out: there is no `/metrics`. */
+  readonly metricsToken: string | undefined;
 }
 
-export interface ConfigProblem {
-  readonly key: string;
-  readonly reason: string;
-}
+export type { ConfigProblem };
 
 const DEFAULT_KEY_ID = 'k1';
 const DEFAULT_PORT = 8404;
@@ -40,13 +47,15 @@ const DEFAULT_PAY_PORT = 8405;
 
 const host = text(/^[A-Za-z0-9.:-]{1,253}$/, 'must be an address or a host name');
 const keyId = text(/^[a-z0-9-]{1,32}$/, 'must be 1 to 32 characters of a-z, 0-9 and "-"');
-const secret = bytes(/^(?:[0-9a-fA-F]{2}){32,128}$/, 'must be hex of at least 32 bytes (make one: openssl rand -hex 32)');
 const nodeKey = bytes(/^[0-9a-fA-F]{64}$/, 'must be 32 bytes of hex').refine(
   secp256k1.utils.isValidSecretKey,
   'must be a key of secp256k1',
 );
 
-const Environment = z.strictObject({
+const token = text(/^[A-Za-z0-9_-]{32,256}$/, 'must be 32 to 256 characters of A-Z, a-z, 0-9, "-" and "_"');
+
+/** Every setting but those of the nodes, by its name in the environment. */
+export const SETTINGS = z.strictObject({
   BRIDGE_HOST: host.default('127.0.0.1'),
   BRIDGE_PORT: integer(0, 65_535).default(DEFAULT_PORT),
   BRIDGE_KEY_ID: keyId.default(DEFAULT_KEY_ID),
@@ -54,20 +63,33 @@ const Environment = z.strictObject({
   BRIDGE_PREVIOUS_KEY_ID: keyId.optional(),
   BRIDGE_PREVIOUS_SECRET: secret.optional(),
   BRIDGE_NETWORK: z.enum(NETWORKS, `must be one of: ${NETWORKS.join(', ')}`).default('regtest'),
-  BRIDGE_NODE: z.enum(['embedded'], 'must be: embedded').default('embedded'),
+  BRIDGE_PREIMAGE_SECRET: secret.optional(),
+  BRIDGE_STRICT: flag().default(false),
   BRIDGE_EMBEDDED_PAY_PORT: integer(0, 65_535).default(DEFAULT_PAY_PORT),
   BRIDGE_EMBEDDED_NODE_KEY: nodeKey.optional(),
-  BRIDGE_EMBEDDED_PAY_TOKEN: text(/^[A-Za-z0-9_-]{32,256}$/, 'must be 32 to 256 characters of A-Z, a-z, 0-9, "-" and "_"').optional(),
+  BRIDGE_EMBEDDED_PAY_TOKEN: token.optional(),
   BRIDGE_MAX_BODY_BYTES: integer(256, 1_048_576).default(16_384),
   BRIDGE_MAX_REQUESTS_PER_SECOND: integer(1, 100_000).default(500),
+  BRIDGE_MAX_MINTS_PER_SECOND: integer(1, 100_000).optional(),
   BRIDGE_MAX_SKEW_SECONDS: integer(1, 300).default(60),
+  BRIDGE_QUEUE_CAPACITY: integer(0, 10_000).default(256),
+  BRIDGE_METRICS_TOKEN: token.optional(),
 });
 
 /** Reads the settings, or says everything that is wrong with them. Names without the prefix are none of ours. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Result<BridgeConfig, readonly ConfigProblem[]> {
-  const ours = Object.fromEntries(Object.entries(environment).filter(([key, value]) => key.startsWith('BRIDGE_') && value !== undefined));
-  const parsed = Environment.safeParse(ours);
-  const problems = [...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => tellIssue(issue, ours))), ...findConflicts(ours)];
+  const raw = Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[0].startsWith('BRIDGE_') && entry[1] !== undefined),
+  );
+  const general = Object.fromEntries(Object.entries(raw).filter(([key]) => !isNodeSetting(key)));
+  const parsed = SETTINGS.safeParse(general);
+  const preimageSecret = secret.safeParse(raw['BRIDGE_PREIMAGE_SECRET']).data;
+  const { nodes, problems: nodeProblems } = readNodes(raw, { preimageSecret });
+  const problems = [
+    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => tellIssue(issue, { raw }))),
+    ...nodeProblems,
+    ...findConflicts(raw),
+  ].filter(isFirstOfItsKey);
   if (!parsed.success || problems.length > 0) return refuse(problems);
   const read = parsed.data;
   const previous =
@@ -79,7 +101,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: read.BRIDGE_PORT,
     keys: [{ id: read.BRIDGE_KEY_ID, secret: read.BRIDGE_SECRET }, ...previous],
     network: read.BRIDGE_NETWORK,
-    node: read.BRIDGE_NODE,
+    nodes,
+    strict: read.BRIDGE_STRICT,
     embedded: {
       payPort: read.BRIDGE_EMBEDDED_PAY_PORT,
       nodeKey: read.BRIDGE_EMBEDDED_NODE_KEY,
@@ -87,12 +110,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     },
     maxBodyBytes: read.BRIDGE_MAX_BODY_BYTES,
     maxRequestsPerSecond: read.BRIDGE_MAX_REQUESTS_PER_SECOND,
+    maxMintsPerSecond: read.BRIDGE_MAX_MINTS_PER_SECOND ?? read.BRIDGE_MAX_REQUESTS_PER_SECOND,
     maxSkewSeconds: read.BRIDGE_MAX_SKEW_SECONDS,
+    queueCapacity: read.BRIDGE_QUEUE_CAPACITY,
+    metricsToken: read.BRIDGE_METRICS_TOKEN,
   });
 }
 
 /** What is wrong between settings. Read from the raw texts, so that it is told together with what is wrong in each. */
-function findConflicts(raw: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
+function findConflicts(raw: RawSettings): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const previous = [raw['BRIDGE_PREVIOUS_KEY_ID'], raw['BRIDGE_PREVIOUS_SECRET']];
   if (previous.filter((value) => value !== undefined).length === 1) {
@@ -103,35 +129,19 @@ function findConflicts(raw: Readonly<Record<string, string | undefined>>): Confi
     problems.push({ key: 'BRIDGE_PREVIOUS_KEY_ID', reason: 'must differ from BRIDGE_KEY_ID' });
   }
   const port = raw['BRIDGE_PORT'] ?? String(DEFAULT_PORT);
-  if (port !== '0' && port === (raw['BRIDGE_EMBEDDED_PAY_PORT'] ?? String(DEFAULT_PAY_PORT))) {
+  const isEmbedded = (raw['BRIDGE_NODE'] ?? 'embedded') === 'embedded';
+  if (isEmbedded && port !== '0' && port === (raw['BRIDGE_EMBEDDED_PAY_PORT'] ?? String(DEFAULT_PAY_PORT))) {
     problems.push({ key: 'BRIDGE_EMBEDDED_PAY_PORT', reason: 'must differ from BRIDGE_PORT' });
   }
-  const node = raw['BRIDGE_NODE'] ?? 'embedded';
-  if (node === 'embedded' && raw['BRIDGE_NETWORK'] !== undefined && raw['BRIDGE_NETWORK'] !== 'regtest') {
+  if (isEmbedded && raw['BRIDGE_NETWORK'] !== undefined && raw['BRIDGE_NETWORK'] !== 'regtest') {
     problems.push({ key: 'BRIDGE_NETWORK', reason: 'must be regtest for the embedded node, which moves no money' });
   }
+  const secrets = ['BRIDGE_SECRET', 'BRIDGE_PREVIOUS_SECRET', 'BRIDGE_PREIMAGE_SECRET'].flatMap((key) => raw[key]?.toLowerCase() ?? []);
+  if (new Set(secrets).size < secrets.length)
+    problems.push({ key: 'BRIDGE_PREIMAGE_SECRET', reason: 'must differ from the other secrets' });
   return problems;
 }
 
-function tellIssue(issue: z.core.$ZodIssue, raw: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ key, reason: 'is not a setting of the bridge' }));
-  const key = String(issue.path[0]);
-  return [{ key, reason: raw[key] === undefined ? `is missing: ${issue.message}` : issue.message }];
-}
-
-function text(pattern: RegExp, reason: string): z.ZodString {
-  return z.string(reason).regex(pattern, reason);
-}
-
-function bytes(pattern: RegExp, reason: string): z.ZodPipe<z.ZodString, z.ZodTransform<Uint8Array, string>> {
-  // The pattern has passed, or the transform is not reached.
-  return text(pattern, reason).transform((hex) => parseHex(hex)!);
-}
-
-function integer(smallest: number, largest: number): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> {
-  const reason = `must be a whole number from ${smallest} to ${largest}`;
-  const inRange = (digits: string): boolean => Number(digits) >= smallest && Number(digits) <= largest;
-  return text(/^(?:0|[1-9][0-9]{0,9})$/, reason)
-    .refine(inRange, reason)
-    .transform(Number);
+function isFirstOfItsKey(problem: ConfigProblem, index: number, problems: readonly ConfigProblem[]): boolean {
+  return problems.findIndex(({ key }) => key === problem.key) === index;
 }

@@ -1,6 +1,6 @@
 /*
- * What gateway and bridge say to each other: `POST /v1/invoices`, `GET /v1/invoices/:hash`, `GET /healthz`. Both sides
- * read with these schemas. They are strict: an answer with a field that is not named here is refused whole, so no
+ * What gateway and bridge say to each other: `POST /v1/invoices`, `POST /v1/invoices/batch`, `GET /v1/invoices/:hash`,
+ * `GET /v1/node`, `GET /healthz`. Both sides read with these schemas. They are strict: an answer with a field that is not named here is refused whole, so no
  * preimage can ever ride along (M28). Runs in Node and in a Worker.
  */
 import * as z from 'zod/mini';
@@ -31,6 +31,15 @@ export const MintAnswer = z.strictObject({
 });
 export type MintAnswer = z.infer<typeof MintAnswer>;
 
+/** Orders of one batch: more would not fit into a body of the default size. */
+export const MOST_ORDERS_IN_BATCH = 50;
+
+/** Several orders at once, each with a key of its own. */
+export const MintBatchRequest = z.strictObject({
+  orders: z.array(MintRequest).check(z.minLength(1), z.maxLength(MOST_ORDERS_IN_BATCH)),
+});
+export type MintBatchRequest = z.infer<typeof MintBatchRequest>;
+
 export const LookupAnswer = z.strictObject({
   paymentHashHex: hex32,
   state: z.enum(['open', 'settled', 'expired', 'canceled']),
@@ -42,7 +51,19 @@ export type LookupAnswer = z.infer<typeof LookupAnswer>;
 export const HealthAnswer = z.strictObject({
   status: z.enum(['ok', 'node_unavailable']),
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
+  /** Of the node that would be asked first now. */
   backend: z.string(),
+  /** Only when there are several. */
+  nodes: z.optional(
+    z.array(
+      z.strictObject({
+        name: z.string(),
+        backend: z.string(),
+        status: z.enum(['ok', 'node_unavailable']),
+        breaker: z.enum(['closed', 'open']),
+      }),
+    ),
+  ),
 });
 export type HealthAnswer = z.infer<typeof HealthAnswer>;
 
@@ -52,3 +73,26 @@ export const ErrorAnswer = z.strictObject({
   detail: z.string(),
 });
 export type ErrorAnswer = z.infer<typeof ErrorAnswer>;
+
+/** One result for each order, in their sequence. */
+export const MintBatchAnswer = z.strictObject({
+  results: z.array(z.union([MintAnswer, ErrorAnswer])),
+});
+export type MintBatchAnswer = z.infer<typeof MintBatchAnswer>;
+
+/** `strict`: a credential of this bridge needs a look-up before it is believed (M24). */
+export const NodeAnswer = z.strictObject({
+  network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
+  settlement: z.enum(['strict', 'preimage']),
+  nodes: z.array(
+    z.strictObject({
+      name: z.string(),
+      backend: z.string(),
+      status: z.enum(['ok', 'node_unavailable']),
+      breaker: z.enum(['closed', 'open']),
+      settlement: z.enum(['strict', 'preimage']),
+      smallestMsat: decimal,
+    }),
+  ),
+});
+export type NodeAnswer = z.infer<typeof NodeAnswer>;

@@ -1,97 +1,118 @@
 /*
- * What each endpoint does once a request is let in: mint, look up, health. Reads the order strictly, asks the node,
- * and holds the node's answer against the order before passing it on. Effects: the node and the log.
+ * What each endpoint does once a request is let in: mint one or a batch, look up, tell about the nodes, health, metrics.
+ * Reads the order strictly and sends nothing that the contract does not name. Effects: the nodes and the log.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { type z } from 'zod/mini';
+import { equalBytes } from '#protocol/bytes.ts';
 import { type Network } from '#protocol/invoice.ts';
-import { type Msat, parseMsat } from '#protocol/msat.ts';
-import { type BridgeAnswer, formatNodeAnswer, formatRefusal } from './answers.ts';
-import { HealthAnswer, LookupAnswer, MintAnswer, MintRequest } from './contract.ts';
+import { parseMsat } from '#protocol/msat.ts';
+import { refuse, type Result } from '#protocol/result.ts';
+import { type BridgeAnswer, formatGoodAnswer, formatRefusal } from './answers.ts';
+import { HealthAnswer, LookupAnswer, MintAnswer, MintBatchAnswer, MintBatchRequest, MintRequest, NodeAnswer } from './contract.ts';
 import { parseJson } from './http-listener.ts';
-import { findMintedFlaw } from './minted-check.ts';
-import { type Clock, type LightningNode, type Log, type NodeRefusal } from './ports.ts';
+import { type Metrics } from './metrics.ts';
+import { type NodePool, type PoolRefusal } from './node-pool.ts';
+import { type Log, type MintedInvoice } from './ports.ts';
 
 export interface EndpointOptions {
-  readonly node: LightningNode;
+  readonly pool: NodePool;
   readonly network: Network;
-  readonly maxSkewSeconds: number;
-  readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
 /** `POST /v1/invoices` */
 export async function answerMint(body: string, options: EndpointOptions): Promise<BridgeAnswer> {
-  const { node, network, maxSkewSeconds, clock, log } = options;
   const parsed = MintRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
-  const amountMsat = parseMsat(parsed.data.amountMsat);
-  if (amountMsat === undefined || amountMsat === 0n)
-    return formatRefusal('amount_invalid', 'the amount is from 1 msat to 21 million bitcoin');
-  if (amountMsat % node.smallestMsat !== 0n) {
-    return formatRefusal('amount_invalid', `this node knows whole multiples of ${node.smallestMsat} msat only`);
+  const minted = await mint(parsed.data, options);
+  if (!minted.ok) return formatRefusal(minted.refusal.code, minted.refusal.detail);
+  return { ...formatGoodAnswer(MintAnswer, minted.value), minted: [minted.value.paymentHashHex] };
+}
+
+/** `POST /v1/invoices/batch`: an answer for each order, in their sequence. When none could be made, the first refusal answers for all. */
+export async function answerMintBatch(body: string, options: EndpointOptions): Promise<BridgeAnswer> {
+  const parsed = MintBatchRequest.safeParse(parseJson(body));
+  if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
+  const { orders } = parsed.data;
+  if (new Set(orders.map(({ idempotencyKey }) => idempotencyKey)).size < orders.length) {
+    return formatRefusal('body_invalid', 'two orders have the same idempotencyKey');
   }
-  const order = { ...parsed.data, amountMsat };
-  return askNode(log, async () => {
-    const nodeKeyHex = await node.nodeKeyHex();
-    if (!nodeKeyHex.ok) return refuseForNode(nodeKeyHex.refusal);
-    const minted = await node.mint(order);
-    if (!minted.ok) return refuseForNode(minted.refusal);
-    const answer = formatNodeAnswer(MintAnswer, minted.value);
-    if (answer.refused !== undefined) return answer;
-    const expected = { order, network, nodeKeyHex: nodeKeyHex.value, nowSeconds: clock.nowSeconds(), maxSkewSeconds };
-    const flaw = findMintedFlaw(minted.value, expected);
-    if (flaw !== undefined) return formatRefusal('node_answer_wrong', flaw);
-    log({ event: 'invoice_minted', amountMsat: String(amountMsat), paymentHashHex: minted.value.paymentHashHex, node: node.kind });
-    return answer;
-  });
+  const minted = await Promise.all(orders.map((order) => mint(order, options)));
+  const made = minted.flatMap((one) => (one.ok ? [one.value.paymentHashHex] : []));
+  const [first] = minted;
+  if (made.length === 0 && first?.ok === false) return formatRefusal(first.refusal.code, first.refusal.detail);
+  const results = minted.map((one) => (one.ok ? one.value : one.refusal));
+  return { ...formatGoodAnswer(MintBatchAnswer, { results }), minted: made };
+}
+
+async function mint(order: MintRequest, { pool, log }: EndpointOptions): Promise<Result<MintedInvoice, PoolRefusal>> {
+  const amountMsat = parseMsat(order.amountMsat);
+  if (amountMsat === undefined || amountMsat === 0n) {
+    return refuse({ code: 'amount_invalid', detail: 'the amount is from 1 msat to 21 million bitcoin' });
+  }
+  const minted = await pool.mint({ ...order, amountMsat });
+  if (!minted.ok) return minted;
+  const { paymentHashHex } = minted.value.minted;
+  log({ event: 'invoice_minted', amountMsat: String(amountMsat), paymentHashHex, node: minted.value.name });
+  return { ok: true, value: minted.value.minted };
 }
 
 /** `GET /v1/invoices/:hash` */
-export async function answerLookUp(paymentHashHex: string, { node, log }: EndpointOptions): Promise<BridgeAnswer> {
-  return askNode(log, async () => {
-    const looked = await node.lookUp(paymentHashHex);
-    if (!looked.ok) return refuseForNode(looked.refusal);
-    if (looked.value.paymentHashHex !== paymentHashHex) return formatRefusal('node_answer_wrong', 'the node answered for another invoice');
-    // Spread, not picked: a field that must not be there has to reach the schema, which then refuses the whole.
-    return formatNodeAnswer(LookupAnswer, { ...looked.value, ...formatPaid(looked.value.paidMsat) });
-  });
+export async function answerLookUp(paymentHashHex: string, { pool }: EndpointOptions): Promise<BridgeAnswer> {
+  const looked = await pool.lookUp(paymentHashHex);
+  if (!looked.ok) return formatRefusal(looked.refusal.code, looked.refusal.detail);
+  const { paidMsat, ...state } = looked.value;
+  return formatGoodAnswer(LookupAnswer, { ...state, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) });
 }
 
-/** `GET /healthz`: open to all, so it tells no more than a monitor needs. */
-export async function answerHealth({ node, log }: EndpointOptions): Promise<BridgeAnswer> {
-  const status = await node.health().catch((error: unknown) => {
-    log({ event: 'fault', ...describeFault(error) });
-    return 'node_unavailable' as const;
-  });
-  const answer = formatNodeAnswer(HealthAnswer, { status, network: node.network, backend: node.kind });
-  return status === 'ok' ? answer : { ...answer, status: 503, headers: { 'retry-after': '5' } };
+/** `GET /v1/node`: what the gateway may rely on. One strict node makes the whole bridge strict (M24). */
+export async function answerNode({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
+  const statuses = await pool.statuses();
+  const settlement = statuses.some((node) => node.settlement === 'strict') ? 'strict' : 'preimage';
+  const nodes = statuses.map((node) => ({
+    name: node.name,
+    backend: node.backend,
+    status: node.status,
+    breaker: node.breaker,
+    settlement: node.settlement,
+    smallestMsat: String(node.smallestMsat),
+  }));
+  return formatGoodAnswer(NodeAnswer, { network, settlement, nodes });
 }
 
-/** A fault's kind and words for the log. Node libraries put requests into their errors, so whatever looks like a secret is cut out. */
-export function describeFault(error: unknown): { name: string; message: string } {
-  if (!(error instanceof Error)) return { name: 'unknown', message: '' };
-  return { name: error.name, message: error.message.slice(0, 500).replace(/[A-Za-z0-9+/_=-]{24,}/g, '[cut]') };
+/** `GET /healthz`: open to all, so it tells no more than a monitor needs. The bridge is well while one node is. */
+export async function answerHealth({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
+  const statuses = await pool.statuses();
+  const able = statuses.find(({ status }) => status === 'ok');
+  const status = able === undefined ? 'node_unavailable' : 'ok';
+  const nodes = statuses.map((node) => ({ name: node.name, backend: node.backend, status: node.status, breaker: node.breaker }));
+  const backend = (able ?? statuses[0]!).backend;
+  const answer = formatGoodAnswer(HealthAnswer, { status, network, backend, ...(nodes.length > 1 ? { nodes } : {}) });
+  return able === undefined ? { ...answer, status: 503, headers: { 'retry-after': '5' } } : answer;
 }
 
-async function askNode(log: Log, ask: () => Promise<BridgeAnswer>): Promise<BridgeAnswer> {
-  try {
-    return await ask();
-  } catch (error) {
-    log({ event: 'fault', ...describeFault(error) });
-    return formatRefusal('node_unavailable', 'the Lightning node does not answer');
+/** `GET /metrics`: behind a token of its own, since it tells how business goes. Without one in the settings it does not exist. */
+export function answerMetrics(
+  authorization: string | undefined,
+  { metrics, pool, token }: Pick<EndpointOptions, 'metrics' | 'pool'> & { readonly token: string },
+): BridgeAnswer {
+  const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization ?? '')?.[1];
+  // Hashes have one length, so the comparison does not even tell that of the token.
+  if (given === undefined || !equalBytes(sha256(utf8ToBytes(given)), sha256(utf8ToBytes(token)))) {
+    return { ...formatRefusal('token_wrong', 'the token for metrics is missing or wrong'), headers: { 'www-authenticate': 'Bearer' } };
   }
-}
-
-function refuseForNode({ code, detail }: NodeRefusal): BridgeAnswer {
-  return formatRefusal(code, detail);
-}
-
-function formatPaid(paidMsat: Msat | undefined): { paidMsat?: string } {
-  return paidMsat === undefined ? {} : { paidMsat: String(paidMsat) };
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  return { status: 200, body: metrics.format(pool.gauges()), headers };
 }
 
 /** Names of our own fields; of others only that there are some, since a name could be anything. */
 function nameProblemKeys(error: z.core.$ZodError): string {
-  const names = error.issues.map((issue) => (issue.code === 'unrecognized_keys' ? 'unknown keys' : String(issue.path[0] ?? 'the body')));
-  return [...new Set(names)].join(', ');
+  const names = error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return 'unknown keys';
+    return issue.path.length === 0 ? 'the body' : issue.path.map(String).join('.');
+  });
+  return [...new Set(names)].slice(0, 20).join(', ');
 }

@@ -8,7 +8,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 
 export interface HttpAnswer {
   readonly status: number;
-  /** JSON. */
+  /** JSON, unless the headers say otherwise. */
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -20,23 +20,32 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
-export interface HttpListenerOptions {
+export interface HttpListenerOptions<Answer extends HttpAnswer> {
   /** `undefined`: the client has gone, nobody is waiting. */
-  readonly handle: (request: IncomingMessage) => Promise<HttpAnswer | undefined>;
+  readonly handle: (request: IncomingMessage) => Promise<Answer | undefined>;
   /** Turns what `handle` threw into an answer. */
-  readonly onFault: (error: unknown) => HttpAnswer;
+  readonly onFault: (error: unknown) => Answer;
+  /** Told of an answer that could not be written out whole. */
+  readonly onLost?: (answer: Answer) => void;
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** After this a close no longer waits for clients that neither send nor read. */
 const CLOSE_GRACE_MS = 10_000;
 
-export function createHttpListener({ handle, onFault }: HttpListenerOptions): HttpListener {
+export function createHttpListener<Answer extends HttpAnswer>({ handle, onFault, onLost }: HttpListenerOptions<Answer>): HttpListener {
   let isClosing = false;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await handle(request).catch(onFault);
-    if (answer === undefined || response.destroyed) return;
+    if (answer === undefined) return;
+    if (response.destroyed) {
+      onLost?.(answer);
+      return;
+    }
+    response.once('close', () => {
+      if (!response.writableFinished) onLost?.(answer);
+    });
     response.writeHead(answer.status, {
       'content-type': 'application/json',
       'cache-control': 'no-store',

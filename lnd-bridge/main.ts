@@ -1,41 +1,123 @@
 /*
- * The bridge's process: settings from the environment, log lines as JSON on stdout, words for people on stderr.
- * Exits 2 when the settings are wrong, 1 when it cannot start, 0 after SIGINT or SIGTERM.
+ * The bridge's process: settings from the environment and files, log lines as JSON on stdout, words for people on stderr.
+ * Exits 2 when the settings or the command are wrong, 1 when it cannot start or `check` finds a problem, 0 after SIGINT or SIGTERM.
  */
-import { type BridgeConfig, readConfig } from './config.ts';
-import { describeFault } from './endpoints.ts';
+import { parseArgs } from 'node:util';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type BridgeConfig, type ConfigProblem, readConfig } from './config.ts';
+import { describeFault } from './fault-text.ts';
+import { formatInspection, type Inspection } from './inspection.ts';
 import { type Log } from './ports.ts';
+import { readSettings } from './settings-files.ts';
+import { formatHelp } from './settings-help.ts';
+import { checkNodes, startNodeBridge } from './start-nodes.ts';
 import { startBridge } from './start.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+const EXIT = { ok: 0, failed: 1, misused: 2 } as const;
 
 const log: Log = (entry) => console.log(JSON.stringify({ at: new Date().toISOString(), ...entry }));
 
-async function run(config: BridgeConfig): Promise<void> {
+interface Command {
+  readonly name: 'serve' | 'check' | 'help';
+  readonly configPath: string | undefined;
+}
+
+function readCommand(argv: readonly string[]): Result<Command, string> {
+  try {
+    const options = { config: { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    const [name = 'serve', ...others] = values.help === true ? ['help'] : positionals;
+    if (others.length > 0 || (name !== 'serve' && name !== 'check' && name !== 'help'))
+      return refuse('the commands are: serve, check, help');
+    return accept({ name, configPath: values.config });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : 'the command cannot be read');
+  }
+}
+
+function loadConfig({ configPath }: Command): Result<BridgeConfig, readonly ConfigProblem[]> {
+  const settings = readSettings(process.env, { configPath });
+  return settings.ok ? readConfig(settings.value) : settings;
+}
+
+function tell(inspections: readonly Inspection[]): void {
+  for (const line of inspections.flatMap(formatInspection)) console.error(line);
+}
+
+async function check(config: BridgeConfig): Promise<number> {
+  if (config.nodes.length === 0) {
+    console.error('embedded: ok (a stand-in for development: no money moves)');
+    return EXIT.ok;
+  }
+  // The log would only repeat what is told here.
+  const inspections = await checkNodes(config, { log: () => undefined });
+  tell(inspections);
+  return inspections.some(({ findings }) => findings.some(({ severity }) => severity === 'problem')) ? EXIT.failed : EXIT.ok;
+}
+
+async function startEmbedded(config: BridgeConfig): Promise<() => Promise<void>> {
   const bridge = await startBridge(config, { log });
   const token = config.embedded.payToken === undefined ? bridge.wallet.token : '(as set in BRIDGE_EMBEDDED_PAY_TOKEN)';
   console.error(
     `bridge ${bridge.url} network ${bridge.network} node ${bridge.node.kind} wallet ${bridge.wallet.url}/v1/pay token ${token}` +
       ' *** STAND-IN NODE FOR DEVELOPMENT: NO MONEY MOVES ***',
   );
-  if (!LOOPBACK.has(config.host)) console.error('warning: BRIDGE_HOST is not loopback; let nobody but the gateway reach this port');
+  return () => bridge.close();
+}
 
-  async function stop(): Promise<void> {
-    await bridge.close();
-    process.exitCode = 0;
+async function startReal(config: BridgeConfig): Promise<(() => Promise<void>) | undefined> {
+  const started = await startNodeBridge(config, { log });
+  if (!started.ok) {
+    tell(started.refusal);
+    console.error('the bridge does not start before such a node');
+    return undefined;
   }
-  // A second signal finds no listener and ends the process at once.
-  process.once('SIGINT', () => void stop());
-  process.once('SIGTERM', () => void stop());
+  const { url, inspections, close } = started.value;
+  tell(inspections);
+  for (const { name, findings } of inspections) {
+    if (findings.some(({ code }) => code === 'credential_too_strong')) {
+      console.error(
+        `*** WARNING: THE CREDENTIAL OF ${name.toUpperCase()} CAN SPEND. WHOEVER TAKES OVER THIS BRIDGE CAN TAKE THE MONEY. ***`,
+      );
+    }
+  }
+  console.error(`bridge ${url} network ${config.network} nodes ${config.nodes.map(({ name }) => name).join(', ')}`);
+  return close;
 }
 
-const config = readConfig(process.env);
-if (config.ok) {
-  await run(config.value).catch((error: unknown) => {
-    console.error(`the bridge cannot start: ${describeFault(error).message}`);
-    process.exitCode = 1;
+async function serve(config: BridgeConfig): Promise<number> {
+  const close = await (config.nodes.length === 0 ? startEmbedded(config) : startReal(config));
+  if (close === undefined) return EXIT.failed;
+  if (!LOOPBACK.has(config.host)) console.error('warning: BRIDGE_HOST is not loopback; let nobody but the gateway reach this port');
+  // A second signal finds no listener and ends the process at once.
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
   });
-} else {
-  for (const { key, reason } of config.refusal) console.error(`${key} ${reason}`);
-  process.exitCode = 2;
+  await close();
+  return EXIT.ok;
 }
+
+async function run(): Promise<number> {
+  const command = readCommand(process.argv.slice(2));
+  if (!command.ok) {
+    console.error(`${command.refusal}\n\n${formatHelp()}`);
+    return EXIT.misused;
+  }
+  if (command.value.name === 'help') {
+    console.log(formatHelp());
+    return EXIT.ok;
+  }
+  const config = loadConfig(command.value);
+  if (!config.ok) {
+    for (const { key, reason } of config.refusal) console.error(`${key} ${reason}`);
+    return EXIT.misused;
+  }
+  return command.value.name === 'check' ? check(config.value) : serve(config.value);
+}
+
+process.exitCode = await run().catch((error: unknown) => {
+  console.error(`the bridge cannot start: ${describeFault(error).message}`);
+  return EXIT.failed;
+});

@@ -28,13 +28,41 @@ export interface InvoiceState {
   readonly settledAtSeconds?: number;
 }
 
-/** Why a node says no. Whatever else goes wrong inside an adapter is thrown, and the bridge answers for it with 503. */
+/** What is the matter with a node, finer than the answer to the gateway: for the operator, in log, metrics and `check`. */
+export type NodeFault =
+  | 'unreachable'
+  | 'timeout'
+  | 'tls_untrusted'
+  | 'wallet_locked'
+  | 'starting'
+  | 'credential_refused'
+  | 'permission_missing'
+  | 'network_wrong'
+  | 'identity_wrong'
+  | 'answer_malformed'
+  | 'node_error';
+
+/**
+ * Why a node says no. Whatever else goes wrong inside an adapter is thrown, and the bridge answers for it with 503.
+ * The detail is made of fixed words: what a node says may hold a preimage or an address and goes nowhere.
+ */
 export interface NodeRefusal {
-  readonly code: 'node_unavailable' | 'idempotency_key_used' | 'invoice_unknown' | 'order_refused';
+  readonly code: 'node_unavailable' | 'idempotency_key_used' | 'invoice_unknown' | 'order_refused' | 'node_answer_wrong';
+  readonly detail: string;
+  readonly fault?: NodeFault;
+}
+
+/** Something that an operator should know about a node; a `problem` means that it cannot sell. */
+export interface NodeFinding {
+  readonly severity: 'problem' | 'warning' | 'note';
+  readonly code: NodeFault | 'syncing' | 'no_inbound' | 'credential_too_strong' | 'credential_too_weak' | 'not_visible' | 'mint_failed';
   readonly detail: string;
 }
 
-/** A Lightning node that takes payments. A call ends by itself within a time-out of the adapter's own. */
+/**
+ * A Lightning node that takes payments. A call ends by itself within a time-out of the adapter's own. No backend has a
+ * call that makes several invoices, so a batch is several calls, and the bridge bounds how many run at once.
+ */
 export interface LightningNode {
   /** The name of the backend in health answers and logs. */
   readonly kind: string;
@@ -52,7 +80,13 @@ export interface LightningNode {
   mint(order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>>;
   /** The hash is 64 lower-case hex digits; adapters turn other encodings into that inside. */
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
+  /** Ends when the invoice is settled or can no longer be, or with the signal: then the state as it is. */
+  waitSettled(paymentHashHex: string, options: { readonly signal: AbortSignal }): Promise<Result<InvoiceState, NodeRefusal>>;
   health(): Promise<'ok' | 'node_unavailable'>;
+  /** Looks the node over: reached, trusted, unlocked, in sync, right network, credential neither too weak nor too strong. */
+  inspect(): Promise<readonly NodeFinding[]>;
+  /** Gives the connections back; no call after it. */
+  close(): void;
 }
 
 export interface Clock {
@@ -64,7 +98,7 @@ export type Random = (length: number) => Uint8Array;
 
 /** One line of the log. Built from names, numbers and payment hashes; never from a body, a header or a secret. */
 export interface LogEntry {
-  readonly event: 'invoice_minted' | 'request_refused' | 'fault';
+  readonly event: 'invoice_minted' | 'answer_lost' | 'request_refused' | 'node_failed' | 'node_finding' | 'breaker_opened' | 'fault';
   readonly [field: string]: string | number;
 }
 

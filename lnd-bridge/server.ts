@@ -7,14 +7,18 @@ import { type IncomingMessage } from 'node:http';
 import { createNonceMemory, createRateLimit } from './admission.ts';
 import { type BridgeAnswer, formatRefusal } from './answers.ts';
 import { type BridgeConfig } from './config.ts';
-import { answerHealth, answerLookUp, answerMint, describeFault, type EndpointOptions } from './endpoints.ts';
+import { answerHealth, answerLookUp, answerMetrics, answerMint, answerMintBatch, answerNode, type EndpointOptions } from './endpoints.ts';
+import { describeFault } from './fault-text.ts';
 import { createHttpListener, readBody } from './http-listener.ts';
-import { type Clock, type LightningNode, type Log } from './ports.ts';
+import { createMetrics } from './metrics.ts';
+import { createNodePool, type NodeEntry } from './node-pool.ts';
+import { type Clock, type Log } from './ports.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { checkRequest, signAnswer } from './request-auth.ts';
 
 export interface BridgeOptions {
-  readonly node: LightningNode;
+  /** In the order in which they are asked; at least one. */
+  readonly nodes: readonly NodeEntry[];
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -28,13 +32,25 @@ export interface Bridge {
 
 export type ServerConfig = Pick<
   BridgeConfig,
-  'host' | 'port' | 'keys' | 'network' | 'maxBodyBytes' | 'maxRequestsPerSecond' | 'maxSkewSeconds'
+  | 'host'
+  | 'port'
+  | 'keys'
+  | 'network'
+  | 'maxBodyBytes'
+  | 'maxRequestsPerSecond'
+  | 'maxMintsPerSecond'
+  | 'maxSkewSeconds'
+  | 'queueCapacity'
+  | 'metricsToken'
 >;
 
-/** A bridge before this node; nothing listens yet. */
-export function createBridge(config: ServerConfig, { node, log, clock }: BridgeOptions): Bridge {
-  if (node.network !== config.network) throw new RangeError(`node: is on ${node.network}, the bridge is set to ${config.network}`);
-  const endpoint: EndpointOptions = { node, network: config.network, maxSkewSeconds: config.maxSkewSeconds, clock, log };
+/** A bridge before these nodes; nothing listens yet. */
+export function createBridge(config: ServerConfig, { nodes, log, clock }: BridgeOptions): Bridge {
+  const stranger = nodes.find(({ node }) => node.network !== config.network)?.node;
+  if (stranger !== undefined) throw new RangeError(`node: is on ${stranger.network}, the bridge is set to ${config.network}`);
+  const metrics = createMetrics();
+  const pool = createNodePool(nodes, { ...config, clock, log, metrics, stopwatchMs: () => performance.now() });
+  const endpoint: EndpointOptions = { pool, network: config.network, metrics, log };
   const rate = createRateLimit(config.maxRequestsPerSecond);
   // A request signed for the far end of the window stays good for twice the skew. The bound is all that the rate lets
   // in during that time, so it is reached only when the clock is set back.
@@ -46,11 +62,13 @@ export function createBridge(config: ServerConfig, { node, log, clock }: BridgeO
     const pathAndQuery = request.url ?? '';
     const [path = '', query] = splitOnce(pathAndQuery, '?');
     const route = findRoute(path);
-    if (route === undefined) return formatRefusal('not_found', 'there is nothing at this path');
+    if (route === undefined || (route.name === 'metrics' && config.metricsToken === undefined))
+      return formatRefusal('not_found', 'there is nothing at this path');
     if (request.method !== route.method) {
       return withHeaders(formatRefusal('method_not_allowed', `only ${route.method} is allowed here`), { allow: route.method });
     }
     if (route.name === 'health') return readHealth();
+    if (route.name === 'metrics') return answerMetrics(request.headers.authorization, { metrics, pool, token: config.metricsToken! });
     const body = await readBody(request, config.maxBodyBytes);
     if (!body.ok) {
       return body.refusal === 'gone' ? undefined : formatRefusal('body_too_large', `a body has at most ${config.maxBodyBytes} bytes`);
@@ -73,33 +91,55 @@ export function createBridge(config: ServerConfig, { node, log, clock }: BridgeO
     return undefined;
   }
 
-  async function answerRoute(route: Route, { body, query }: { body: string; query: string | undefined }): Promise<BridgeAnswer> {
+  async function answerRoute(route: SignedRoute, { body, query }: { body: string; query: string | undefined }): Promise<BridgeAnswer> {
     if (query !== undefined) return formatRefusal('query_refused', 'no query is known here');
-    return route.name === 'look_up' ? answerLookUp(route.paymentHashHex, endpoint) : answerMint(body, endpoint);
+    switch (route.name) {
+      case 'mint':
+        return answerMint(body, endpoint);
+      case 'mint_batch':
+        return answerMintBatch(body, endpoint);
+      case 'look_up':
+        return answerLookUp(route.paymentHashHex, endpoint);
+      case 'node':
+        return answerNode(endpoint);
+    }
   }
 
   const refusals = createRefusalLog({ log, clock });
   const listener = createHttpListener({
     async handle(request) {
       const answer = await handle(request);
-      if (answer?.refused !== undefined) refusals.note({ code: answer.refused, status: answer.status });
+      if (answer?.refused !== undefined) {
+        metrics.countRefusal(answer.refused);
+        refusals.note({ code: answer.refused, status: answer.status });
+      }
       return answer;
     },
     onFault(error) {
       log({ event: 'fault', ...describeFault(error) });
       return formatRefusal('fault', 'the bridge has failed; its log says how');
     },
+    onLost({ minted = [] }) {
+      // The invoices stand on the node, and nobody has them: the same order again, while they are open, brings them back.
+      metrics.countLostAnswers(minted.length);
+      for (const paymentHashHex of minted) log({ event: 'answer_lost', paymentHashHex });
+    },
   });
   return { listen: () => listener.listen(config), close: () => listener.close().finally(refusals.flush) };
 }
 
-type Route =
-  | { readonly name: 'mint'; readonly method: 'POST' }
+type SignedRoute =
+  | { readonly name: 'mint' | 'mint_batch'; readonly method: 'POST' }
   | { readonly name: 'look_up'; readonly method: 'GET'; readonly paymentHashHex: string }
-  | { readonly name: 'health'; readonly method: 'GET' };
+  | { readonly name: 'node'; readonly method: 'GET' };
+
+type Route = SignedRoute | { readonly name: 'health'; readonly method: 'GET' } | { readonly name: 'metrics'; readonly method: 'GET' };
 
 function findRoute(path: string): Route | undefined {
   if (path === '/v1/invoices') return { name: 'mint', method: 'POST' };
+  if (path === '/v1/invoices/batch') return { name: 'mint_batch', method: 'POST' };
+  if (path === '/v1/node') return { name: 'node', method: 'GET' };
+  if (path === '/metrics') return { name: 'metrics', method: 'GET' };
   if (path === '/healthz') return { name: 'health', method: 'GET' };
   const paymentHashHex = /^\/v1\/invoices\/([0-9a-f]{64})$/.exec(path)?.[1];
   return paymentHashHex === undefined ? undefined : { name: 'look_up', method: 'GET', paymentHashHex };

@@ -28,19 +28,23 @@ export interface StartOptions {
   readonly random?: Random;
 }
 
-const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
+/** It works in memory and never waits. */
+const EMBEDDED_CONCURRENCY = 16;
+
+export const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
 const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
 
-/** Starts bridge, embedded node and wallet endpoint. Throws when a port cannot be had, and then leaves none open. */
+/** Starts bridge, embedded node and wallet endpoint; for real nodes there is start-nodes.ts. Throws when a port cannot be had, and then leaves none open. */
 export async function startBridge(
   config: BridgeConfig,
   { log, clock = SYSTEM_CLOCK, random = SYSTEM_RANDOM }: StartOptions,
 ): Promise<RunningBridge> {
+  if (config.nodes.length > 0) throw new RangeError('config: names real nodes, and this starts the embedded one');
   const secretKey = config.embedded.nodeKey ?? makeNodeKey(random);
   const token = config.embedded.payToken ?? formatHex(random(32));
   const node = createEmbeddedNode({ secretKey, clock, random });
   const wallet = createWalletServer(node, { port: config.embedded.payPort, token, log });
-  const bridge = createBridge(config, { node, log, clock });
+  const bridge = createBridge(config, { nodes: [{ name: node.kind, node, concurrency: EMBEDDED_CONCURRENCY }], log, clock });
   const walletPort = (await wallet.listen()).port;
   const { port } = await bridge.listen().catch(async (error: unknown) => {
     await wallet.close();
@@ -63,6 +67,7 @@ function makeNodeKey(random: Random): Uint8Array {
   return secp256k1.utils.isValidSecretKey(key) ? key : makeNodeKey(random);
 }
 
-function formatUrl(host: string, port: number): string {
+/** The address at which the bridge was bound. */
+export function formatUrl(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -13,6 +13,10 @@ export interface GatewayService {
   readonly secrets: Readonly<Record<string, string>>;
   /** Another gateway of the same process whose Durable Objects this one shares; its own if left out. */
   readonly claimsOf?: string;
+  /** Service bindings: binding to the name of another service of this process. */
+  readonly services?: Readonly<Record<string, string>>;
+  /** Everything that this Worker fetches goes to this host and port, whatever its address: the zone it stands in front of. */
+  readonly outbound?: string;
 }
 
 /** Every Durable Object: the binding and its class. */
@@ -41,6 +45,9 @@ const config :Workerd.Config = (
   services = [
     ${[
       ...gateways.map(({ name }) => `(name = ${quote(name)}, worker = .${name})`),
+      ...gateways.flatMap(({ name, outbound }) =>
+        outbound === undefined ? [] : [`(name = ${quote(`${name}-outbound`)}, external = (address = ${quote(outbound)}, http = ()))`],
+      ),
       `(name = ${quote(CLAIM_DISK)}, disk = (writable = true))`,
       // The origin and the bridge of a self-hosted gateway stand beside it, on private addresses.
       `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
@@ -53,14 +60,16 @@ const config :Workerd.Config = (
 ${gateways.map(formatWorker).join('')}`;
 }
 
-function formatWorker({ name, bundlePath, variables, secrets, claimsOf }: GatewayService): string {
+function formatWorker({ name, bundlePath, variables, secrets, claimsOf, services = {}, outbound }: GatewayService): string {
   const classOf = (name: string) =>
     claimsOf === undefined ? quote(name) : `(className = ${quote(name)}, serviceName = ${quote(claimsOf)})`;
   const bindings = [
     ...OBJECTS.map(([binding, object]) => `(name = ${quote(binding)}, durableObjectNamespace = ${classOf(object)})`),
     ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(value)})`),
     ...Object.entries(secrets).map(([key, variable]) => `(name = ${quote(key)}, fromEnvironment = ${quote(variable)})`),
+    ...Object.entries(services).map(([key, service]) => `(name = ${quote(key)}, service = ${quote(service)})`),
   ];
+  const globalOutbound = outbound === undefined ? '' : `,\n  globalOutbound = ${quote(`${name}-outbound`)}`;
   // The unique key names the folder of the rows: another key would be another, empty, replay set.
   const classes = OBJECTS.map(
     ([, object]) => `(className = ${quote(object)}, uniqueKey = ${quote(`${name}-${object}-v1`)}, enableSql = true)`,
@@ -78,7 +87,7 @@ const ${name} :Workerd.Worker = (
   compatibilityFlags = ["enable_request_signal"],
   bindings = [
     ${bindings.join(',\n    ')}
-  ]${namespace}
+  ]${namespace}${globalOutbound}
 );
 `;
 }

@@ -3,7 +3,7 @@
  */
 import { spawnSync } from 'node:child_process';
 
-const PROJECTS = ['src/protocol', 'src', 'lnd-bridge', 'client', 'test', 'test/workerd'];
+const PROJECTS = ['src/protocol', 'src', 'lnd-bridge', 'client', 'client/node', 'test', 'test/workerd'];
 
 const failed = PROJECTS.filter((project) => spawnSync('tsc', ['-p', project], { stdio: 'inherit' }).status !== 0);
 if (failed.length > 0) console.error(`Type errors in: ${failed.join(', ')}`);

@@ -9,20 +9,21 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 const SECONDS_A_DAY = 86_400;
-const LONGEST_SECONDS = 366 * SECONDS_A_DAY;
+/** Less than the longest grace that a key can have, so that everything that can be written can be sold. */
+const LONGEST_SECONDS = 365 * SECONDS_A_DAY;
 /** The counts of a balance are numbers of msat that must stay exact. */
 const LARGEST_CREDIT_SATS = 9_000_000_000_000;
 
 export const AccessSchema = z.union([
   z.literal('call'),
   z.strictObject({
-    /** Calls, over every route of the service and tier. */
+    /** Calls, over every route of the service and tier. @example 100 */
     calls: z.optional(whole(1, MOST_CALLS)),
-    /** How long after the invoice's end it is good for. Alone: any number of calls until then. */
+    /** How long after the invoice's end it is good for. Alone: any number of calls until then. @example 86400 */
     seconds: z.optional(whole(1, LONGEST_SECONDS)),
-    /** A balance that each route draws its own price from. */
+    /** A balance that each route draws its own price from. @example 1000 */
     creditSats: z.optional(whole(1, LARGEST_CREDIT_SATS)),
-    /** The rate of a pass. */
+    /** The rate of a pass, which is sold by `seconds` alone. @example 60 */
     maxPerMinute: z.optional(whole(1, MOST_PER_MINUTE)),
   }),
 ]);

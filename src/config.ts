@@ -7,30 +7,25 @@ import * as z from 'zod/mini';
 import { type GateSettings } from '#gateway/gate-deps.ts';
 import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
 import { formatHex, parseHex } from '#protocol/bytes.ts';
-import { NETWORKS } from '#protocol/invoice.ts';
+import { INVOICE_EXPIRY_SLACK_SECONDS, NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
+import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
 import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
-const OriginUrl = z
-  .string()
-  .check(
-    z.refine(
-      (text) => /^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.test(text) && URL.canParse(text),
-      'an http or https address without user, query and fragment',
-    ),
-  );
 const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
-  /** Where the API is that is sold. ORIGIN_URL takes its place. */
-  origin: z.optional(OriginUrl),
-  /** What is sold, first match wins. Without any, everything costs PRICE_SATS. */
+  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. @example 'https://api.example.com' */
+  origin: z.optional(OriginSchema),
+  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. @example ['api.example.com'] */
+  zoneHosts: z._default(ZoneHosts, []),
+  /** What is sold, first match wins. Without any, everything costs PRICE_SATS. @example [{ match: 'GET /v1/*', priceSats: 10 }] */
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
@@ -44,6 +39,8 @@ export const GatewaySchema = z.strictObject({
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
   /** How long the origin may take to the head of its answer. */
   originTimeoutSeconds: z._default(whole(1, 600), 25),
+  /** How long the body of a paid answer without a length may go on: an event stream, say. A pass ends it sooner when it ends itself. */
+  maxStreamSeconds: z._default(whole(1, 86_400), 3600),
   /** How long a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
   /** How long a token of a past key still works. At least the longest life of a token. */
@@ -79,31 +76,42 @@ const numeral = (smallest: number, largest: number) =>
       ),
     );
 
-const VariablesSchema = z.strictObject({
-  /** Instead of the origin of the seller's file. */
+/** The Worker's variables and secrets, but for those that sign tokens. */
+export const VariablesSchema = z.strictObject({
+  /** Instead of the origin of the seller's file. @example 'https://staging.example.com' */
   ORIGIN_URL: z.optional(OriginUrl),
-  /** Instead of the routes of the seller's file: everything at this price. */
+  /** Instead of the routes of the seller's file: everything at this price. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
-  /** The bridge beside the Lightning node. */
+  /** The bridge beside the Lightning node. @example 'https://bridge.example.com' */
   BRIDGE_URL: z
     .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
-  /** Which of the bridge's keys signs our requests, and that key. */
+  /** Which of the bridge's keys signs our requests. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
+  /** The key that BRIDGE_KEY_ID names; the bridge has the same under its own BRIDGE_SECRET. @example openssl rand -hex 32 */
   BRIDGE_SECRET: secret,
-  /** Signs what pricing services are asked. Needed when a route names one. */
+  /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. @example openssl rand -hex 32 */
   PRICING_SECRET: z.optional(secret),
-  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
+  /**
+   * Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page.
+   * @example openssl rand -hex 32
+   */
   ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
-  /** Which TOKEN_SECRET_<id> signs new tokens. The others are still read. */
+  /** Signs what goes to the origin. Without it, the origin gets no proof. @example openssl rand -hex 32 */
+  ORIGIN_SECRET: z.optional(secret),
+  /** The name of that key towards the origin. */
+  ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
+  /** Which `TOKEN_SECRET_<id>` signs new tokens. The others are still read. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
 
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  /** Nothing: the origin gets no proof. */
+  readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly pricing: {
     /** Nothing: no route asks a pricing service. */
     readonly secret: Uint8Array | undefined;
@@ -126,7 +134,10 @@ export interface Config {
 export function readConfig(gateway: unknown, variables: Readonly<Record<string, unknown>>): Result<Config, readonly string[]> {
   const problems: string[] = [];
   const secrets = readTokenSecrets(variables, problems);
-  const texts = Object.entries(variables).filter(([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET));
+  const named = namedSecrets(gateway);
+  const texts = Object.entries(variables).filter(
+    ([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET) && (name in VariablesSchema.shape || !named.has(name)),
+  );
   const vars = VariablesSchema.safeParse(Object.fromEntries(texts));
   const file = GatewaySchema.safeParse(gateway);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
@@ -135,28 +146,31 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   // A number, or it is a problem of its own and not to be repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
     problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
-  const hasOrigin = variables['ORIGIN_URL'] !== undefined || !file.success || file.data.origin !== undefined;
-  if (!hasOrigin) problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
+  const originless = file.success && file.data.origin === undefined && variables['ORIGIN_URL'] === undefined;
+  const everything = variables['PRICE_SATS'] !== undefined || (file.data?.routes ?? []).length === 0;
+  if (originless && (everything || file.data.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
+    problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
   if (!vars.success || !file.success) return refuse(problems);
 
-  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, PRICING_SECRET, ADMIN_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
-  const originUrl = ORIGIN_URL ?? origin;
-  const everything = PRICE_SATS !== undefined || written.length === 0;
+  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
+  const { ADMIN_SECRET, NETWORK } = vars.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
-  const prepared = everything
-    ? accept(everythingAt(priceSats, file.data))
-    : prepareRoutes(written, { smallestInvoiceMsat: BigInt(smallestInvoiceMsat), gateway: file.data });
+  const prepared = prepareRoutes(everything ? everythingAt(priceSats) : written, {
+    smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
+    passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
+    gateway: file.data,
+  });
   const fences = compileGatewayFences(file.data);
   if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
   if (prepared.ok) {
     const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
-    const longest = settings.invoiceExpirySeconds + Math.max(settings.redeemSeconds, ...sold);
+    const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(settings.redeemSeconds, ...sold);
     if (graceHours * 3600 < longest) {
       const least = Math.ceil(longest / 3600);
       problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
@@ -165,18 +179,19 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
   const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)];
-  for (const [name, own] of Object.entries({ PRICING_SECRET, ADMIN_SECRET })) {
+  for (const [name, own] of Object.entries({ ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
     if (own !== undefined && others.some((other) => other.toLowerCase() === own.toLowerCase())) {
       problems.push(`${name}: a key of its own, not one that signs something else`);
     }
     if (own !== undefined) others.push(own);
   }
-  if (problems.length > 0 || !prepared.ok || !fences.ok || originUrl === undefined) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok || !fences.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, originUrl: originUrl.replace(/\/$/, ''), network: NETWORK, fences: fences.value },
+    settings: { ...settings, routes, network: NETWORK, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
+    originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     pricing: {
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,
       bindings: services.filter((service) => BINDING_NAME.test(service)),

@@ -8,8 +8,12 @@ import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { createConcurrency } from '#gateway/concurrency.ts';
 import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { createOriginProof } from '#gateway/origin-proof.ts';
+import { SERVICE_NAME } from '#gateway/passage.ts';
+import { type RouteTable } from '#gateway/routes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { createDurableControl } from './adapters/do-control.ts';
@@ -17,10 +21,11 @@ import { createDurableQuota } from './adapters/do-quota.ts';
 import { createRateLimits } from './adapters/do-rate.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { nodeHmac } from './adapters/node-hmac.ts';
-import { platformClock, platformOrigin, platformRandom, platformWait } from './adapters/platform.ts';
 import { createOriginProbe } from './adapters/origin-probe.ts';
+import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
 import { readConfig, type Gateway } from './config.ts';
+import { type Origin } from './ports.ts';
 
 export interface Env {
   readonly REPLAY_SET?: DurableObjectNamespace<ReplaySet>;
@@ -42,15 +47,18 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     .filter((name) => env[name] === undefined)
     .map((name) => `${name}: the Durable Object namespace of ${OBJECTS[name]} is not bound`);
   if (!config.ok) return refuse([...config.refusal, ...missing]);
+  const services = readServices(env, config.value.settings.routes);
+  if (!services.ok) return refuse([...services.refusal, ...missing]);
   const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, RATE_LIMIT } = env;
   if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined) return refuse(missing);
-  const { settings, bridge, pricing, adminSecret, tokenKeys, warnings } = config.value;
+  const { settings, bridge, originKey, pricing, adminSecret, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
   const { skewSeconds, fences } = settings;
   const time = { clock: platformClock, wait: platformWait };
+  const origin = createPlatformOrigin(services.value);
   const { breaker } = fences;
   const probePath = breaker?.probePath;
   const claims = createDurableClaims(REPLAY_SET);
@@ -60,7 +68,11 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     probe:
       breaker === undefined || probePath === undefined
         ? undefined
-        : createOriginProbe({ ...time, origin: platformOrigin, path: probePath, limitMs: breaker.slowHeadMs }),
+        : createOriginProbe({
+            ...time,
+            reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
+            limitMs: breaker.slowHeadMs,
+          }),
     log: jsonLog,
   });
   return accept({
@@ -74,9 +86,10 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     tryHalfOpen: createHalfOpenTrials(),
     places:
       fences.concurrency &&
-      createConcurrency({ ...fences.concurrency, ...time, placeMs: settings.originTimeoutSeconds * 1000 + PLACE_MARGIN_MS }),
+      createConcurrency({ ...fences.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
     keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
     hmac: nodeHmac,
+    verified: createVerifiedTokens(),
     pricing: createPricing({
       secret: pricing.secret,
       bindingOf: (name) => bindings.get(name),
@@ -84,10 +97,39 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       clock: platformClock,
       random: platformRandom,
     }),
-    origin: platformOrigin,
+    origin,
+    originProof: originKey && createOriginProof({ ...originKey, hmac: nodeHmac, clock: platformClock }),
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,
     log: jsonLog,
   });
+}
+
+/** An origin by its name, and a path behind it. */
+function reachOrigin(origin: Origin, address: string, init: RequestInit): Promise<Response> {
+  if (!address.startsWith(SERVICE_NAME)) return origin(new Request(address, init));
+  const pathAt = address.indexOf('/');
+  const binding = address.slice(SERVICE_NAME.length, pathAt);
+  return origin(new Request(`http://${binding.toLowerCase()}${address.slice(pathAt)}`, init), binding);
+}
+
+/** To the head of an answer, on whichever route. */
+function longestCallMs({ routes }: RouteTable): number {
+  return Math.max(...routes.map(({ passage }) => (passage?.timeoutSeconds ?? 0) * 1000));
+}
+
+/** The Workers behind the service bindings that routes name. */
+function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<string, Fetcher>, readonly string[]> {
+  const services = new Map<string, Fetcher>();
+  const problems: string[] = [];
+  for (const { match, passage } of routes) {
+    if (passage?.origin.kind !== 'service') continue;
+    const { binding } = passage.origin;
+    const service = (env as Readonly<Record<string, unknown>>)[binding] as Fetcher | undefined;
+    // A Durable Object namespace or a store is an object too, but sends no requests.
+    if (typeof service === 'object' && typeof service.fetch === 'function') services.set(binding, service);
+    else problems.push(`${binding}: no service of this name is bound; the origin of route "${match}" asks for it`);
+  }
+  return problems.length > 0 ? refuse(problems) : accept(services);
 }

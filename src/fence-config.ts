@@ -20,13 +20,13 @@ const LONGEST_LIST = 1000;
 
 const ClientListSchema = z
   .strictObject({
-    /** Addresses and ranges, `203.0.113.0/24`, `2001:db8::/32`. */
+    /** Addresses and ranges. @example ['203.0.113.0/24', '2001:db8::/32'] */
     cidrs: z.optional(
       z
         .array(z.string().check(z.refine((text) => parseCidr(text) !== undefined, 'an address or a range whose other bits are zero')))
         .check(z.maxLength(LONGEST_LIST)),
     ),
-    /** Countries by their two capital letters. Only Cloudflare's edge tells them; elsewhere a block of any blocks all. */
+    /** Countries by their two capital letters. Only Cloudflare's edge tells them; elsewhere a block of any blocks all. @example ['CH'] */
     countries: z.optional(z.array(z.string().check(z.regex(/^[A-Z][A-Z0-9]$/))).check(z.maxLength(LONGEST_LIST))),
     /** Networks by their number. Only Cloudflare's edge tells them; elsewhere a block of any blocks all. */
     asns: z.optional(z.array(whole(1, 4_294_967_295)).check(z.maxLength(LONGEST_LIST))),
@@ -36,6 +36,7 @@ const ClientListSchema = z
 const QuotaRateSchema = z.strictObject({
   /** Requests of one client in any stretch of `seconds`. */
   calls: rateCalls,
+  /** Length of that stretch. @example 60 */
   seconds: rateSeconds,
   /** Requests of all clients together in such a stretch. */
   total,
@@ -64,6 +65,7 @@ const ChallengesSchema = z.strictObject({
 const RateSchema = z.strictObject({
   /** Calls in any stretch of `seconds`. */
   calls: rateCalls,
+  /** Length of that stretch. @example 60 */
   seconds: rateSeconds,
   /** `exact`: one count for all, an object call each. `isolate`: each isolate counts its share. `platform`: the rate-limit binding. */
   count: z._default(z.enum(['exact', 'isolate', 'platform']), 'exact'),
@@ -99,18 +101,19 @@ const BreakerSchema = z.strictObject({
   windowSeconds: z._default(whole(1, 3600), 60),
   /** So many different payers failing one after the other open it; three at least. */
   failuresInARow: z._default(whole(3, 100), 5),
-  /** Or this part of all payers failing, */
+  /** This part of all payers failing opens it too, when there are `leastPayers`. */
   failureRatio: z._default(part, 0.5),
-  /** or this part of them failing or waiting longer than `slowHeadSeconds` for the head of the answer, */
+  /** And so does this part of them failing or waiting longer than `slowHeadSeconds` for the head of the answer. */
   slowRatio: z._default(part, 0.8),
-  /** when there are so many payers. */
+  /** So many payers make a part of them count. */
   leastPayers: z._default(whole(3, 500), 10),
+  /** A head that takes longer is slow. */
   slowHeadSeconds: z._default(whole(1, 600), 10),
-  /** How long it stays open at first; twice as long each time it opens again, */
+  /** How long it stays open at first; twice as long each time it opens again. */
   openSeconds: z._default(whole(1, 3600), 10),
-  /** and no longer than this. */
+  /** How long it stays open at most. */
   openMaxSeconds: z._default(whole(1, 86_400), 300),
-  /** A path of the origin that answers below 500 when it works: the gateway looks for itself. No probes if left out. */
+  /** A path of the origin that answers below 500 when it works: the gateway looks for itself. No probes if left out. @example '/health' */
   probePath: z.optional(z.string().check(z.regex(/^\/[\u0021-\u007e]*$/))),
 });
 

@@ -39,8 +39,8 @@ export type Clock = () => number;
 /** Unpredictable bytes. */
 export type Random = (length: number) => Uint8Array;
 
-/** Resolves after so many milliseconds; never once the signal has been aborted. */
-export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
+/** Resolves after so many milliseconds; never once the signal, if there is one, has been aborted. */
+export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 export interface InvoiceOrder {
   readonly amountMsat: Msat;
@@ -164,8 +164,8 @@ export interface Control {
   readonly setMaintenance: (order: MaintenanceOrder) => Promise<ControlAnswer>;
 }
 
-/** Sends a request to the origin; rejects when no answer comes. */
-export type Origin = (request: Request) => Promise<Response>;
+/** Sends a request to the origin, or to the service of that binding; rejects when no answer comes. */
+export type Origin = (request: Request, binding?: string) => Promise<Response>;
 
 /** The keys that sign tokens. */
 export interface KeyRing {

@@ -37,19 +37,22 @@ const MOST_KIBIBYTES = 1_048_576;
 /** Instead of a fixed price: a formula, a pricing service, or a function of the facts. */
 const PriceSchema = z.union([
   z.strictObject({
-    /** The query parameter that decides: with unitSats and max, or with sats. */
+    /** The query parameter that decides: with unitSats and max, or with sats. @example 'pages' */
     parameter: z.optional(ParameterName),
-    /** The header that decides, in the same two ways. */
+    /** The header that decides, in the same two ways. @example 'x-model' */
     header: z.optional(HeaderName),
-    /** Price of one; the parameter or header says how many. */
+    /** Price of one; the parameter or header says how many. @example 2 */
     unitSats: z.optional(z.number()),
-    /** The largest number that is sold. */
+    /** The largest number that is sold. @example 50 */
     max: z.optional(z.int().check(z.minimum(1), z.maximum(MOST_COUNT))),
-    /** Price of each value that is sold; every other value is refused. */
+    /** Price of each value that is sold; every other value is refused. @example { small: 1, large: 20 } */
     sats: z.optional(z.record(z.string().check(z.regex(/^[\u0020-\u007e\u00a0-\uffff]*$/), z.maxLength(LONGEST_VALUE)), z.number())),
-    /** Price of each kibibyte of the body that is begun, at least one. */
+    /** Price of each kibibyte of the body that is begun, at least one. @example 0.1 */
     perKibibyteSats: z.optional(z.number()),
-    /** A pricing service: its address, or the name of a service binding. It is sent a question signed with PRICING_SECRET. */
+    /**
+     * A pricing service: its address, or the name of a service binding. It is sent a question signed with PRICING_SECRET.
+     * @example 'https://prices.example.com/quote'
+     */
     service: z.optional(
       z
         .string()
@@ -60,11 +63,11 @@ const PriceSchema = z.union([
           ),
         ),
     ),
-    /** The service is shown the body, which may have at most so many bytes. Not shown if left out. */
+    /** The service is shown the body, which may have at most so many bytes. Not shown if left out. @example 16384 */
     bodyPrefixBytes: z.optional(z.int().check(z.minimum(1), z.maximum(LARGEST_PREFIX_BYTES))),
-    /** How long an answer of the service is used again for the same question. Default 10. */
+    /** How long an answer of the service is used again for the same question. Default 10. @example 60 */
     cacheSeconds: z.optional(z.int().check(z.minimum(0), z.maximum(LONGEST_CACHE_SECONDS))),
-    /** How long the service may take. Default 2000. */
+    /** How long the service may take. Default 2000. @example 1000 */
     timeoutMs: z.optional(z.int().check(z.minimum(1), z.maximum(LONGEST_TIMEOUT_MS))),
   }),
   z.custom<PriceFunction>((value) => typeof value === 'function'),
@@ -72,18 +75,26 @@ const PriceSchema = z.union([
 
 /** The keys of a route that decide a dynamic price. */
 export const PRICE_KEYS = {
-  /** A price that depends on the request: by parameter, header or size, by a pricing service, or a function of the facts. */
+  /**
+   * A price that depends on the request: by parameter, header or size, by a pricing service, or a function of the facts.
+   * @example { parameter: 'pages', unitSats: 2, max: 50 }
+   */
   price: z.optional(PriceSchema),
-  /** With a function or a service: what it is told besides method, host and path. Every query parameter and no header if left out. */
+  /**
+   * With a function or a service: what it is told besides method, host and path.
+   * @example { parameters: ['model'], headers: ['x-tenant'] }
+   */
   priceFacts: z.optional(
     z.strictObject({
+      /** Query parameters; every one if left out. @example ['model'] */
       parameters: z.optional(z.array(ParameterName).check(z.maxLength(MOST_PARAMETERS))),
+      /** Headers; none if left out. @example ['x-tenant'] */
       headers: z.optional(z.array(HeaderName).check(z.maxLength(MOST_HEADERS))),
     }),
   ),
-  /** The least that a formula asks for; an answer of a function or service below it is an error. */
+  /** The least that a formula asks for; an answer of a function or service below it is an error. @example 1 */
   minSats: z.optional(z.number()),
-  /** The most; a function or service that answers more is in error, and a body that would cost more is not sold. */
+  /** The most; a function or service that answers more is in error, and a body that would cost more is not sold. @example 500 */
   maxSats: z.optional(z.number()),
 };
 

@@ -12,6 +12,7 @@ import { formatHex } from '#protocol/bytes.ts';
 import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
 import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
@@ -19,45 +20,53 @@ const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 const LONGEST_DESCRIPTION = 200;
 
 export const RouteSchema = z.strictObject({
-  /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. */
+  /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. @example 'GET /v1/data/:series' */
   match: z.string(),
-  /** Only requests to this host. */
+  /** Only requests to this host. @example 'api.example.com' */
   host: z.optional(z.string().check(z.regex(/^[a-z0-9.-]{1,253}$/))),
-  /** Only requests with these query parameters, `{ svc: 'audit' }`. */
+  /** Only requests with these query parameters. @example { svc: 'audit' } */
   query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
-  /** Routes of one service share their tokens. Without one, a route is a service of its own. */
+  /** Routes of one service share their tokens. Without one, a route is a service of its own. @example 'weather' */
   service: z.optional(z.string().check(z.regex(SERVICE_NAME))),
-  /** A token of a higher tier of the service is good for a lower one. */
+  /** A token of a higher tier of the service is good for a lower one; 0 if left out. @example 1 */
   tier: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
-  /** What a token must have been sold for. */
+  /** What a token must have been sold for. @example ['read'] */
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
-  /** Stands in the invoice, so that the payer's wallet shows it. */
+  /** Stands in the invoice, so that the payer's wallet shows it. @example 'Weather of one place' */
   description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),
-  /** One of these four, or a price that depends on the request: a price in satoshi or millisatoshi, free, or closed. */
+  /** A fixed price. Of this, priceMsat, price, free and closed a route has exactly one. @example 10 */
   priceSats: z.optional(z.number()),
+  /** A fixed price in millisatoshi. @example 2500 */
   priceMsat: z.optional(z.int()),
+  /** Passed on to the origin without payment. */
   free: z.optional(z.literal(true)),
+  /** Refused with 403. */
   closed: z.optional(z.literal(true)),
   ...PRICE_KEYS,
-  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. */
+  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. @example { calls: 100, seconds: 2592000 } */
   access: z.optional(AccessSchema),
+  ...PASSAGE_KEYS,
   ...routeFenceKeys,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
 /** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number, gateway: GatewayFences): readonly Route[] {
-  const everything = { match: '/*', service: 'api', priceSats, description: 'API call' };
-  const prepared = prepareRoutes([everything], { smallestInvoiceMsat: 1n, gateway });
-  if (!prepared.ok) throw new RangeError(`priceSats: ${prepared.refusal.join(', ')}`);
-  return prepared.value;
+export function everythingAt(priceSats: number): readonly RouteConfig[] {
+  return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
+}
+
+/** What routes have in common. */
+export interface RouteDefaults {
+  readonly smallestInvoiceMsat: bigint;
+  readonly passage: PassageDefaults;
+  readonly gateway: GatewayFences;
 }
 
 /** Compiles routes, or lists what is wrong with each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
-  { smallestInvoiceMsat, gateway }: { smallestInvoiceMsat: bigint; gateway: GatewayFences },
+  { smallestInvoiceMsat, passage: defaults, gateway }: RouteDefaults,
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
@@ -65,11 +74,17 @@ export function prepareRoutes(
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
     const parameters = new Map(Object.entries(route.query ?? {}));
-    const place = { match: route.match, host: route.host, parameters };
+    const headers = new Map(Object.entries(route.headers ?? {}));
+    const place = { match: route.match, host: route.host, parameters, headers };
     const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
     if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
-    if (pattern.ok && sale.ok)
-      routes.push({ ...place, pattern: pattern.value, sale: sale.value, fences: compileRouteFences(gateway, route.fences) });
+    if (!pattern.ok || !sale.ok) continue;
+    const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
+    if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
+    else {
+      const fences = compileRouteFences(gateway, route.fences);
+      routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value, fences });
+    }
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);

@@ -42,6 +42,7 @@ export interface EmbeddedNodeOptions {
 export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }: EmbeddedNodeOptions): EmbeddedNode {
   const publicKeyHex = formatHex(secp256k1.getPublicKey(secretKey));
   const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY });
+  const waiting = new Map<string, readonly (() => void)[]>();
 
   function make(order: InvoiceOrder, nowSeconds: number): LedgerEntry {
     const preimage = random(32);
@@ -64,6 +65,13 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
     };
   }
 
+  function lookUp(paymentHashHex: string): Result<InvoiceState, NodeRefusal> {
+    const entry = ledger.findByHash(paymentHashHex);
+    return entry === undefined
+      ? no('invoice_unknown', 'the node has no invoice with this payment hash')
+      : accept(pickState(entry, clock.nowSeconds()));
+  }
+
   return {
     kind: 'embedded',
     network: 'regtest',
@@ -72,6 +80,8 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
     publicKeyHex,
     nodeKeyHex: async () => accept(publicKeyHex),
     health: async () => 'ok',
+    inspect: async () => [],
+    close: () => undefined,
 
     async mint(order) {
       const nowSeconds = clock.nowSeconds();
@@ -83,11 +93,16 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       return accept(pickMinted(entry));
     },
 
-    async lookUp(paymentHashHex) {
-      const entry = ledger.findByHash(paymentHashHex);
-      return entry === undefined
-        ? no('invoice_unknown', 'the node has no invoice with this payment hash')
-        : accept(pickState(entry, clock.nowSeconds()));
+    lookUp: async (paymentHashHex) => lookUp(paymentHashHex),
+
+    async waitSettled(paymentHashHex, { signal }) {
+      const looked = lookUp(paymentHashHex);
+      if (!looked.ok || looked.value.state !== 'open' || signal.aborted) return looked;
+      const settled = Promise.withResolvers<void>();
+      waiting.set(paymentHashHex, [...(waiting.get(paymentHashHex) ?? []), settled.resolve]);
+      signal.addEventListener('abort', () => settled.resolve(), { once: true });
+      await settled.promise;
+      return lookUp(paymentHashHex);
     },
 
     pay(invoice) {
@@ -103,6 +118,8 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       if (entry.settled === undefined) {
         if (entry.expiresAtSeconds <= nowSeconds) return noPayment('invoice_expired', 'the invoice has expired');
         ledger.settle(entry, nowSeconds);
+        for (const tell of waiting.get(entry.paymentHashHex) ?? []) tell();
+        waiting.delete(entry.paymentHashHex);
       }
       return accept({ preimageHex: entry.preimageHex, amountMsat: entry.order.amountMsat });
     },

@@ -11,7 +11,14 @@ export const platformRandom: Random = (length) => crypto.getRandomValues(new Uin
 export const platformWait: Wait = (ms, signal) =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    signal?.addEventListener('abort', () => clearTimeout(timer), { once: true });
   });
 
-export const platformOrigin: Origin = (request) => fetch(request);
+/** The way out, and the ways to the Workers behind service bindings. */
+export function createPlatformOrigin(services: ReadonlyMap<string, Pick<Fetcher, 'fetch'>>): Origin {
+  return (request, binding) => {
+    if (binding === undefined) return fetch(request);
+    const service = services.get(binding);
+    return service === undefined ? Promise.reject(new TypeError(`${binding} is not bound`)) : service.fetch(request);
+  };
+}

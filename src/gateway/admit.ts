@@ -3,18 +3,21 @@
  * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
  * Durable Object call each), and never the Lightning node.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
 import { formatAddress } from '#protocol/cidr.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
+import { accept } from '#protocol/result.ts';
 import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
 import { type Background, type Lease } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { type HeldBody } from './held-body.ts';
+import { readWholeBody, type HeldBody } from './held-body.ts';
 import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
 import { type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
+import { findObstacle, nameOrigin } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { findRoute, quoteSale, type QuoteOutcome } from './routes.ts';
@@ -36,6 +39,7 @@ export type Admission =
       readonly callId: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
+      readonly passEndsAtSeconds: number | undefined;
     }
   | {
       readonly kind: 'pay';
@@ -54,6 +58,8 @@ const MOST_CLAIMS_TRIED = 2;
 /** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
 export const LEASE_MARGIN_SECONDS = 60;
 
+/** The body of a request that a token is narrowed to is held in memory (M9). */
+const LARGEST_DIGESTED_BODY = 1 << 20;
 /** Another payment may be tried, or a new one made. */
 const USED_UP: ReadonlySet<SituationCode> = new Set(['payment_spent', 'caveat_exhausted']);
 
@@ -71,17 +77,19 @@ export async function admit(
   facts: RequestFacts,
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
-  const { settings, control, quota, keys, hmac, pricing, clock, random, wait, log } = deps;
+  const { settings, control, quota, keys, hmac, verified, pricing, clock, random, wait, log } = deps;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const found = findRoute(settings.routes, facts);
   if (!found.ok) return refused(found.refusal);
   const route = found.value;
-  const { sale, fences, match } = route;
-  if (sale.kind === 'closed') return refused({ code: 'route_closed', detail: 'this route is closed' });
+  const { sale, fences, match, passage } = route;
+  if (sale.kind === 'closed' || passage === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
+  const obstacle = findObstacle(passage, facts);
+  if (obstacle !== undefined) return refused(obstacle);
   const reading = control.read(background);
   const snapshot = reading instanceof Promise ? await reading : reading;
-  const { originUrl } = settings;
-  const way: Way = { route, match, isSold: sale.kind === 'paid', client: facts.client, control: snapshot, originUrl, nowMs: clock() };
+  const origin = nameOrigin(passage, facts);
+  const way: Way = { route, passage, match, isSold: sale.kind === 'paid', client: facts.client, control: snapshot, origin, nowMs: clock() };
   const fenced = judgeFences(way, fences, settings.fences);
   if (fenced !== undefined) return refused(fenced);
   if (sale.kind === 'free') {
@@ -90,23 +98,30 @@ export async function admit(
   }
 
   let asked: QuoteOutcome | Promise<QuoteOutcome> | undefined;
-  const ask = () => (asked ??= quoteSale({ route, sale }, facts, { request, pricing, wait, log }));
+  const ask = () => (asked ??= quoteSale({ route, sale, passage }, facts, { request, pricing, wait, log }));
   // Somebody else is asked for the price only for those who have shown a payment or may have an invoice.
   const isAsked = sale.price.kind === 'function' || sale.price.kind === 'service';
   const known = isAsked ? undefined : await ask();
   if (known?.ok === false) return refused(known.refusal);
   const { service } = sale;
-  const body = known?.value.body;
-  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body }, { deps, background });
+  let held = known?.value.body;
+  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body: held }, { deps, background });
 
-  const credentials = readCredentials(facts.credentials, facts.metadataCredential);
+  const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
   if (!credentials.ok) return unpaid(credentials.refusal);
   let reason: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
   // The first reason stands, unless a payment turns out to be used up: that says more.
   const note = (refusal: GatewayRefusal) => void (reason.code === 'payment_required' && (reason = refusal));
   const tried = new Set<string>();
+  let bodyRead: ReturnType<typeof readWholeBody> | undefined;
+  const digest = async () => {
+    if (!facts.hasBody) return digestFor(facts, NO_BODY_HASH);
+    // Only for a token that has been proved, and once: it is sent on from memory then.
+    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held)));
+    return body.ok ? digestFor(facts, sha256(body.value)) : undefined;
+  };
   for (const credential of credentials.value) {
-    const proved = await proveCredential(credential, { keys, hmac });
+    const proved = await proveCredential(credential, { keys, hmac, verified });
     const revoked = proved.ok ? findRevocation(proved.value, way) : proved.refusal;
     if (!proved.ok || revoked !== undefined) {
       note(revoked!);
@@ -114,8 +129,13 @@ export async function admit(
     }
     const quoted = await ask();
     if (!quoted.ok) return refused(quoted.refusal);
-    const { quote, body: held } = quoted.value;
-    const grant = await judgeToken(proved.value, quote, judgeContext(facts, way, settings.skewSeconds));
+    const { quote } = quoted.value;
+    held ??= quoted.value.body;
+    const context = judgeContext(facts, way, { skewSeconds: settings.skewSeconds, digest });
+    const grant = await judgeToken(proved.value, quote, context);
+    const read = await bodyRead;
+    if (read?.ok === false) return refused(read.refusal);
+    if (read !== undefined) held = { kind: 'read', bytes: read.value };
     if (!grant.ok) {
       note(grant.refusal);
       continue;
@@ -124,7 +144,7 @@ export async function admit(
     const paymentHashHex = formatHex(grant.value.paymentHash);
     if (tried.has(paymentHashHex)) continue;
     tried.add(paymentHashHex);
-    const { charge, maxPerMinute, challengeId } = grant.value;
+    const { charge, maxPerMinute, challengeId, passEndsAtSeconds } = grant.value;
     const reservationId = formatHex(random(16));
     const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
@@ -133,10 +153,10 @@ export async function admit(
       // Clients whose address is not known are not one client.
       const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
       const trip: Trip = { way, lane: 'paid', steps, voters };
-      return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held };
+      return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     if (charge === undefined) return enter(undefined);
-    const claimed = await claim(grant.value, { charge, reservationId }, deps);
+    const claimed = await claim(grant.value, { charge, reservationId, timeoutSeconds: passage.timeoutSeconds }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
@@ -151,7 +171,11 @@ function findRevocation({ identifier, id }: ProvedToken, { control }: Way): Gate
   return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
 }
 
-function judgeContext(facts: RequestFacts, { control, match, nowMs }: Way, skewSeconds: number): JudgeContext {
+function judgeContext(
+  facts: RequestFacts,
+  { control, match, nowMs }: Way,
+  { skewSeconds, digest }: { skewSeconds: number; digest: JudgeContext['digestRequest'] },
+): JudgeContext {
   const { method, host, path } = facts;
   const { address } = facts.client();
   const nowSeconds = nowMs / 1000;
@@ -160,15 +184,19 @@ function judgeContext(facts: RequestFacts, { control, match, nowMs }: Way, skewS
     nowSeconds,
     skewSeconds,
     request: { method, host, path, clientAddress: address === undefined ? undefined : formatAddress(address) },
-    digestRequest: () => Promise.resolve(digestBodiless(facts)),
+    digestRequest: digest,
     extensionOf:
       maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),
   };
 }
 
-/** Bodies are not read here: with one, a token that is narrowed to a request is refused. */
-function digestBodiless({ method, host, path, query, hasBody }: RequestFacts): string | undefined {
-  return hasBody ? undefined : digestRequest({ method, host, path, query, bodyHash: NO_BODY_HASH });
+function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8Array): string {
+  return digestRequest({ method, host, path, query, bodyHash });
+}
+
+/** A body that was priced by its length has no more than that. */
+function limitOf(held: HeldBody | undefined): number {
+  return held?.kind === 'sized' ? Math.min(held.bytes, LARGEST_DIGESTED_BODY) : LARGEST_DIGESTED_BODY;
 }
 
 /** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */
@@ -178,14 +206,14 @@ function nameCall({ claimId, charge }: Grant, reservationId: string): string {
 
 async function claim(
   grant: Grant,
-  { charge, reservationId }: { charge: Charge; reservationId: string },
-  { claims, log, settings }: GateDeps,
+  { charge, reservationId, timeoutSeconds }: { charge: Charge; reservationId: string; timeoutSeconds: number },
+  { claims, log }: GateDeps,
 ): Promise<{ readonly kind: 'granted'; readonly use: Use } | { readonly kind: 'refused'; readonly reason: GatewayRefusal }> {
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
     reservationId,
-    leaseMs: (settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
+    leaseMs: (timeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
     endsAtSeconds: grant.claimEndsAtSeconds,
     limit: charge.limit,
     cost: charge.cost,

@@ -4,7 +4,7 @@
  * can never get a second token.
  */
 import { formatHex } from '#protocol/bytes.ts';
-import { checkInvoice, parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
+import { checkInvoice, INVOICE_EXPIRY_SLACK_SECONDS, parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
 import { formatSats } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { mintToken } from '#protocol/token.ts';
@@ -16,8 +16,6 @@ import { remainingFields } from './remaining.ts';
 import { problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
-/** A node's clock may run ahead of ours by this much. */
-const INVOICE_EXPIRY_SLACK_SECONDS = 300;
 const NODE_RETRY_SECONDS = 5;
 
 /** The answer to a request that has to pay first; 503 when no invoice can be had. */

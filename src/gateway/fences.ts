@@ -62,7 +62,8 @@ export interface FenceFacts {
   readonly match: string;
   /** A route without a price needs no snapshot: nothing can be revoked on it. */
   readonly isSold: boolean;
-  readonly originUrl: string;
+  /** Its name. */
+  readonly origin: string;
   readonly nowMs: number;
 }
 
@@ -144,8 +145,8 @@ function judgeMaintenance(
   };
 }
 
-function judgeBreaker({ control, originUrl, nowMs }: FenceFacts): FenceRefusal | undefined {
-  const openUntilMs = control.index?.openUntilMs.get(originUrl);
+function judgeBreaker({ control, origin, nowMs }: FenceFacts): FenceRefusal | undefined {
+  const openUntilMs = control.index?.openUntilMs.get(origin);
   // Half open, it is left to the lanes.
   if (openUntilMs === undefined || nowMs >= openUntilMs) return undefined;
   return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
@@ -153,12 +154,12 @@ function judgeBreaker({ control, originUrl, nowMs }: FenceFacts): FenceRefusal |
 
 /** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes. */
 export function judgeTrial(
-  { control, originUrl, nowMs }: FenceFacts,
+  { control, origin, nowMs }: FenceFacts,
   { hasBreaker }: FenceSettings,
   { lane, tryHalfOpen }: { lane: Lane; tryHalfOpen: TryHalfOpen },
 ): FenceRefusal | undefined {
-  if (!hasBreaker || control.index?.openUntilMs.has(originUrl) !== true) return undefined;
-  return tryHalfOpen(`${lane} ${originUrl}`, nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+  if (!hasBreaker || control.index?.openUntilMs.has(origin) !== true) return undefined;
+  return tryHalfOpen(`${lane} ${origin}`, nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
 }
 
 function originDown(retryAfterSeconds: number): FenceRefusal {

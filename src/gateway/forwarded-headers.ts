@@ -4,7 +4,7 @@
 import { METADATA_HEADERS } from './request-facts.ts';
 
 /** Hop by hop, ours, or a way to make the origin read another request than the one that was priced. */
-export const STRIPPED: ReadonlySet<string> = new Set(
+const STRIPPED: ReadonlySet<string> = new Set(
   [
     'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade',
     'authorization l402-authorization',
@@ -13,11 +13,19 @@ export const STRIPPED: ReadonlySet<string> = new Set(
     'x-forwarded-host x-forwarded-server x-host x-http-host-override forwarded',
   ].flatMap((names) => names.split(' ')),
 );
-const OWN_PREFIXES = ['x-l402-', 'l402-'];
+/** Fields that frame or address a message: an origin that reads an underscore as a dash would take a second one. */
+const FRAMING: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type']);
 
 /** Whether a name is the gateway's own, towards the origin or the client. */
 export function isOwn(name: string): boolean {
-  return OWN_PREFIXES.some((prefix) => name.startsWith(prefix));
+  return name.startsWith('x-l402-') || name.startsWith('l402-');
+}
+
+/** Whether a header, in lower case, never goes on as the client sent it. */
+export function isStripped(name: string): boolean {
+  if (!name.includes('_')) return STRIPPED.has(name) || isOwn(name);
+  const dashed = name.replaceAll('_', '-');
+  return STRIPPED.has(dashed) || FRAMING.has(dashed) || isOwn(dashed);
 }
 
 /** Set on the way, whatever the client sent. */
@@ -25,5 +33,5 @@ const REPLACED: ReadonlySet<string> = new Set(['host', 'content-length', 'idempo
 
 /** Whether the origin sees a header as the client sent it. One that it does not cannot decide a price. */
 export function isForwarded(name: string): boolean {
-  return !STRIPPED.has(name) && !isOwn(name) && !REPLACED.has(name);
+  return !isStripped(name) && !REPLACED.has(name);
 }

@@ -17,21 +17,21 @@ import {
   type RateLimits,
   type Wait,
 } from '../ports.ts';
+import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
 import { type Concurrency } from './concurrency.ts';
 import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
+import { type OriginProof } from './origin-proof.ts';
 import { type Operator } from './operator.ts';
 import { type RouteTable } from './routes.ts';
 
 export interface GateSettings {
   readonly routes: RouteTable;
-  /** Without a slash at its end. */
-  readonly originUrl: string;
   readonly network: Network;
   readonly docsUrl: string;
   readonly invoiceExpirySeconds: number;
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
-  readonly originTimeoutSeconds: number;
+  readonly maxStreamSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
   readonly fences: GatewayFenceSettings;
@@ -51,8 +51,11 @@ export interface GateDeps {
   readonly operator?: Operator | undefined;
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly verified: VerifiedTokens;
   readonly pricing: Pricing;
   readonly origin: Origin;
+  /** Nothing: no ORIGIN_SECRET, no proof. */
+  readonly originProof?: OriginProof | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly wait: Wait;

@@ -5,11 +5,13 @@
 import { admit, type Admission } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { freeAnswer } from './forward.ts';
+import { forward, freeAnswer } from './forward.ts';
+import { findObstacle } from './passage.ts';
 import { stateLimits } from './rate-fields.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
+import { findRoute } from './routes.ts';
 import { send } from './send.ts';
 import { serve, type WaitUntil } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
@@ -20,7 +22,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
   const read = readRequestFacts(request, deps.settings.fences.clientAddress);
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
-  if (facts.isPreflight) return answerPreflight(request);
+  if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
   const admission = await admit(request, facts, { deps, background: waitUntil });
   switch (admission.kind) {
     case 'free':
@@ -40,9 +42,21 @@ async function pass(
   deps: GateDeps,
 ): Promise<Response> {
   const { trip, body: held } = admission;
+  const { passage } = trip.way;
   const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
   if (sent.kind === 'answered') return stateLimits(freeAnswer(sent.response), [...admission.limits, ...limits]);
-  return answerUnanswered(sent, { method: facts.method }, deps);
+  return answerUnanswered(sent, { method: facts.method, passage }, deps);
+}
+
+/** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */
+async function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
+  const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
+  const route = findRoute(deps.settings.routes, asked);
+  const passage = route.ok && route.value.sale.kind === 'free' ? route.value.passage : undefined;
+  if (passage === undefined || findObstacle(passage, facts) !== undefined) return answerPreflight(request);
+  const forwarded = await forward(request, { facts, passage }, deps);
+  if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
+  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

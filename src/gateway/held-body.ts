@@ -1,6 +1,6 @@
 /*
- * A body that a price depends on. One that was shown to a pricing service has been read, and is sent on from memory; it is
- * never longer than what was shown (M26). One that was priced by its declared length is streamed (sized-body.ts).
+ * A body that a price or a token depends on. One that was shown to a pricing service, or that a token was narrowed to, has
+ * been read, and is sent on from memory; it is never longer than what was shown (M26, M9). One that was priced by its declared length is streamed (sized-body.ts).
  * Effects: reads the body it is given.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -14,7 +14,10 @@ export type HeldBody =
 
 /** Reads a body that may have at most so many bytes. A longer one is given up at once. */
 export async function readWholeBody(request: Request, most: number): Promise<Result<Uint8Array<ArrayBuffer>, GatewayRefusal>> {
-  const tooLarge = { code: 'body_too_large', detail: `the body decides the price and may have at most ${most} bytes` } as const;
+  const tooLarge = {
+    code: 'body_too_large',
+    detail: `the body is read before the call is let through, and may have at most ${most} bytes`,
+  } as const;
   if (Number(request.headers.get('content-length') ?? '0') > most) return refuse(tooLarge);
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -29,7 +32,7 @@ export async function readWholeBody(request: Request, most: number): Promise<Res
       chunks.push(part.value);
     }
   } catch {
-    return refuse({ code: 'price_input_invalid', detail: 'the body decides the price, and broke off' });
+    return refuse({ code: 'price_input_invalid', detail: 'the body is read before the call is let through, and broke off' });
   }
   const bytes = new Uint8Array(length);
   let offset = 0;

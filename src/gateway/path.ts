@@ -8,6 +8,7 @@ import { decodePath } from '#protocol/canonical-path.ts';
  * that Windows or a router would drop. Two paths that fold alike must not cost differently.
  */
 export function foldPath(canonical: string): string {
+  if (isFolded(canonical)) return canonical;
   const decoded = canonical.includes('%') ? (decodePath(canonical) ?? canonical) : canonical;
   const folded = decoded
     .normalize('NFKC')
@@ -15,4 +16,12 @@ export function foldPath(canonical: string): string {
     .replace(/[. ]+(?=\/|$)/g, '')
     .replace(/\/+/g, '/');
   return folded.length > 1 && folded.endsWith('/') ? folded.slice(0, -1) : folded || '/';
+}
+
+const FOLDS_TO_ITSELF: readonly boolean[] = Array.from({ length: 128 }, (_, code) => /^[a-z0-9/_~-]$/.test(String.fromCharCode(code)));
+
+/** Most paths fold to themselves: small letters, digits and what no origin touches, without a slash at the end. */
+function isFolded(path: string): boolean {
+  for (let index = 0; index < path.length; index++) if (FOLDS_TO_ITSELF[path.charCodeAt(index)] !== true) return false;
+  return path === '/' || path.charCodeAt(path.length - 1) !== 0x2f;
 }

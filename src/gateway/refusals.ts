@@ -51,6 +51,7 @@ const GATEWAY = {
     title: 'Ambiguous header',
     hint: 'Send each header field that decides the price once, under its literal name, with its value exactly as documented.',
   },
+  host_malformed: { ...MALFORMED, status: 400, title: 'Malformed host', hint: 'Send one Host field with one name or address.' },
   price_input_invalid: {
     ...MALFORMED,
     status: 400,
@@ -58,6 +59,12 @@ const GATEWAY = {
     hint: 'Send what decides the price (a parameter, a header, the body) with a value that is sold; the detail says which.',
   },
   method_unsupported: { ...MALFORMED, status: 405, title: 'Method not supported', hint: 'Use a method that can be forwarded.' },
+  grpc_unsupported: {
+    ...MALFORMED,
+    status: 200,
+    title: 'Native gRPC not supported',
+    hint: 'Use gRPC-Web or REST. The answer has no body; it is in gRPC form, with grpc-status 12.',
+  },
   body_too_large: {
     ...MALFORMED,
     status: 413,
@@ -93,6 +100,12 @@ const GATEWAY = {
   price_unavailable: { status: 503, mayCostInvoice: false, title: 'Price cannot be worked out now', hint: TRY_LATER },
   origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },
   origin_timeout: { status: 504, mayCostInvoice: false, title: 'Origin too slow', hint: TRY_LATER },
+  loop_detected: {
+    status: 508,
+    mayCostInvoice: false,
+    title: 'Loop',
+    hint: 'Nothing was charged. The operator has set up the gateway as its own origin.',
+  },
   config_invalid: {
     status: 500,
     mayCostInvoice: false,

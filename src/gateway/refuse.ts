@@ -2,17 +2,19 @@
  * Refusals as answers: problem+json with a stable code and a hint, never cached, readable by a browser of any origin.
  * Which status a code has stands in refusals.ts.
  */
+import { describeToGrpc } from './grpc.ts';
 import { formatRateFields } from './rate-fields.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
-const EXPOSED = 'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, RateLimit, RateLimit-Policy';
+export const EXPOSED_FIELDS =
+  'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, L402-Answered-By, RateLimit, RateLimit-Policy';
 
 /** Headers of every answer that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': EXPOSED,
+  'access-control-expose-headers': EXPOSED_FIELDS,
   'x-content-type-options': 'nosniff',
 };
 
@@ -30,6 +32,9 @@ export interface ProblemOptions {
 
 /** The answer for a refusal. */
 export function problem(refusal: GatewayRefusal, options: ProblemOptions): Response {
+  if (refusal.code === 'grpc_unsupported') {
+    return new Response(null, { headers: { ...OWN_ANSWER_HEADERS, ...describeToGrpc(refusal.detail) } });
+  }
   const situation: Situation = SITUATIONS[refusal.code];
   const status = options.status ?? situation.status;
   const body = {

@@ -5,6 +5,7 @@
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { isNativeGrpc } from './grpc.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
@@ -13,9 +14,13 @@ export interface RequestFacts {
   readonly method: string;
   /** Lower case, without port and trailing dot. */
   readonly host: string;
+  /** Scheme and authority, as the client named us. */
+  readonly base: string;
   readonly path: string;
   /** As sent, with its question mark; empty when there is none. */
   readonly query: string;
+  /** As sent; only for what a route asks of them. */
+  readonly headers: Headers;
   readonly credentials: readonly string[];
   /** A credential in gRPC style, from a header that may also mean something else. */
   readonly metadataCredential: Credential | undefined;
@@ -35,8 +40,11 @@ export const METADATA_HEADERS = ['grpc-metadata-macaroon', 'macaroon'] as const;
 export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
   const { method, headers } = request;
   if (UNFORWARDABLE_METHODS.includes(method)) return refuse({ code: 'method_unsupported', detail: `${method} is not forwarded` });
+  if (method === 'POST' && isNativeGrpc(headers)) {
+    return refuse({ code: 'grpc_unsupported', detail: 'native gRPC cannot pass this gateway; use gRPC-Web or REST' });
+  }
   const target = splitUrl(request.url);
-  if (!target.ok) return refuse({ code: 'path_malformed', detail: target.refusal });
+  if (!target.ok) return target;
   const path = canonicalizePath(target.value.path);
   if (!path.ok) return refuse({ code: 'path_malformed', detail: path.refusal });
   const authorization = headers.get('authorization') ?? '';
@@ -52,8 +60,10 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
   return accept({
     method,
     host: target.value.host,
+    base: target.value.base,
     path: path.value,
     query: target.value.query,
+    headers,
     credentials,
     metadataCredential: credentials.length > 0 ? undefined : readMetadata(headers),
     authorizationRest: shared.rest,
@@ -63,24 +73,41 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
   });
 }
 
+interface RequestTarget {
+  readonly host: string;
+  readonly base: string;
+  readonly path: string;
+  readonly query: string;
+}
+
 /** Cuts the URL as text: parsing it would resolve the dots and backslashes that must be seen. */
-function splitUrl(url: string): Result<{ host: string; path: string; query: string }, string> {
-  if (url.includes('#')) return refuse('the request target has a fragment');
+function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
+  if (url.includes('#')) return refuse({ code: 'path_malformed', detail: 'the request target has a fragment' });
   const authorityStart = url.indexOf('://') + 3;
-  const rest = url.slice(authorityStart);
-  const authorityEnd = rest.search(/[/?\\]/);
-  const authority = authorityEnd < 0 ? rest : rest.slice(0, authorityEnd);
-  const target = authorityEnd < 0 ? '/' : rest.slice(authorityEnd);
-  const queryStart = target.indexOf('?');
-  const host = authority
-    .toLowerCase()
-    .replace(/:[0-9]*$/, '')
-    .replace(/\.$/, '');
+  let authorityEnd = authorityStart;
+  while (authorityEnd < url.length && !'/?\\'.includes(url[authorityEnd]!)) authorityEnd++;
+  const base = url.slice(0, authorityEnd);
+  const host = readHost(base.slice(authorityStart));
+  if (host === undefined) return refuse({ code: 'host_malformed', detail: 'the host is not one name or address' });
+  const queryStart = url.indexOf('?', authorityEnd);
   return accept({
     host,
-    path: (queryStart < 0 ? target : target.slice(0, queryStart)) || '/',
-    query: queryStart < 0 ? '' : target.slice(queryStart),
+    base,
+    path: (queryStart < 0 ? url.slice(authorityEnd) : url.slice(authorityEnd, queryStart)) || '/',
+    query: queryStart < 0 ? '' : url.slice(queryStart),
   });
+}
+
+/** One name or address. `a, b` (two Host lines), `user@host` and the like are read differently by every origin. */
+const AUTHORITY = /^([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
+/** Nearly every request of an isolate has the same. */
+let lastRead: { readonly authority: string; readonly host: string } = { authority: '', host: '' };
+
+function readHost(authority: string): string | undefined {
+  if (authority === lastRead.authority && authority !== '') return lastRead.host;
+  const host = AUTHORITY.exec(authority.toLowerCase())?.[1]?.replace(/\.$/, '');
+  if (host !== undefined) lastRead = { authority, host };
+  return host;
 }
 
 function readMetadata(headers: Headers): Credential | undefined {

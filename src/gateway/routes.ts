@@ -11,6 +11,8 @@ import { type Offer, type Quote } from '#schemes/scheme.ts';
 import { askPrice, type PriceSources } from './ask-price.ts';
 import { type FenceSettings } from './fences.ts';
 import { type HeldBody } from './held-body.ts';
+import { readConditions, type HeaderConditions } from './header-match.ts';
+import { findLargeBody, type Passage } from './passage.ts';
 import { foldPath } from './path.ts';
 import { workOutPrice, type Price, type Priced, type PriceOutcome } from './price.ts';
 import { readParameters } from './query.ts';
@@ -24,7 +26,10 @@ export interface Route {
   readonly pattern: RoutePattern;
   readonly host: string | undefined;
   readonly parameters: ReadonlyMap<string, string>;
+  readonly headers: HeaderConditions;
   readonly sale: Sale;
+  /** How it goes on to the origin; nothing for a route that is closed. */
+  readonly passage: Passage | undefined;
   readonly fences: FenceSettings;
 }
 
@@ -75,7 +80,10 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   const names = near.some(({ parameters }) => parameters.size > 0) ? parameterNames : [];
   const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
   if (!values.ok) return refuse({ code: 'parameter_ambiguous', detail: values.refusal });
-  const open = near.filter(({ parameters }) => [...parameters].every(([name, value]) => values.value.get(name) === value));
+  const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
+  const fields = readConditions(facts.headers, conditions);
+  if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
+  const open = near.filter(({ parameters, headers }) => hasAll(values.value, parameters) && hasAll(fields.value, headers));
   const route = open.find(({ pattern }) => matchesPath(pattern.exact, parts));
   const lenient = open.find(({ pattern }) => matchesPath(pattern.folded, foldedParts));
   // An origin that ignores case or a trailing slash would serve another route's answer than the one that was priced.
@@ -84,10 +92,16 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   return accept(route);
 }
 
+function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of wanted) if (given.get(name) !== value) return false;
+  return true;
+}
+
 /** A route that is sold. */
 export interface Sold {
   readonly route: Route;
   readonly sale: Extract<Sale, { kind: 'paid' }>;
+  readonly passage: Passage;
 }
 
 const fixedQuotes = new WeakMap<Route, Quoted>();
@@ -112,7 +126,11 @@ export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources
 }
 
 function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
-  return outcome.ok ? accept(quoteOf(sold, outcome.value)) : outcome;
+  if (!outcome.ok) return outcome;
+  const { body } = outcome.value;
+  // Its length was not told beforehand; now that it has been read, it is known.
+  const tooLarge = body?.kind === 'read' ? findLargeBody(sold.passage, body.bytes.length) : undefined;
+  return tooLarge === undefined ? accept(quoteOf(sold, outcome.value)) : refuse(tooLarge);
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
@@ -130,8 +148,10 @@ export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }
 }
 
 /** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */
-export function describeRoute({ match, host, parameters }: Pick<Route, 'match' | 'host' | 'parameters'>): string {
-  return JSON.stringify([match, host ?? '*', [...parameters].toSorted(([left], [right]) => (left < right ? -1 : 1))]);
+export function describeRoute({ match, host, parameters, headers }: Pick<Route, 'match' | 'host' | 'parameters' | 'headers'>): string {
+  const sorted = (pairs: ReadonlyMap<string, string>) => [...pairs].toSorted(([left], [right]) => (left < right ? -1 : 1));
+  // Nothing is added for a route without headers: its tokens name it by this text.
+  return JSON.stringify([match, host ?? '*', sorted(parameters), ...(headers.size > 0 ? [sorted(headers)] : [])]);
 }
 
 /** Routes behind an earlier one that takes everything they match. */
@@ -143,7 +163,8 @@ export function findUnreachable({ routes }: RouteTable): readonly { readonly mat
         (candidate) =>
           coversPattern(candidate.pattern, later.pattern) &&
           (candidate.host === undefined || candidate.host === later.host) &&
-          [...candidate.parameters].every(([name, value]) => later.parameters.get(name) === value),
+          hasAll(later.parameters, candidate.parameters) &&
+          hasAll(later.headers, candidate.headers),
       );
     return earlier === undefined ? [] : [{ match: later.match, coveredBy: earlier.match }];
   });

@@ -4,8 +4,9 @@
  */
 import { type Background, type OriginOutcome } from '../ports.ts';
 import { judgeTrial, type FenceFacts, type Lane } from './fences.ts';
-import { forward, type Forwarded } from './forward.ts';
+import { forward, type Forwarded, type ForwardOptions } from './forward.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type Passage } from './passage.ts';
 import { takeSteps, type RateStep } from './rate.ts';
 import { type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -14,6 +15,7 @@ import { type Route } from './routes.ts';
 /** A request on its route, as the fences know it. */
 export interface Way extends FenceFacts {
   readonly route: Route;
+  readonly passage: Passage;
 }
 
 /** A call that may go to the origin. */
@@ -33,32 +35,32 @@ const BUSY_RETRY_SECONDS = 1;
 /** Sends a call on, with the limits under which it passed. */
 export async function send(
   request: Request,
-  { trip, ...options }: Parameters<typeof forward>[1] & { trip: Trip },
+  { trip, ...options }: Omit<ForwardOptions, 'passage'> & { trip: Trip },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
   const { way, lane, steps, voters } = trip;
-  const { originUrl, route } = way;
+  const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
   if (trial !== undefined) return heldBack(trial);
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.fences.hasConcurrency ? deps.places : undefined;
-  const leave = await places?.enter(originUrl);
+  const leave = await places?.enter(origin);
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
   const startedMs = deps.clock();
   let sent: Forwarded;
   try {
-    sent = await forward(request, options, deps);
+    sent = await forward(request, { ...options, passage }, deps);
   } finally {
     leave?.();
   }
   const { breaker } = deps.settings.fences;
   if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0) {
     const outcome = judgeOrigin(sent, deps.clock() - startedMs > breaker.slowHeadMs);
-    if (outcome !== undefined) deps.control.report({ origin: originUrl, outcome, voters }, background);
+    if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
   }
   return { sent, limits: limited.value };
 }

@@ -5,10 +5,12 @@
 import { type Lease, type Outcome } from '../ports.ts';
 import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { paidAnswer, type PaidHeaders } from './forward.ts';
+import { paidAnswer } from './forward.ts';
+import { type PaidHeaders } from './origin-headers.ts';
 import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { send, type Sent } from './send.ts';
+import { endStream } from './stream-end.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
@@ -42,8 +44,9 @@ async function servePass(
 ): Promise<Response> {
   const { trip, body: held } = entry;
   const { sent, limits } = await send(request, { facts, trip, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
-  if (sent.kind === 'answered') return stateLimits(paidAnswer(sent.response, undefined), limits);
-  return answerUnanswered(sent, { method: facts.method, payment: { fate: 'released', remaining: undefined } }, deps);
+  if (sent.kind === 'answered') return limitStream(stateLimits(paidAnswer(sent.response, undefined), limits), entry, deps);
+  const payment = { fate: 'released', remaining: undefined } as const;
+  return answerUnanswered(sent, { method: facts.method, passage: trip.way.passage, payment }, deps);
 }
 
 async function forwardAndFinish(
@@ -78,16 +81,23 @@ async function forwardAndFinish(
     // Nothing in the answer depends on the record: the payer does not wait for it.
     waitUntil(finished);
     log('counted');
-    return stateLimits(paidAnswer(forwarded.response, remaining), limits);
+    return limitStream(stateLimits(paidAnswer(forwarded.response, remaining), limits), entry, deps);
   }
   const payment = judgePayment(use, { outcome, isRecorded: await finished });
   log(payment.fate);
-  if (forwarded.kind === 'answered') return stateLimits(paidAnswer(forwarded.response, payment.remaining), limits);
-  return answerUnanswered(forwarded, { method: facts.method, payment }, deps);
+  if (forwarded.kind === 'answered')
+    return limitStream(stateLimits(paidAnswer(forwarded.response, payment.remaining), limits), entry, deps);
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
+}
+
+/** The lease is closed with the head of the answer: a body without end is ended by the clock (M14). */
+function limitStream(answer: Response, { passEndsAtSeconds }: Entry, { clock, settings, wait }: GateDeps): Response {
+  const { maxStreamSeconds, skewSeconds } = settings;
+  return endStream(answer, { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait });
 }
 
 /** Gives up on an origin that is silent when the client has gone. */
-async function sendWatched(
+function sendWatched(
   request: Request,
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
   deps: GateDeps,
@@ -96,17 +106,11 @@ async function sendWatched(
   const options = { facts, trip, paid: paidHeaders(entry), held };
   const by = { deps, background: waitUntil };
   // Where the time limit comes first there is nothing to watch for.
-  if (deps.settings.originTimeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
-  const done = new AbortController();
-  const giveUp = new AbortController();
-  const giveUpWhenGone = () => void deps.wait(GONE_CLIENT_LIMIT_MS, done.signal).then(() => giveUp.abort());
-  request.signal.addEventListener('abort', giveUpWhenGone, { once: true });
-  try {
-    return await send(request, { ...options, giveUp: giveUp.signal }, by);
-  } finally {
-    request.signal.removeEventListener('abort', giveUpWhenGone);
-    done.abort();
-  }
+  if (trip.way.passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
+  const giveUp = new Promise<void>((resolve) => {
+    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
+  });
+  return send(request, { ...options, giveUp }, by);
 }
 
 function paidHeaders({ callId, quote }: Entry): PaidHeaders {

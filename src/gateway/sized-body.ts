@@ -8,6 +8,8 @@ export interface SentBody {
   readonly body: ReadableStream | Uint8Array<ArrayBuffer> | null;
   /** Whether the client sent more than was priced. */
   readonly isTooLong: () => boolean;
+  /** Cuts the request off. A body of unknown length that merely fails is ended by the platform as if it were complete. */
+  readonly signal?: AbortSignal;
 }
 
 /** What to send of a request's body. */
@@ -31,4 +33,19 @@ export function sendBody(body: ReadableStream | null, held: HeldBody | undefined
     .pipeTo(writable)
     .catch(() => undefined);
   return { body: readable, isTooLong: () => tooLong };
+}
+
+/** A body of known length was judged before (findObstacle); one of unknown length is counted as it passes. */
+export function limitBody({ body, headers }: Request, most: number | undefined): SentBody {
+  if (most === undefined || body === null || headers.has('content-length')) return { body, isTooLong: () => false };
+  const stop = new AbortController();
+  let sent = 0;
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      sent += chunk.byteLength;
+      if (sent > most) stop.abort();
+      else controller.enqueue(chunk);
+    },
+  });
+  return { body: body.pipeThrough(counted), isTooLong: () => sent > most, signal: stop.signal };
 }

@@ -4,6 +4,7 @@
  */
 import { LEASE_MARGIN_SECONDS } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { type Passage } from './passage.ts';
 import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
 import { problem } from './refuse.ts';
 import { PAID_HINTS, type GatewayRefusal, type SituationCode } from './refusals.ts';
@@ -19,26 +20,32 @@ export interface PaymentState {
   readonly remaining: Remaining | undefined;
 }
 
+interface UnansweredOptions {
+  readonly method: string;
+  readonly passage: Passage;
+  readonly payment?: PaymentState;
+}
+
 const ORIGIN_RETRY_SECONDS = 5;
 
 const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { readonly code: SituationCode; readonly detail: string }>> = {
   unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
   timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
   given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
-  body_too_large: { code: 'body_too_large', detail: 'the body is longer than its Content-Length; what was paid for has been sent on' },
+  body_too_large: { code: 'body_too_large', detail: 'the body turned out to be longer than it was declared, or than this route takes' },
 };
 
 /** Says that the origin did not answer; of a paid call also what became of the payment. */
 export function answerUnanswered(
   unanswered: Unanswered,
-  { method, payment }: { method: string; payment?: PaymentState },
+  { method, passage, payment }: UnansweredOptions,
   { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
 ): Response {
   const reason: GatewayRefusal =
     unanswered.kind === 'held_back' ? unanswered.reason : { ...FAILURES[unanswered.kind], retryAfterSeconds: ORIGIN_RETRY_SECONDS };
   const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
   log('refusal', { code: reason.code });
-  const retryAfterSeconds = payment?.fate === 'in_doubt' ? settings.originTimeoutSeconds + LEASE_MARGIN_SECONDS : laterSeconds;
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? passage.timeoutSeconds + LEASE_MARGIN_SECONDS : laterSeconds;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};

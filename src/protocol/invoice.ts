@@ -12,6 +12,9 @@ import { accept, refuse, type Result } from './result.ts';
 export const NETWORKS = ['mainnet', 'testnet', 'signet', 'regtest', 'simnet'] as const;
 export type Network = (typeof NETWORKS)[number];
 
+/** A node's clock may run ahead of ours by this much. */
+export const INVOICE_EXPIRY_SLACK_SECONDS = 300;
+
 export interface InvoiceFacts {
   readonly invoice: string;
   readonly network: Network;

@@ -17,6 +17,7 @@ import { readTerms, type SoldTerms } from '#protocol/terms.ts';
 import { verifyToken } from '#protocol/token.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
 import { chargeFor } from './charge.ts';
+import { type VerifiedTokens } from './verified-tokens.ts';
 import { type Grant, type GrantRefusal, type JudgeContext, type ProvedToken, type Quote, type VerifyContext } from './scheme.ts';
 
 /** Different credentials in one request (M6). */
@@ -35,16 +36,19 @@ export const offer = formatL402Challenge;
  */
 export function readCredentials(
   texts: readonly string[],
-  metadata: Credential | undefined,
+  { metadata, verified }: { metadata: Credential | undefined; verified: VerifiedTokens },
 ): Result<readonly Credential[], CredentialRefusal> {
   const distinct: Credential[] = [];
   let firstRefusal: CredentialRefusal | undefined;
   for (const text of texts) {
-    const parsed = parseCredential(text);
+    const known = verified.find(text);
+    const parsed = known === undefined ? parseCredential(text) : accept([known]);
     if (!parsed.ok) {
       firstRefusal ??= parsed.refusal;
       continue;
     }
+    const [first] = parsed.value;
+    if (known === undefined && first !== undefined && parsed.value.length === 1) verified.name(first, text);
     for (const credential of parsed.value) {
       if (!distinct.some((other) => equalCredentials(other, credential))) distinct.push(credential);
     }
@@ -64,11 +68,21 @@ function equalCredentials(left: Credential, right: Credential): boolean {
 
 /** What a credential proves, whatever is asked for: that its token is ours and has been paid for. */
 export async function proveCredential(
-  { macaroon, preimage }: Credential,
-  { keys, hmac }: Pick<VerifyContext, 'keys' | 'hmac'>,
+  credential: Credential,
+  { keys, hmac, verified }: VerifyContext,
 ): Promise<Result<ProvedToken, CredentialRefusal>> {
+  const known = verified.tokenOf(credential);
+  if (known !== undefined) {
+    // A key that has been retired, or an epoch out of grace, ends the tokens that were proved with it.
+    const epochKey = await keys.epochKeys(known.id.keyId, known.id.epoch);
+    return epochKey.ok ? accept(known) : epochKey;
+  }
+  const { macaroon, preimage } = credential;
   const token = await verifyToken(macaroon, { preimage, epochKeys: keys.epochKeys, hmac });
-  return token.ok ? accept({ ...token.value, identifier: macaroon.identifier }) : token;
+  if (!token.ok) return token;
+  const proved = { ...token.value, identifier: macaroon.identifier };
+  verified.remember(credential, proved);
+  return accept(proved);
 }
 
 /** What a proved token is good for, judged against what is asked. */
@@ -109,6 +123,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     charge: charge.value,
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     challengeId: nameChallenge(id.random),
+    passEndsAtSeconds: access.kind === 'pass' ? earliestEnd(caveats, service) + extendedBySeconds : undefined,
   });
 }
 

@@ -6,6 +6,7 @@ import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
 import { type VerifiedToken } from '#protocol/token.ts';
+import { type VerifiedTokens } from './verified-tokens.ts';
 import { type ClaimOrder, type Hmac, type KeyRing } from '../ports.ts';
 
 /** What one request costs, and for what. */
@@ -50,6 +51,8 @@ export interface Grant {
   readonly maxPerMinute: number | undefined;
   /** The challenge that was paid, as the quota of those who have not paid knows it. */
   readonly challengeId: string;
+  /** When a pass ends, for whoever has set the earliest end; nothing for what is counted, which its end does not break off (M14). */
+  readonly passEndsAtSeconds: number | undefined;
 }
 
 /** Why a credential is not good for a quote. */
@@ -61,6 +64,7 @@ export type ProvedToken = VerifiedToken & { readonly identifier: Uint8Array };
 export interface VerifyContext {
   readonly keys: KeyRing;
   readonly hmac: Hmac;
+  readonly verified: VerifiedTokens;
 }
 
 export interface JudgeContext {

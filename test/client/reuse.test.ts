@@ -49,6 +49,14 @@ describe('a credential that stays good', () => {
     expect((await reader(ADDRESS)).status).toBe(200);
   });
 
+  it.each(['l402-remaining', 'l402-remaining-msat'])('is dropped when %s says that nothing is left of it', async (field) => {
+    const { kept, fetch } = client({
+      answer: (_, credential) => (credential === undefined ? undefined : new Response('last', { headers: { [field]: '0' } })),
+    });
+    expect(await (await fetch(ADDRESS)).text()).toBe('last');
+    expect(kept.size).toBe(0);
+  });
+
   it('M31: is never sent to another origin, path, query or method', async () => {
     const { shop, fetch } = client();
     await fetch(ADDRESS);

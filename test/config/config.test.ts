@@ -111,3 +111,25 @@ describe('configuration', () => {
     expect(config.ok && config.value.warnings).toEqual(['route "GET /v1/dear" can never match: "/v1/*" comes first']);
   });
 });
+
+describe('grace', () => {
+  const HOUR = 3600;
+  /** An invoice's ten minutes, and five for a node whose clock runs ahead. */
+  const BEFORE = 600 + 300;
+  const sells = (seconds: number, changes: object = {}) =>
+    problemsOf({ routes: [{ match: '/a', priceSats: 1, access: { seconds } }], graceHours: 100, ...changes });
+
+  it('M8: shorter than the longest life that is sold is a mistake that says what would do', () => {
+    expect(sells(100 * HOUR - BEFORE)).toEqual([]);
+    expect(sells(100 * HOUR - BEFORE + 1)).toEqual([
+      'gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least 101',
+    ]);
+    expect(sells(100 * HOUR - BEFORE, { invoiceExpirySeconds: 601 })).toHaveLength(1);
+    expect(sells(60, { redeemSeconds: 100 * HOUR - BEFORE + 1 })).toHaveLength(1);
+  });
+
+  it('M8: for every life that can be sold there is one that suffices', () => {
+    expect(sells(365 * 86_400, { graceHours: 8784 })).toEqual([]);
+    expect(sells(365 * 86_400 + 1, { graceHours: 8784 })).toEqual(['gateway.config.ts: routes.0.access.seconds: at most 31536000']);
+  });
+});

@@ -39,6 +39,18 @@ describe('docs', () => {
     }
   });
 
+  it('docs/origins.md shows the verification as it stands in examples/verify', () => {
+    const page = readFileSync('docs/origins.md', 'utf8');
+    for (const [language, file] of [
+      ['js', 'examples/verify/verify.mjs'],
+      ['python', 'examples/verify/verify.py'],
+    ]) {
+      const shown = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(page)![1]!;
+      expect(readFileSync(file!, 'utf8'), file).toContain(shown);
+      expect(shown.trim().split('\n').length).toBeLessThanOrEqual(10);
+    }
+  });
+
   it('docs/requirements.md names for each number a file whose tests carry it in a title', () => {
     const rows = rowsOf('docs/requirements.md', 3).slice(1);
     expect(rows.length).toBeGreaterThan(30);

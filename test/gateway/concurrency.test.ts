@@ -10,9 +10,9 @@ const ORIGIN = 'http://origin.test';
 /** Places on a clock and with timers of its own. */
 function makePlaces(more: { most?: number; mostWaiting?: number } = {}) {
   const state = { nowMs: 0, timers: [] as (() => void)[] };
-  const wait = (_ms: number, signal: AbortSignal) =>
+  const wait = (_ms: number, signal?: AbortSignal) =>
     new Promise<void>((resolve) => {
-      const timer = () => void (signal.aborted || resolve());
+      const timer = () => void (signal?.aborted === true || resolve());
       state.timers.push(timer);
     });
   const places = createConcurrency({ most: 2, mostWaiting: 3, waitMs: 1000, placeMs: 60_000, clock: () => state.nowMs, wait, ...more });

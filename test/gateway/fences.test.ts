@@ -44,7 +44,7 @@ const facts = (more: Partial<FenceFacts> = {}): FenceFacts => ({
   control: view(),
   match: 'GET /a',
   isSold: true,
-  originUrl: ORIGIN,
+  origin: ORIGIN,
   nowMs: NOW_MS,
   ...more,
 });
@@ -244,7 +244,7 @@ describe('the breaker', () => {
 
   it('M12: closes the routes of its origin only, and says when to come again', () => {
     expect(judgeFences(open(NOW_MS + 4200), settings(), POLICY)).toMatchObject({ code: 'origin_down', retryAfterSeconds: 5 });
-    expect(codeOf({ ...open(NOW_MS + 4200), originUrl: 'http://other.test' })).toBeUndefined();
+    expect(codeOf({ ...open(NOW_MS + 4200), origin: 'http://other.test' })).toBeUndefined();
   });
 
   it('M12: half open, one call a second of this isolate tries the origin', () => {

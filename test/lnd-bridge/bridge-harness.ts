@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import { createEmbeddedNode, type EmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
 import { type LightningNode, type LogEntry, type Random } from '#lnd-bridge/ports.ts';
 import { type BridgeKey, checkAnswer, signRequest } from '#lnd-bridge/request-auth.ts';
+import { type NodeEntry } from '#lnd-bridge/node-pool.ts';
 import { createBridge, type ServerConfig } from '#lnd-bridge/server.ts';
 import { encodeAscii, formatHex } from '#protocol/bytes.ts';
 
@@ -80,14 +81,23 @@ export function nextNonceHex(): string {
 /** Starts a bridge before a node; closed when the test ends, unless the test does it. */
 export async function startTestBridge({
   node,
+  nodes,
   clock = createTestClock(),
   config = {},
-}: { node?: LightningNode; clock?: TestClock; config?: Partial<ServerConfig> } = {}): Promise<TestBridge> {
+}: { node?: LightningNode; nodes?: readonly NodeEntry[]; clock?: TestClock; config?: Partial<ServerConfig> } = {}): Promise<TestBridge> {
   const logged: LogEntry[] = [];
-  const limits = { maxBodyBytes: 16_384, maxRequestsPerSecond: 500, maxSkewSeconds: 60 };
+  const limits = {
+    maxBodyBytes: 16_384,
+    maxRequestsPerSecond: 500,
+    maxSkewSeconds: 60,
+    maxMintsPerSecond: 500,
+    queueCapacity: 256,
+    metricsToken: undefined,
+  };
+  const only = node ?? createTestNode(clock);
   const bridge = createBridge(
     { host: '127.0.0.1', port: 0, keys: [KEY, PREVIOUS_KEY], network: 'regtest', ...limits, ...config },
-    { node: node ?? createTestNode(clock), log: (entry) => logged.push(entry), clock },
+    { nodes: nodes ?? [{ name: only.kind, node: only, concurrency: 16 }], log: (entry) => logged.push(entry), clock },
   );
   const { port } = await bridge.listen();
   const url = `http://127.0.0.1:${port}`;

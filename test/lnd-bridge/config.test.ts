@@ -18,11 +18,15 @@ describe('the settings of the bridge', () => {
         port: 8404,
         keys: [{ id: 'k1', secret: new Uint8Array(32).fill(0xc3) }],
         network: 'regtest',
-        node: 'embedded',
+        nodes: [],
+        strict: false,
         embedded: { payPort: 8405, nodeKey: undefined, payToken: undefined },
         maxBodyBytes: 16_384,
         maxRequestsPerSecond: 500,
+        maxMintsPerSecond: 500,
         maxSkewSeconds: 60,
+        queueCapacity: 256,
+        metricsToken: undefined,
       },
     });
   });

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '#lnd-bridge/config.ts';
 import { MintAnswer } from '#lnd-bridge/contract.ts';
@@ -7,45 +5,9 @@ import { type LogEntry } from '#lnd-bridge/ports.ts';
 import { startBridge } from '#lnd-bridge/start.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { anOrder, callBridge, KEY } from './bridge-harness.ts';
+import { spawnBridge } from './bridge-process.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FREE_PORTS = { BRIDGE_PORT: '0', BRIDGE_EMBEDDED_PAY_PORT: '0' };
-
-interface BridgeProcess {
-  /** Resolves with a line of stderr that holds this text. */
-  line(text: string): Promise<string>;
-  stop(): void;
-  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
-}
-
-function spawnBridge(environment: Record<string, string>): BridgeProcess {
-  const child = spawn(process.execPath, ['lnd-bridge/main.ts'], { cwd: ROOT, env: environment });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-  return {
-    ended,
-    stop: () => void child.kill('SIGTERM'),
-    line: (text) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          const found = stderr
-            .split('\n')
-            .slice(0, -1)
-            .find((line) => line.includes(text));
-          if (found !== undefined) resolve(found);
-        };
-        child.stderr.on('data', look);
-        child.once('close', () => reject(new Error(`the bridge ended: ${stderr}`)));
-        look();
-      }),
-  };
-}
 
 async function pay(wallet: { url: string; token: string }, invoice: string): Promise<Record<string, string>> {
   const response = await fetch(wallet.url, {

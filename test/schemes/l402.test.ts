@@ -6,6 +6,7 @@ import { encodeAscii } from '#protocol/bytes.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
 import { msat } from '#protocol/msat.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { judgeToken, proveCredential } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
@@ -43,7 +44,7 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
   const request = { method: 'GET', host: 'gateway.test', path: '/paper', clientAddress: undefined };
   const digestRequest = () => Promise.resolve(undefined);
   const context = { nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };
-  const proved = await proveCredential({ macaroon, preimage }, { keys, hmac });
+  const proved = await proveCredential({ macaroon, preimage }, { keys, hmac, verified: createVerifiedTokens() });
   if (!proved.ok) return proved.refusal.code;
   const grant = await judgeToken(proved.value, asked, context);
   return grant.ok ? 'granted' : grant.refusal.code;

@@ -7,6 +7,9 @@ export const BUNDLES = {
   shipped: 'dist/test/shipped/index.js',
   test: 'dist/test/test/test-worker.js',
   neighbour: 'dist/test/neighbour/neighbour-worker.js',
+  origins: 'dist/test/origins/origins-worker.js',
+  /** Needs no building. */
+  upstream: 'test/workerd/entries/upstream-worker.js',
   priced: 'dist/test/priced/priced-worker.js',
   fence: 'dist/test/fence/fence-worker.js',
 } as const;
@@ -16,6 +19,7 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/shipped' });
   await buildWorker({ outDirectory: 'dist/test/test', entry: 'test/workerd/entries/test-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/origins', entry: 'test/workerd/entries/origins-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/priced', entry: 'test/workerd/entries/priced-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/fence', entry: 'test/workerd/entries/fence-worker.ts' });
 }

@@ -8,10 +8,12 @@ import { compileRoutes, findRoute, quoteSale, type QuoteOutcome } from '#gateway
 import { gatewayFenceKeys } from '#src/fence-config.ts';
 import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
 
+const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
+
 /** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
 export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
   const gateway = z.object(gatewayFenceKeys).parse({});
-  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, gateway });
+  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE, gateway });
   if (!prepared.ok) throw new Error(prepared.refusal.join('; '));
   const table = compileRoutes(prepared.value);
   const logged: unknown[] = [];
@@ -28,8 +30,9 @@ export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceS
     };
     const found = findRoute(table, facts.value);
     if (!found.ok) return found;
-    if (found.value.sale.kind !== 'paid') throw new TypeError('route: one that is sold');
-    return quoteSale({ route: found.value, sale: found.value.sale }, facts.value, sources);
+    const { sale, passage } = found.value;
+    if (sale.kind !== 'paid' || passage === undefined) throw new TypeError('route: one that is sold');
+    return quoteSale({ route: found.value, sale, passage }, facts.value, sources);
   };
   const quote = async (path: string, init?: RequestInit) => {
     const outcome = await ask(path, init);

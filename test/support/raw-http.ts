@@ -14,18 +14,23 @@ export interface RawRequest {
   readonly method?: string;
   readonly target: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Further header lines, as they are. */
+  readonly lines?: readonly string[];
   readonly body?: string;
 }
 
 /** Sends one request on a connection of its own and reads the whole answer. */
-export function sendRaw(port: number, { method = 'GET', target, headers = {}, body = '' }: RawRequest): Promise<RawAnswer> {
+export function sendRaw(
+  port: number,
+  { method = 'GET', target, headers = {}, lines: further = [], body = '' }: RawRequest,
+): Promise<RawAnswer> {
   const fields = {
     host: 'gateway.test',
     connection: 'close',
     ...(body === '' || 'transfer-encoding' in headers ? {} : { 'content-length': String(body.length) }),
     ...headers,
   };
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = [...Object.entries(fields).map(([name, value]) => `${name}: ${value}`), ...further].map((line) => `${line}\r\n`);
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { type Duplex } from 'node:stream';
 import { closeServer } from '#local/sample-origin.ts';
 
 export interface SeenRequest {
@@ -21,7 +22,13 @@ export interface TestOrigin {
   readonly hanging: ServerResponse[];
   /** Resolves when the next request to hang has arrived. */
   nextHanging(): Promise<void>;
+  /** The path of the next request that breaks off before its body is complete. */
+  nextCutOff(): Promise<string>;
   releaseAll(): void;
+  /** Instead of everything: gets the request before its body has been read. */
+  stream: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
+  /** Takes what asks for another protocol. */
+  upgrade: ((request: IncomingMessage, socket: Duplex) => void) | undefined;
   /** Instead of the default answer, for tests of what an origin may make of a path. */
   respond: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   close(): Promise<void>;
@@ -30,20 +37,37 @@ export interface TestOrigin {
 /** Starts the origin on a free port. */
 export async function startTestOrigin(port = 0): Promise<TestOrigin> {
   const waiters: (() => void)[] = [];
-  const server = createServer((request, response) => void handle(request, response));
+  const cutOffWaiters: ((url: string) => void)[] = [];
+  const server = createServer((request, response) => {
+    // A request that breaks off is nothing that was seen.
+    handle(request, response).catch(() => {
+      for (const tell of cutOffWaiters.splice(0)) tell(request.url ?? '');
+    });
+  });
   const origin: TestOrigin = {
     url: '',
     seen: [],
     hanging: [],
+    stream: undefined,
+    upgrade: undefined,
     respond: undefined,
     nextHanging: () => new Promise((resolve) => void waiters.push(resolve)),
+    nextCutOff: () => new Promise((resolve) => void cutOffWaiters.push(resolve)),
     releaseAll() {
       for (const response of origin.hanging.splice(0)) response.end('late');
     },
     close: () => closeServer(server),
   };
 
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    const { method = '', url = '', headers, rawHeaders } = request;
+    origin.seen.push({ method, url, headers, rawHeaders, body: '' });
+    if (origin.upgrade === undefined) socket.destroy();
+    else origin.upgrade(request, socket);
+  });
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (origin.stream !== undefined) return origin.stream(request, response);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = '', url = '', headers, rawHeaders } = request;

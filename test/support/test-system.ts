@@ -22,12 +22,17 @@ export interface TestGateway {
   /** Binding to value; the two usual ones if left out. */
   readonly secrets?: Readonly<Record<string, string>>;
   readonly claimsOf?: string;
+  readonly services?: Readonly<Record<string, string>>;
+  /** Stands in front of the origin's own zone: whatever it fetches goes to the origin. */
+  readonly inZone?: boolean;
 }
 
 export interface TestSystem {
   readonly origin: TestOrigin;
   readonly bridge: RunningBridge;
   readonly ports: Readonly<Record<string, number>>;
+  /** Of the workerd process. */
+  readonly pid: number;
   /** Everything that any part has logged. */
   readonly lines: string[];
   readonly pay: (invoice: string) => Promise<string>;
@@ -45,19 +50,21 @@ export async function startTestSystem(gateways: readonly TestGateway[]): Promise
   const origin = await startTestOrigin();
   const bridge = await startLocalBridge({ secretHex: BRIDGE_SECRET_HEX, settings: { BRIDGE_MAX_REQUESTS_PER_SECOND: '5000' }, onLine });
   const environment: Record<string, string> = {};
-  const services = gateways.map(({ name, bundle = 'test', variables = {}, secrets, claimsOf }) => {
+  const placed = gateways.map(({ name, bundle = 'test', variables = {}, secrets, claimsOf, services = {}, inZone = false }) => {
     const values = secrets ?? { TOKEN_SECRET_1: TOKEN_SECRET_HEX, BRIDGE_SECRET: BRIDGE_SECRET_HEX };
     for (const [binding, value] of Object.entries(values)) environment[`${name}_${binding}`] = value;
     return {
       name,
       port: 0,
       bundlePath: BUNDLES[bundle],
+      services,
+      ...(inZone ? { outbound: new URL(origin.url).host } : {}),
       variables: { ORIGIN_URL: origin.url, BRIDGE_URL: bridge.url, NETWORK: 'regtest', ...variables },
       secrets: Object.fromEntries(Object.keys(values).map((binding) => [binding, `${name}_${binding}`])),
       ...(claimsOf === undefined ? {} : { claimsOf }),
     };
   });
-  const start = (): Promise<RunningWorkerd> => startWorkerd({ directory, gateways: services, environment, onLine });
+  const start = (): Promise<RunningWorkerd> => startWorkerd({ directory, gateways: placed, environment, onLine });
   let workerd = await start();
   return {
     origin,
@@ -65,6 +72,9 @@ export async function startTestSystem(gateways: readonly TestGateway[]): Promise
     lines,
     get ports() {
       return workerd.ports;
+    },
+    get pid() {
+      return workerd.pid;
     },
     pay: createEmbeddedWallet(bridge.wallet),
     urlOf: (gateway) => `http://127.0.0.1:${workerd.ports[gateway]}`,

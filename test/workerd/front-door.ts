@@ -7,11 +7,13 @@ import { env } from 'cloudflare:workers';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
+import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
-import { type Gateway } from '#src/config.ts';
+import { readConfig, type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
+import { type Clock } from '#src/ports.ts';
 import { MANY_CHALLENGES } from '#support/fakes.ts';
-import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { hmac, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
 const VARIABLES = {
   ORIGIN_URL: 'http://127.0.0.1:1',
@@ -23,6 +25,8 @@ const VARIABLES = {
 
 export interface FrontDoor {
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
+  /** The same, without waiting until all work is done: for answers that go on. */
+  readonly open: (path: string, init?: RequestInit) => Promise<Response>;
   /** Paths that have reached the origin. */
   readonly seen: readonly string[];
   /** Events and their fields, as they were logged. */
@@ -30,20 +34,24 @@ export interface FrontDoor {
 }
 
 export interface DoorOptions {
-  readonly variables?: Readonly<Record<string, string>>;
+  /** Beside the usual ones, or instead of them; nothing takes one away. */
+  readonly variables?: Readonly<Record<string, string | undefined>>;
   /** Instead of a part: the node is down unless the test brings one. */
   readonly parts?: Partial<GateDeps>;
   /** Instead of Durable Object namespaces. */
   readonly bindings?: Readonly<Record<string, unknown>>;
+  /** Instead of the platform's, for tokens and their keys alike; the objects keep the platform's. */
+  readonly clock?: Clock;
 }
 
 /** Opens a gateway that sells this. */
-export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bindings: others = {} }: DoorOptions = {}): FrontDoor {
+export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bindings: others = {}, clock }: DoorOptions = {}): FrontDoor {
   const seen: string[] = [];
   const logged: (readonly [string, Readonly<Record<string, unknown>>])[] = [];
   // The texts in the runner's env are its own; the Durable Objects are those of wrangler.toml.
   const bindings = Object.fromEntries(Object.entries(env).filter(([, value]) => typeof value !== 'string'));
-  const wired = createDeps({ ...bindings, ...others, ...VARIABLES, ...variables } as Env, forMany(gateway));
+  const texts = Object.fromEntries(Object.entries({ ...VARIABLES, ...variables }).filter(([, value]) => value !== undefined));
+  const wired = createDeps({ ...bindings, ...others, ...texts } as Env, forMany(gateway));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
@@ -53,12 +61,14 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
       return Promise.resolve(new Response('origin'));
     },
     log: (event, fields) => void logged.push([event, fields]),
+    ...(clock === undefined ? {} : { clock, keys: openKeyRing(gateway, texts, clock) }),
     ...parts,
   };
   const app = createApp(accept(deps), deps.log);
   return {
     seen,
     logged,
+    open: (path, init = {}) => Promise.resolve(app.fetch(new Request(`http://gateway.test${path}`, init), env, createExecutionContext())),
     async ask(path, init = {}) {
       const context = createExecutionContext();
       const response = await app.fetch(new Request(`http://gateway.test${path}`, init), env, context);
@@ -76,6 +86,13 @@ export function forMany(gateway: Gateway): Gateway {
 /** From an address, as workerd tells it. */
 export function from(clientIp: string, headers: Readonly<Record<string, string>> = {}): RequestInit {
   return { headers, cf: { clientIp: `${clientIp}:4321` } } as RequestInit;
+}
+
+function openKeyRing(gateway: Gateway, variables: Readonly<Record<string, unknown>>, clock: Clock): GateDeps['keys'] {
+  const config = readConfig(gateway, variables);
+  if (!config.ok) throw new Error(config.refusal.join('; '));
+  const { tokenKeys, settings } = config.value;
+  return createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock });
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */

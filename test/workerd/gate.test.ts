@@ -16,6 +16,7 @@ import { formatCredential } from '#protocol/credential-header.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { accept, refuse } from '#protocol/result.ts';
+import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
@@ -42,6 +43,7 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     lightning: { mint: () => Promise.reject(new Error('the node is down')) },
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
+    verified: createVerifiedTokens(),
     hmac,
     pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
@@ -96,6 +98,16 @@ describe('a token that its holder has narrowed', () => {
     return status === 402 ? refusals[0] : status;
   };
 
+  it('M9: sends the body that was digested on to the origin, whole', async () => {
+    const { token, preimage } = await makeToken({ service: 'call' });
+    const body = 'a body of some length'.repeat(1000);
+    const digest = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST', body });
+    const authorization = formatCredential({ scheme: 'L402', token: await attenuate(token, { requestDigest: digest }), preimage });
+    const origin: GateDeps['origin'] = async (request) => new Response(await request.text());
+    const answer = await ask('/call/one', { method: 'POST', body, headers: { authorization } }, { origin });
+    expect(await answer.text()).toBe(body);
+  });
+
   it('P8: is good for what it was narrowed to, and refused beyond it', async () => {
     const soon = Math.floor(Date.now() / 1000) + 60;
     const narrowing = { validUntilSeconds: soon, notBeforeSeconds: 1, methods: ['GET'], pathPrefix: '/call/in', hosts: ['gateway.test'] };
@@ -113,14 +125,17 @@ describe('a token that its holder has narrowed', () => {
     expect(await enter('/call/in', ['client=0.0.0.0/0,::/0'])).toBe('caveat_client');
   });
 
-  it('M9: is good for the one request whose digest it holds; one with a body has no digest here, and is refused', async () => {
+  it('M9: is good for the one request whose digest it holds, body and all', async () => {
     const digest = await digestRequest({ url: 'http://gateway.test/call/one?n=1' });
     expect(await enter('/call/one?n=1', { requestDigest: digest })).toBe(200);
     expect(await enter('/call/one?n=2', { requestDigest: digest })).toBe('request_digest_wrong');
     expect(await enter('/call/one', { requestDigest: digest })).toBe('request_digest_wrong');
     expect(await enter('/call/one?n=1', { requestDigest: digest }, { method: 'DELETE' })).toBe('request_digest_wrong');
     const posted = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST', body: 'x' });
-    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'x' })).toBe(200);
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: 'y' })).toBe('request_digest_wrong');
+    const large = 'x'.repeat((1 << 20) + 1);
+    expect(await enter('/call/one', { requestDigest: posted }, { method: 'POST', body: large })).toBe(413);
     const empty = await digestRequest({ url: 'http://gateway.test/call/one', method: 'POST' });
     expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST' })).toBe(200);
     expect(await enter('/call/one', { requestDigest: empty }, { method: 'POST', body: 'x' })).toBe('request_digest_wrong');
@@ -214,6 +229,14 @@ describe('every refusal', () => {
     expect(await reasonOf('/call//x')).toBe('path_malformed');
     expect(await reasonOf('/Premium')).toBe('path_ambiguous');
     expect(await reasonOf('/agent?svc=a&svc=b')).toBe('parameter_ambiguous');
+    const grpc = await ask('/call/x', { method: 'POST', headers: { 'content-type': 'application/grpc+proto' } });
+    expect([grpc.status, grpc.headers.get('grpc-status'), await grpc.text()]).toEqual([200, '12', '']);
+    produced.add('grpc_unsupported');
+    expect(await reasonOf('/planned', { headers: { 'x-plan': 'basic, pro' } })).toBe('header_ambiguous');
+    expect(await reasonOf(',other.test/call/x')).toBe('host_malformed');
+    const large = { method: 'POST', body: 'a'.repeat(17), headers: { 'content-length': '17' } };
+    expect(await reasonOf('/small/x', large)).toBe('body_too_large');
+    expect(await reasonOf('/zone/x', { headers: { 'x-l402-via': 'gateway.test' } })).toBe('loop_detected');
     expect(await reasonOf('/call/x', { headers: { authorization: 'a'.repeat(40_000) } })).toBe('header_too_large');
     expect(await reasonOf('/call/x', { method: 'TRACE' })).toBe('method_unsupported');
     expect(await reasonOf('/nowhere')).toBe('route_unknown');
@@ -264,7 +287,7 @@ describe('every refusal', () => {
     expect(await reason(control({ maintenances: [{ route: '*', fromSeconds: 0, extendsPasses: false }] }), await paid())).toBe(
       'maintenance',
     );
-    const isDown = control({ openUntilMs: new Map([[settings.originUrl, Infinity]]) });
+    const isDown = control({ openUntilMs: new Map([['http://127.0.0.1:1', Infinity]]) });
     expect(await reason(isDown, await paid())).toBe('origin_down');
     const { startEmbedded } = await import('./embedded-mint.ts');
     expect(await reason({ ...control({ isRevoked: () => true }), lightning: startEmbedded() }, await paid())).toBe('token_revoked');
@@ -297,6 +320,15 @@ describe('every refusal', () => {
     expect(await reason('/size', post('unknown'))).toBe('length_required');
     expect(await reason('/size', post('9217'))).toBe('body_too_large');
     expect(await reason('/function')).toBe('price_unavailable');
+  });
+
+  it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
+    const { control } = openFences();
+    const secret = new Uint8Array(32).fill(5);
+    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1 };
+    const order = (authorization: string) => ({ method: 'POST', body: '{}', headers: { authorization } });
+    expect(await reasonOf('/_l402/control', order('Bearer 00'), { operator })).toBe('order_unauthorized');
+    expect(await reasonOf('/_l402/control', order(`Bearer ${'05'.repeat(32)}`), { operator })).toBe('order_invalid');
   });
 
   afterAll(() => {

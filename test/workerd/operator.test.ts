@@ -136,6 +136,19 @@ describe('a revocation', () => {
 });
 
 describe('a maintenance', () => {
+  it('is one of a route until an instant, where that is ordered', async () => {
+    const { order, use } = open();
+    const untilSeconds = Math.floor(Date.now() / 1000) + 30;
+    expect((await order({ maintenance: 'GET /pass', on: true, untilSeconds })).done).toBe('maintenance on');
+    const hear = async (seconds: number) => {
+      vi.setSystemTime(Date.now() + seconds * 1000);
+      await use('/pass', await pass());
+      return [await use('/pass', await pass()), await use('/many', await many())];
+    };
+    expect(await hear(0)).toEqual(['maintenance', 200]);
+    expect(await hear(31)).toEqual([200, 200]);
+  });
+
   it('is 503 without an invoice until it is ended, and passes that were valid when it began end so much later', async () => {
     const { order, use, door } = open();
     const nowSeconds = Math.floor(Date.now() / 1000);

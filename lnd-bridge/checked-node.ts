@@ -1,0 +1,75 @@
+/*
+ * A node's answers, each held against what was asked before anything else sees it: shape, order, network, signer (M23).
+ * A node that is mistaken or lies and a node that throws both become refusals here. Effects: the node, and the log for faults.
+ */
+import { type Network } from '#protocol/invoice.ts';
+import { refuse, type Result } from '#protocol/result.ts';
+import { LookupAnswer, MintAnswer } from './contract.ts';
+import { describeFault } from './fault-text.ts';
+import { findMintedFlaw } from './minted-check.ts';
+import {
+  type Clock,
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type Log,
+  type MintedInvoice,
+  type NodeRefusal,
+} from './ports.ts';
+
+export interface CheckedNodeOptions {
+  readonly network: Network;
+  /** How far the node's clock may be ahead of ours. */
+  readonly maxSkewSeconds: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What the bridge asks of a node, checked. */
+export interface CheckedNode {
+  mint(order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>>;
+  lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
+}
+
+/** Puts the checks around a node. */
+export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds, clock, log }: CheckedNodeOptions): CheckedNode {
+  async function guard<Value>(ask: () => Promise<Result<Value, NodeRefusal>>): Promise<Result<Value, NodeRefusal>> {
+    try {
+      return await ask();
+    } catch (error) {
+      log({ event: 'fault', ...describeFault(error) });
+      return refuse({ code: 'node_unavailable', detail: 'the Lightning node does not answer' });
+    }
+  }
+
+  return {
+    mint: (order) =>
+      guard(async () => {
+        const nodeKeyHex = await node.nodeKeyHex();
+        if (!nodeKeyHex.ok) return nodeKeyHex;
+        const minted = await node.mint(order);
+        if (!minted.ok) return minted;
+        // A field too many means that the adapter hands out what it must not, and then nothing of it is sent (M28).
+        if (!MintAnswer.safeParse(minted.value).success) return wrong('the answer of the node does not have the agreed shape');
+        const expected = { order, network, nodeKeyHex: nodeKeyHex.value, nowSeconds: clock.nowSeconds(), maxSkewSeconds };
+        const flaw = findMintedFlaw(minted.value, expected);
+        return flaw === undefined ? minted : wrong(flaw);
+      }),
+
+    lookUp: (paymentHashHex) =>
+      guard(async () => {
+        const looked = await node.lookUp(paymentHashHex);
+        if (!looked.ok) return looked;
+        const { paidMsat, ...rest } = looked.value;
+        // Spread, not picked: a field that must not be there has to reach the schema, which then refuses the whole.
+        const sent = { ...rest, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) };
+        if (!LookupAnswer.safeParse(sent).success) return wrong('the answer of the node does not have the agreed shape');
+        if (looked.value.paymentHashHex !== paymentHashHex) return wrong('the node answered for another invoice');
+        return looked;
+      }),
+  };
+}
+
+function wrong(detail: string): Result<never, NodeRefusal> {
+  return refuse({ code: 'node_answer_wrong', fault: 'answer_malformed', detail });
+}

@@ -1,0 +1,107 @@
+/*
+ * Counters of one process, as Prometheus text: invoices made, failures by reason, how long mints took, what was refused,
+ * and how full the queues are. Every label comes from a fixed set or from the settings, so the text stays small.
+ */
+
+export interface NodeGauges {
+  readonly name: string;
+  readonly waiting: number;
+  readonly running: number;
+  readonly isBreakerOpen: boolean;
+}
+
+export interface Metrics {
+  countMint(node: string, tookMs: number): void;
+  countFailure(failure: { readonly node: string; readonly operation: 'mint' | 'look_up'; readonly reason: string }): void;
+  countRefusal(code: string): void;
+  countLostAnswers(invoices: number): void;
+  /** The whole text, with the queues as they are now. */
+  format(gauges: readonly NodeGauges[]): string;
+}
+
+/** Upper bounds in seconds: from an in-process node to the longest time limit that is usual. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+interface Histogram {
+  readonly counts: number[];
+  sum: number;
+  count: number;
+}
+
+/** Counters that all stand at nothing. */
+export function createMetrics(): Metrics {
+  const mints = new Map<string, Histogram>();
+  const failures = new Map<string, number>();
+  const refusals = new Map<string, number>();
+  let lost = 0;
+
+  return {
+    countMint(node, tookMs) {
+      const histogram = mints.get(node) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
+      mints.set(node, histogram);
+      const seconds = tookMs / 1000;
+      histogram.sum += seconds;
+      histogram.count += 1;
+      BUCKETS.forEach((bound, index) => {
+        if (seconds <= bound) histogram.counts[index]! += 1;
+      });
+    },
+    countFailure: ({ node, operation, reason }) => add(failures, labels({ node, operation, reason })),
+    countRefusal: (code) => add(refusals, labels({ code })),
+    countLostAnswers(invoices) {
+      lost += invoices;
+    },
+    format(gauges) {
+      const named = gauges.map(({ name, ...gauge }) => ({ node: labels({ node: name }), ...gauge }));
+      return [
+        ...family('mints_total', 'counter', 'Invoices made.'),
+        ...[...mints].map(([node, { count }]) => line('mints_total', { labels: labels({ node }), value: count })),
+        ...family('mint_seconds', 'histogram', 'Time from asking a node to a checked invoice.'),
+        ...[...mints].flatMap(([node, histogram]) => formatHistogram(node, histogram)),
+        ...family('node_failures_total', 'counter', 'Calls to a node that failed, by reason.'),
+        ...[...failures].map(([text, value]) => line('node_failures_total', { labels: text, value })),
+        ...family('refused_total', 'counter', 'Requests refused, by code.'),
+        ...[...refusals].map(([text, value]) => line('refused_total', { labels: text, value })),
+        ...family('lost_answers_total', 'counter', 'Invoices that were made but whose answer reached nobody.'),
+        line('lost_answers_total', { labels: '', value: lost }),
+        ...family('queue_depth', 'gauge', 'Calls that wait for a node.'),
+        ...named.map(({ node, waiting }) => line('queue_depth', { labels: node, value: waiting })),
+        ...family('calls_running', 'gauge', 'Calls that a node is working on.'),
+        ...named.map(({ node, running }) => line('calls_running', { labels: node, value: running })),
+        ...family('breaker_open', 'gauge', 'Whether a node is left alone at the moment.'),
+        ...named.map(({ node, isBreakerOpen }) => line('breaker_open', { labels: node, value: isBreakerOpen ? 1 : 0 })),
+        '',
+      ].join('\n');
+    },
+  };
+}
+
+const PREFIX = 'l402_bridge_';
+
+function add(counters: Map<string, number>, key: string): void {
+  counters.set(key, (counters.get(key) ?? 0) + 1);
+}
+
+function family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): string[] {
+  return [`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} ${type}`];
+}
+
+function line(name: string, { labels: text, value }: { labels: string; value: number }): string {
+  return `${PREFIX}${name}${text} ${value}`;
+}
+
+function labels(values: Readonly<Record<string, string>>): string {
+  return `{${Object.entries(values)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(',')}}`;
+}
+
+function formatHistogram(node: string, { counts, sum, count }: Histogram): string[] {
+  const bucket = (le: string, value: number): string => line('mint_seconds_bucket', { labels: labels({ node, le }), value });
+  return [
+    ...BUCKETS.map((bound, index) => bucket(String(bound), counts[index]!)),
+    bucket('+Inf', count),
+    line('mint_seconds_sum', { labels: labels({ node }), value: sum }),
+    line('mint_seconds_count', { labels: labels({ node }), value: count }),
+  ];
+}

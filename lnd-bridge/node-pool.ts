@@ -1,0 +1,214 @@
+/*
+ * The nodes behind the bridge, in the order of the settings: the first one that can be asked makes the invoice, and an
+ * invoice belongs to the node that made it. Each node has a queue (back-pressure) and a breaker of its own; all together
+ * have a rate. Effects: the nodes, the log, the counters.
+ */
+import { type Network } from '#protocol/invoice.ts';
+import { type Msat } from '#protocol/msat.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { createRateLimit } from './admission.ts';
+import { type CheckedNode, createCheckedNode } from './checked-node.ts';
+import { describeFault } from './fault-text.ts';
+import { type Metrics, type NodeGauges } from './metrics.ts';
+import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts';
+import {
+  type Clock,
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type Log,
+  type MintedInvoice,
+  type NodeRefusal,
+} from './ports.ts';
+import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+
+/** One node of the bridge. */
+export interface NodeEntry {
+  /** Unique; stands in log, metrics and health. */
+  readonly name: string;
+  readonly node: LightningNode;
+  /** Calls at once. */
+  readonly concurrency: number;
+}
+
+export interface NodePoolOptions {
+  readonly network: Network;
+  readonly maxSkewSeconds: number;
+  /** Calls that may wait for one node. */
+  readonly queueCapacity: number;
+  readonly maxMintsPerSecond: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** A clock for measuring only. */
+  readonly stopwatchMs: () => number;
+}
+
+export interface PoolRefusal extends Pick<NodeRefusal, 'detail'> {
+  readonly code: NodeRefusal['code'] | 'queue_full' | 'amount_invalid' | 'rate_exceeded';
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly backend: string;
+  readonly status: 'ok' | 'node_unavailable';
+  readonly breaker: 'closed' | 'open';
+  readonly settlement: LightningNode['settlement'];
+  readonly smallestMsat: Msat;
+}
+
+export interface NodePool {
+  mint(order: InvoiceOrder): Promise<Result<{ readonly minted: MintedInvoice; readonly name: string }, PoolRefusal>>;
+  lookUp(paymentHashHex: string): Promise<Result<InvoiceState, PoolRefusal>>;
+  /** Asks every node how it is. */
+  statuses(): Promise<readonly NodeStatus[]>;
+  gauges(): readonly NodeGauges[];
+}
+
+interface Member extends NodeEntry {
+  readonly checked: CheckedNode;
+  readonly queue: WorkQueue;
+  readonly breaker: NodeBreaker;
+}
+
+/** Whose an invoice is, for this many of the latest; for older ones every node is asked. */
+const MOST_OWNERS = 100_000;
+
+/** The pool of these nodes; at least one. */
+export function createNodePool(entries: readonly NodeEntry[], options: NodePoolOptions): NodePool {
+  const { clock, log, metrics, queueCapacity, stopwatchMs } = options;
+  const members = entries.map((entry): Member => {
+    const queue = createWorkQueue({ concurrency: entry.concurrency, capacity: queueCapacity });
+    return { ...entry, checked: createCheckedNode(entry.node, options), queue, breaker: createNodeBreaker() };
+  });
+  const rate = createRateLimit(options.maxMintsPerSecond);
+  const ownerByHash = createOwners(members.length);
+  const ownerByKey = createOwners(members.length);
+  const pending = new Map<string, Promise<unknown>>();
+
+  /** One call to one node, counted by its breaker. A node that is left alone refuses at once, also when its turn in the queue has come. */
+  async function ask<Value>(
+    { name, breaker }: Member,
+    operation: 'mint' | 'look_up',
+    call: () => Promise<Result<Value, NodeRefusal>>,
+  ): Promise<Result<Value, NodeRefusal>> {
+    if (!breaker.admit(clock.nowSeconds()))
+      return refuse({ code: 'node_unavailable', detail: 'the Lightning node has failed and is left alone for a while' });
+    const answer = await call();
+    if (answer.ok || (answer.refusal.code !== 'node_unavailable' && answer.refusal.code !== 'node_answer_wrong')) {
+      breaker.succeed();
+      return answer;
+    }
+    const { code, detail, fault } = answer.refusal;
+    metrics.countFailure({ node: name, operation, reason: fault ?? code });
+    if (fault !== undefined) log({ event: 'node_failed', node: name, operation, fault, detail });
+    if (breaker.fail(clock.nowSeconds()) === 'opened') log({ event: 'breaker_opened', node: name });
+    return answer;
+  }
+
+  async function mintNow(order: InvoiceOrder): ReturnType<NodePool['mint']> {
+    if (!rate.take(clock.nowSeconds())) {
+      return refuse({ code: 'rate_exceeded', detail: `at most ${options.maxMintsPerSecond} invoices a second are made here` });
+    }
+    const owner = ownerByKey.get(order.idempotencyKey);
+    const fitting = members.filter(({ name, node }) => (owner ?? name) === name && order.amountMsat % node.smallestMsat === 0n);
+    if (fitting.length === 0) {
+      const [first] = members;
+      return refuse({ code: 'amount_invalid', detail: `this node knows whole multiples of ${first!.node.smallestMsat} msat only` });
+    }
+    let refusal: PoolRefusal | undefined;
+    for (const member of fitting) {
+      const asked = await member.queue.run(async () => {
+        const startMs = stopwatchMs();
+        const minted = await ask(member, 'mint', () => member.checked.mint(order));
+        if (minted.ok) metrics.countMint(member.name, stopwatchMs() - startMs);
+        return minted;
+      });
+      if (!asked.ok) return full();
+      const minted = asked.value;
+      if (minted.ok) {
+        ownerByHash.set(minted.value.paymentHashHex, member.name);
+        ownerByKey.set(order.idempotencyKey, member.name);
+        return accept({ minted: minted.value, name: member.name });
+      }
+      refusal = { code: minted.refusal.code, detail: minted.refusal.detail };
+      // Only trouble of the node itself is a reason to ask another one.
+      if (refusal.code !== 'node_unavailable' && refusal.code !== 'node_answer_wrong') return refuse(refusal);
+    }
+    return refuse(refusal!);
+  }
+
+  return {
+    async mint(order) {
+      // One at a time for a key: a repeat that overtook the first would be a second invoice on another node.
+      const before = pending.get(order.idempotencyKey);
+      const after = (async () => {
+        await before;
+        return mintNow(order);
+      })();
+      const settled = after.catch(() => undefined);
+      pending.set(order.idempotencyKey, settled);
+      try {
+        return await after;
+      } finally {
+        if (pending.get(order.idempotencyKey) === settled) pending.delete(order.idempotencyKey);
+      }
+    },
+
+    async lookUp(paymentHashHex) {
+      const owner = ownerByHash.get(paymentHashHex);
+      let refusal: PoolRefusal | undefined;
+      for (const member of members) {
+        if (owner !== undefined && member.name !== owner) continue;
+        const asked = await member.queue.run(() => ask(member, 'look_up', () => member.checked.lookUp(paymentHashHex)));
+        if (!asked.ok) return full();
+        const looked = asked.value;
+        if (looked.ok) return looked;
+        // As long as one node cannot be asked, nobody knows that the invoice is unknown.
+        if (refusal === undefined || refusal.code === 'invoice_unknown')
+          refusal = { code: looked.refusal.code, detail: looked.refusal.detail };
+      }
+      return refuse(refusal!);
+    },
+
+    statuses: () =>
+      Promise.all(
+        members.map(async ({ name, node, breaker }) => {
+          const status = await node.health().catch((error: unknown) => {
+            log({ event: 'fault', ...describeFault(error) });
+            return 'node_unavailable' as const;
+          });
+          const breakerState = breaker.isOpen(clock.nowSeconds()) ? 'open' : 'closed';
+          const { kind: backend, settlement, smallestMsat } = node;
+          return { name, backend, status, breaker: breakerState, settlement, smallestMsat };
+        }),
+      ),
+
+    gauges: () =>
+      members.map(({ name, queue, breaker }) => {
+        return { name, waiting: queue.waiting, running: queue.running, isBreakerOpen: breaker.isOpen(clock.nowSeconds()) };
+      }),
+  };
+}
+
+interface Owners {
+  get(key: string): string | undefined;
+  set(key: string, name: string): void;
+}
+
+/** Remembers the latest; a bridge with one node needs no memory to know whose an invoice is. */
+function createOwners(nodes: number): Owners {
+  const owners = new Map<string, string>();
+  return {
+    get: (key) => owners.get(key),
+    set(key, name) {
+      if (nodes === 1) return;
+      if (owners.size >= MOST_OWNERS) owners.delete(owners.keys().next().value!);
+      owners.set(key, name);
+    },
+  };
+}
+
+function full(): Result<never, PoolRefusal> {
+  return refuse({ code: 'queue_full', detail: 'too many requests wait for the Lightning node' });
+}

@@ -1,0 +1,97 @@
+/*
+ * What a Core Lightning rune allows, read from the rune itself: 32 bytes of authentication code, then its restrictions
+ * as text, each a list of alternatives. Only the conditions on the method are judged; any other may hold or not. No effects.
+ */
+import { parseBase64 } from '#protocol/bytes.ts';
+
+export interface RuneAudit {
+  /** Methods by which money could leave or a stronger rune could be made, as far as this rune allows them. */
+  readonly spending: readonly string[];
+  /** Methods that the bridge needs and this rune has not. */
+  readonly missing: readonly string[];
+}
+
+const NEEDED = ['invoice', 'listinvoices', 'waitinvoice'];
+
+/** The ways out that a stock node has, and one that no node has: a rune that allows that allows everything. */
+const SPENDING = [
+  'pay',
+  'xpay',
+  'renepay',
+  'sendpay',
+  'sendonion',
+  'keysend',
+  'fetchinvoice',
+  'withdraw',
+  'txprepare',
+  'txsend',
+  'sendpsbt',
+  'signpsbt',
+  'fundchannel',
+  'multifundchannel',
+  'close',
+  'splice_init',
+  'createrune',
+  'commando-rune',
+  'recover',
+  'exposesecret',
+  'a-method-that-does-not-exist',
+];
+
+const CODE_BYTES = 32;
+/** A condition: a field's name, one sign, a value. */
+const CONDITION = /^([A-Za-z0-9_]*)([!=/^$~<>{}#])(.*)$/s;
+
+/** Holds a rune against what the bridge needs; `undefined` when it cannot be read. */
+export function auditRune(rune: string): RuneAudit | undefined {
+  const bytes = parseBase64(rune);
+  if (bytes === undefined || bytes.length < CODE_BYTES) return undefined;
+  const restrictions = splitUnescaped(new TextDecoder().decode(bytes.slice(CODE_BYTES)), '&')
+    .filter((text) => text !== '')
+    .map((text) => splitUnescaped(text, '|').map((alternative) => CONDITION.exec(alternative)));
+  if (restrictions.some((alternatives) => alternatives.some((condition) => condition === null))) return undefined;
+  const allows = (method: string): boolean =>
+    restrictions.every((alternatives) => alternatives.some((condition) => mayHold(condition!, method)));
+  return { spending: SPENDING.filter(allows), missing: NEEDED.filter((method) => !allows(method)) };
+}
+
+function mayHold([, field, sign, raw = '']: RegExpExecArray, method: string): boolean {
+  if (field !== 'method') return true;
+  const value = raw.replace(/\\(.)/gs, '$1');
+  switch (sign) {
+    case '!':
+      return false;
+    case '=':
+      return method === value;
+    case '/':
+      return method !== value;
+    case '^':
+      return method.startsWith(value);
+    case '$':
+      return method.endsWith(value);
+    case '~':
+      return method.includes(value);
+    case '{':
+      return method < value;
+    case '}':
+      return method > value;
+    case '<':
+    case '>':
+      // Compares numbers, and no method is one.
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** A backslash takes the meaning from the sign after it. */
+function splitUnescaped(text: string, separator: string): string[] {
+  const parts = [''];
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index]!;
+    if (character === separator) parts.push('');
+    else if (character === '\\') parts[parts.length - 1] += character + (text[++index] ?? '');
+    else parts[parts.length - 1] += character;
+  }
+  return parts;
+}

@@ -1,0 +1,80 @@
+/*
+ * The bridge before real nodes: opens them, looks each over, and starts only when none has trouble that time does not heal.
+ * Effects: connects to the nodes, opens a port; takes the system's clock and randomness unless given others.
+ */
+import { randomBytes } from 'node:crypto';
+import { formatHex } from '#protocol/bytes.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { createCheckedNode } from './checked-node.ts';
+import { type BridgeConfig } from './config.ts';
+import { type Inspection, inspectNode, pickFatal, probeMint } from './inspection.ts';
+import { type NodeEntry } from './node-pool.ts';
+import { openNode } from './nodes/open-node.ts';
+import { type Clock, type Log } from './ports.ts';
+import { createBridge } from './server.ts';
+import { formatUrl, SYSTEM_CLOCK } from './start.ts';
+
+export interface RunningNodeBridge {
+  readonly url: string;
+  /** How each node stood at the start. */
+  readonly inspections: readonly Inspection[];
+  /** Finishes what is in flight and frees port and connections. */
+  close(): Promise<void>;
+}
+
+export interface StartNodesOptions {
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** Starts the bridge, or says which nodes it must not start before. Throws when the port cannot be had. */
+export async function startNodeBridge(
+  config: BridgeConfig,
+  { log, clock = SYSTEM_CLOCK }: StartNodesOptions,
+): Promise<Result<RunningNodeBridge, readonly Inspection[]>> {
+  const nodes = openNodes(config, clock);
+  const closeNodes = (): void => nodes.forEach(({ node }) => node.close());
+  const inspections = await Promise.all(nodes.map((entry) => inspectNode(entry, config)));
+  for (const { name, findings } of inspections) {
+    for (const { severity, code, detail } of findings) log({ event: 'node_finding', node: name, severity, code, detail });
+  }
+  if (inspections.some((inspection) => pickFatal(inspection, config).length > 0)) {
+    closeNodes();
+    return refuse(inspections);
+  }
+  const bridge = createBridge(config, { nodes, log, clock });
+  const { port } = await bridge.listen().catch((error: unknown) => {
+    closeNodes();
+    throw error;
+  });
+  return accept({
+    url: formatUrl(config.host, port),
+    inspections,
+    async close() {
+      await bridge.close();
+      closeNodes();
+    },
+  });
+}
+
+/** Looks every node over and mints one invoice at each that has no problem; nothing listens. */
+export async function checkNodes(config: BridgeConfig, { log, clock = SYSTEM_CLOCK }: StartNodesOptions): Promise<readonly Inspection[]> {
+  const nodes = openNodes(config, clock);
+  const inspections = await Promise.all(
+    nodes.map(async (entry) => {
+      const inspection = await inspectNode(entry, config);
+      if (inspection.findings.some(({ severity }) => severity === 'problem')) return inspection;
+      const probed = await probeMint(createCheckedNode(entry.node, { ...config, clock, log }), formatHex(new Uint8Array(randomBytes(16))));
+      return { name: inspection.name, backend: inspection.backend, findings: [...inspection.findings, ...probed] };
+    }),
+  );
+  for (const { node } of nodes) node.close();
+  return inspections;
+}
+
+function openNodes(config: BridgeConfig, clock: Clock): readonly NodeEntry[] {
+  return config.nodes.map((settings) => {
+    const node = openNode(settings, { network: config.network, clock });
+    return { name: settings.name, node, concurrency: settings.concurrency };
+  });
+}

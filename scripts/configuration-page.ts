@@ -1,0 +1,77 @@
+/*
+ * The text of docs/configuration.md, out of the schemas and the doc comments at their keys. Reads the sources; writes nothing.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { GatewaySchema, VariablesSchema } from '#src/config.ts';
+import { describeKeys, findMissing, type DescribedKey, type KeySection, type Schema } from './configuration-keys.ts';
+import { findKeys, readConstants } from './doc-comments.ts';
+
+export const PAGE_PATH = 'docs/configuration.md';
+
+const HEAD = `# Configuration
+
+Written by \`npm run docs\` from the schemas in src/ and their comments; a test holds it to them. Do not edit it.
+
+What is sold stands in gateway.config.ts, which is bundled with the Worker; where it runs stands in variables; keys that must stay
+secret are Worker secrets. A key that is unknown or wrong stops the gateway: every request is answered with 500 \`config_invalid\`, and
+the log lists all problems at once, each by its key and never with a value. Complete files are in [examples](../examples/).
+
+A key without a default may be left out, unless it is needed.
+`;
+
+const TOKEN_SECRETS = `
+The secrets that sign tokens are named \`TOKEN_SECRET_0\` to \`TOKEN_SECRET_255\`, each at least 32 bytes in hex. The one that
+TOKEN_KEY_ID names must be there; the others are read for tokens that they have signed. [Operations](operations.md) says how to change them.
+`;
+
+const SECRET_NAME = /_SECRET$/;
+
+/** The page, whole. */
+export function writePage(): string {
+  const [vars] = readSections('VariablesSchema', VariablesSchema);
+  const [file, ...objects] = readSections('GatewaySchema', GatewaySchema);
+  return [
+    HEAD,
+    formatTable({ title: '## gateway.config.ts', keys: file!.keys }),
+    ...formatObjects(objects),
+    formatTable({ title: '## Variables', keys: vars!.keys.filter(({ name }) => !SECRET_NAME.test(name)) }),
+    formatTable({ title: '## Secrets', keys: vars!.keys.filter(({ name }) => SECRET_NAME.test(name)) }),
+    TOKEN_SECRETS,
+  ].join('');
+}
+
+/** The tables of one of the schemas, by the name of its constant in src/config.ts. */
+export function readSections(name: string, schema: Schema): readonly KeySection[] {
+  const constants = new Map(globSync('src/*.ts').map((path) => [path, readConstants(path, readFileSync(path, 'utf8'))] as const));
+  const written = constants.get('src/config.ts')?.get(name);
+  if (written === undefined) throw new RangeError(`name: no constant ${name} in src/config.ts`);
+  const sections = describeKeys(schema, { written: findKeys(written, constants), constants });
+  // None can be added in silence.
+  const missing = findMissing(sections);
+  if (missing.length > 0) throw new Error(missing.join('\n'));
+  return sections;
+}
+
+/** Objects that take the same keys share a table. */
+function formatObjects(objects: readonly KeySection[]): readonly string[] {
+  const places = new Map<string, string[]>();
+  for (const { place, keys } of objects) {
+    const table = formatTable({ title: '', keys });
+    places.set(table, [...(places.get(table) ?? []), `\`${place}\``]);
+  }
+  return [...places].map(([table, of]) => `\n### ${of.join(', ')}${table}`);
+}
+
+function formatTable({ title, keys }: { title: string; keys: readonly DescribedKey[] }): string {
+  const rows = keys.map((key) => `| ${cellsOf(key).join(' | ')} |\n`);
+  return `${title === '' ? '' : `\n${title}`}\n\n| Key | Default | Unit | Takes | Example | What it is |\n|---|---|---|---|---|---|\n${rows.join('')}`;
+}
+
+function cellsOf({ name, standard, unit, takes, example, words }: DescribedKey): readonly string[] {
+  const value = standard === 'needed' ? standard : quote(standard);
+  return [quote(name), value, unit, takes, quote(example), words].map((cell) => (cell === '' ? '–' : cell.replaceAll('|', '\\|')));
+}
+
+function quote(text: string): string {
+  return text === '' ? '' : `\`${text}\``;
+}

@@ -1,0 +1,7 @@
+/*
+ * `npm run docs`: writes docs/configuration.md anew.
+ */
+import { writeFileSync } from 'node:fs';
+import { PAGE_PATH, writePage } from './configuration-page.ts';
+
+writeFileSync(PAGE_PATH, writePage());

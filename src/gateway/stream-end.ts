@@ -1,0 +1,36 @@
+/*
+ * Where a stream ends that was paid for (M14). A claim is closed at the head of the answer, so nothing else ends a body that
+ * goes on for ever: a pass ends its streams when it ends itself, and none goes on for longer than is configured.
+ */
+import { type Wait } from '../ports.ts';
+
+interface StreamTerms {
+  /** Of the pass; nothing for a call that is counted. */
+  readonly endsAtSeconds: number | undefined;
+  readonly skewSeconds: number;
+  readonly maxStreamSeconds: number;
+  readonly nowSeconds: number;
+}
+
+/**
+ * Breaks a body off at its time, at the origin too. Only one without a length: every other ends by itself, and gets no timer.
+ * Broken off and not closed: whoever reads must not take what came for the whole.
+ */
+export function endStream(answer: Response, { wait, ...terms }: StreamTerms & { readonly wait: Wait }): Response {
+  if (answer.body === null || answer.headers.has('content-length')) return answer;
+  const stop = new AbortController();
+  const done = new AbortController();
+  void wait(secondsLeft(terms) * 1000, done.signal).then(() => stop.abort(new Error('the time of this stream is over')));
+  const { readable, writable } = new IdentityTransformStream();
+  answer.body
+    .pipeTo(writable, { signal: stop.signal })
+    // Over, broken off, or nobody reads any more: both ends know it already.
+    .catch(() => undefined)
+    .finally(() => done.abort());
+  return new Response(readable, answer);
+}
+
+function secondsLeft({ endsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds }: StreamTerms): number {
+  if (endsAtSeconds === undefined) return maxStreamSeconds;
+  return Math.max(0, Math.min(maxStreamSeconds, endsAtSeconds + skewSeconds - nowSeconds));
+}

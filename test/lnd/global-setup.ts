@@ -1,0 +1,35 @@
+/*
+ * Before the suite: the daemons and the Worker are built. After it: the figures that the tests left, as one JSON line.
+ * Without Go there is nothing to build with, and the suite is skipped with a line that says so.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { type TestProject } from 'vitest/node';
+import { buildWorker } from '#local/build-worker.ts';
+import { buildDaemons, type Daemons } from './daemons.ts';
+import { FIGURES_PATH } from './figures.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Nothing where Go is missing. */
+    daemons: Daemons | undefined;
+  }
+}
+
+const say = (line: string): void => void process.stderr.write(`test:lnd: ${line}\n`);
+
+export async function setup(project: TestProject): Promise<void> {
+  rmSync(FIGURES_PATH, { force: true });
+  const daemons = await buildDaemons(say);
+  project.provide('daemons', daemons);
+  if (daemons === undefined) {
+    say('SKIPPED: Go is not installed here (btcd and lnd are built with it, 1.24.9 or newer)');
+    return;
+  }
+  const { go, btcd, lnd } = daemons.versions;
+  say(`lnd ${lnd}, btcd ${btcd}, built with ${go}`);
+  await buildWorker({ outDirectory: 'dist/test/lnd', entry: 'test/workerd/entries/lnd-worker.ts' });
+}
+
+export function teardown(): void {
+  if (existsSync(FIGURES_PATH)) process.stdout.write(`${readFileSync(FIGURES_PATH, 'utf8')}\n`);
+}

@@ -1,0 +1,10 @@
+/* The Worker of the tests over real sockets: the one that ships, with an origin of every kind. */
+import { createWorker } from '#src/worker.ts';
+import { originsGateway } from '#support/origins-gateway.ts';
+
+export { Control } from '#durable-objects/control.ts';
+export { Quota } from '#durable-objects/quota.ts';
+export { RateLimiter } from '#durable-objects/rate-limiter.ts';
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+export default createWorker(originsGateway);

@@ -1,0 +1,138 @@
+/*
+ * Streams that were paid for: when they end, and who gets a timer (M14). The origin's bodies are real streams; time and waiting are
+ * the test's.
+ */
+import { describe, expect, it } from 'vitest';
+import { attenuate } from '#client/attenuate.ts';
+import { formatCredential } from '#protocol/credential-header.ts';
+import { type Access } from '#protocol/access.ts';
+import { defineGateway } from '#src/config.ts';
+import { type Wait } from '#src/ports.ts';
+import { makeToken } from '#support/tokens.ts';
+import { openGateway } from './front-door.ts';
+
+const NOW = Math.floor(Date.now() / 1000);
+const MAX_STREAM_SECONDS = 500;
+const SKEW_SECONDS = 30;
+
+const shop = defineGateway({
+  maxStreamSeconds: MAX_STREAM_SECONDS,
+  skewSeconds: SKEW_SECONDS,
+  originTimeoutSeconds: 7,
+  routes: [
+    { match: 'GET /pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
+    { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 5 } },
+    { match: 'GET /free/*', free: true },
+  ],
+});
+
+/** An origin whose body goes on until it is cancelled, and a gateway whose waits the test ends. */
+function openShop(headers: Readonly<Record<string, string>> = {}) {
+  const waits: { readonly seconds: number; readonly signal: AbortSignal | undefined; readonly over: () => void }[] = [];
+  const wait: Wait = (ms, signal) => new Promise((over) => void waits.push({ seconds: ms / 1000, signal, over }));
+  let cancelled: () => void;
+  const atOrigin = new Promise<string>((resolve) => void (cancelled = () => resolve('cancelled')));
+  let source: ReadableStreamDefaultController<Uint8Array>;
+  const origin = () => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        source = controller;
+        controller.enqueue(new TextEncoder().encode('first'));
+      },
+      cancel: () => cancelled(),
+    });
+    return Promise.resolve(new Response(body, { headers }));
+  };
+  const door = openGateway(shop, { clock: () => NOW * 1000, parts: { origin, wait } });
+  return {
+    atOrigin,
+    end: () => source.close(),
+    /** Waits that are not for the head of an answer. */
+    streamWaits: () => waits.filter(({ seconds }) => seconds !== 7),
+    /** Not to the end of all work, as there is none. */
+    ask: (path: string, authorization = '') => door.open(path, { headers: { authorization } }),
+  };
+}
+
+async function tokenOf(service: string, access: Access, secondsLeft: number) {
+  return makeToken({ service, terms: { access, validUntilSeconds: NOW + secondsLeft } });
+}
+
+async function firstOf(response: Response) {
+  const reader = response.body!.getReader();
+  expect(new TextDecoder().decode((await reader.read()).value)).toBe('first');
+  return reader;
+}
+
+describe('a stream', () => {
+  it('M14: of a pass is broken off at both ends when the pass ends', async () => {
+    const { ask, streamWaits, atOrigin } = openShop();
+    const { authorization } = await tokenOf('pass', { kind: 'pass' }, 100);
+    const reader = await firstOf(await ask('/pass/events', authorization));
+    const [limit] = streamWaits();
+    expect(limit!.seconds).toBe(100 + SKEW_SECONDS);
+    const next = reader.read();
+    limit!.over();
+    // Not done: what came is not the whole.
+    await expect(next).rejects.toThrow('the time of this stream is over');
+    expect(await atOrigin).toBe('cancelled');
+  });
+
+  it('M14: of a pass that its holder has narrowed ends with the narrower end', async () => {
+    const { ask, streamWaits } = openShop();
+    const { token, preimage } = await tokenOf('pass', { kind: 'pass' }, 300);
+    const narrowed = await attenuate(token, { validUntilSeconds: NOW + 50 });
+    await firstOf(await ask('/pass/events', formatCredential({ scheme: 'L402', token: narrowed, preimage })));
+    expect(streamWaits().map(({ seconds }) => seconds)).toEqual([50 + SKEW_SECONDS]);
+  });
+
+  it('M14: of a pass with a counter ends with the pass too', async () => {
+    const { ask, streamWaits } = openShop();
+    const { token, preimage } = await tokenOf('pass', { kind: 'pass' }, 100);
+    const counted = await attenuate(token, { maxCalls: 3 });
+    await firstOf(await ask('/pass/events', formatCredential({ scheme: 'L402', token: counted, preimage })));
+    expect(streamWaits().map(({ seconds }) => seconds)).toEqual([100 + SKEW_SECONDS]);
+  });
+
+  it('M14: goes on for no longer than maxStreamSeconds', async () => {
+    const { ask, streamWaits, atOrigin } = openShop();
+    const { authorization } = await tokenOf('pass', { kind: 'pass' }, 3600);
+    const reader = await firstOf(await ask('/pass/events', authorization));
+    const [limit] = streamWaits();
+    expect(limit!.seconds).toBe(MAX_STREAM_SECONDS);
+    limit!.over();
+    await expect(reader.read()).rejects.toThrow('the time of this stream is over');
+    expect(await atOrigin).toBe('cancelled');
+  });
+
+  it('M14: of a counted call is not broken off by the end of its token, only by maxStreamSeconds', async () => {
+    const { ask, streamWaits } = openShop();
+    const { authorization } = await tokenOf('pack', { kind: 'calls', calls: 5 }, 100);
+    const response = await ask('/pack/events', authorization);
+    expect(response.headers.get('l402-remaining')).toBe('4');
+    await firstOf(response);
+    expect(streamWaits().map(({ seconds }) => seconds)).toEqual([MAX_STREAM_SECONDS]);
+  });
+
+  it('M14: that ends by itself is whole, and leaves no timer behind', async () => {
+    const { ask, streamWaits, end } = openShop();
+    const { authorization } = await tokenOf('pass', { kind: 'pass' }, 100);
+    const reader = await firstOf(await ask('/pass/events', authorization));
+    const [limit] = streamWaits();
+    const stopped = new Promise((resolve) => limit!.signal!.addEventListener('abort', resolve));
+    end();
+    expect((await reader.read()).done).toBe(true);
+    await stopped;
+  });
+
+  it.each([
+    ['with a length', '/pass/file', { 'content-length': '1000' }],
+    ['that is free', '/free/events', {}],
+  ])('M14: %s gets no timer', async (_, path, headers) => {
+    const { ask, streamWaits } = openShop(headers);
+    const { authorization } = await tokenOf('pass', { kind: 'pass' }, 100);
+    const response = await ask(path, authorization);
+    expect(response.status).toBe(200);
+    expect(streamWaits()).toEqual([]);
+  });
+});
