@@ -50,6 +50,10 @@ interface Check {
   readonly error?: (issue: object) => string;
 }
 
+export const SECRET_NAME = /_SECRET$/;
+/** How one is made: none could be shown that nobody would use. */
+const SECRET_EXAMPLE = 'openssl rand -hex 32';
+
 /** Keys whose comments have to be written yet. */
 export function findMissing(sections: readonly KeySection[]): readonly string[] {
   return sections.flatMap(({ place, keys }) =>
@@ -73,7 +77,7 @@ export function describeKeys(
     const [words, stated] = splitDefault(own?.words ?? '');
     const below = own === undefined ? [] : findKeys(own.value, constants);
     if (shapesOf(value).length > 0) inner.push(...describeKeys(value, { written: below, constants, place: `${path}${manyOf(value)}` }));
-    const example = own?.example ?? exampleOf(value, below, constants);
+    const example = own?.example ?? (SECRET_NAME.test(name) ? SECRET_EXAMPLE : exampleOf(value, below, constants));
     return {
       name,
       words,

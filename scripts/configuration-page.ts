@@ -3,7 +3,7 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { GatewaySchema, VariablesSchema } from '#src/config.ts';
-import { describeKeys, findMissing, type DescribedKey, type KeySection, type Schema } from './configuration-keys.ts';
+import { describeKeys, findMissing, SECRET_NAME, type DescribedKey, type KeySection, type Schema } from './configuration-keys.ts';
 import { findKeys, readConstants } from './doc-comments.ts';
 
 export const PAGE_PATH = 'docs/configuration.md';
@@ -23,8 +23,6 @@ const TOKEN_SECRETS = `
 The secrets that sign tokens are named \`TOKEN_SECRET_0\` to \`TOKEN_SECRET_255\`, each at least 32 bytes in hex. The one that
 TOKEN_KEY_ID names must be there; the others are read for tokens that they have signed. [Operations](operations.md) says how to change them.
 `;
-
-const SECRET_NAME = /_SECRET$/;
 
 /** The page, whole. */
 export function writePage(): string {

@@ -88,18 +88,15 @@ export const VariablesSchema = z.strictObject({
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
   /** Which of the bridge's keys signs our requests. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
-  /** The key that BRIDGE_KEY_ID names; the bridge has the same under its own BRIDGE_SECRET. @example openssl rand -hex 32 */
+  /** The key that BRIDGE_KEY_ID names; the bridge has the same under its own BRIDGE_SECRET. */
   BRIDGE_SECRET: secret,
-  /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. @example openssl rand -hex 32 */
+  /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. */
   PRICING_SECRET: z.optional(secret),
-  /**
-   * Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page.
-   * @example openssl rand -hex 32
-   */
+  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
   ADMIN_SECRET: z.optional(secret),
   /** The network that invoices must be of. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
-  /** Signs what goes to the origin. Without it, the origin gets no proof. @example openssl rand -hex 32 */
+  /** Signs what goes to the origin. Without it, the origin gets no proof. */
   ORIGIN_SECRET: z.optional(secret),
   /** The name of that key towards the origin. */
   ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),

@@ -8,7 +8,7 @@ import * as z from 'zod/mini';
 import { describeKeys, findMissing } from '#scripts/configuration-keys.ts';
 import { PAGE_PATH, readSections, writePage } from '#scripts/configuration-page.ts';
 import { findKeys, readConstants } from '#scripts/doc-comments.ts';
-import { GatewaySchema, VariablesSchema } from '#src/config.ts';
+import { GatewaySchema, readConfig, VariablesSchema } from '#src/config.ts';
 
 const SECTIONS = [...readSections('GatewaySchema', GatewaySchema), ...readSections('VariablesSchema', VariablesSchema)];
 const KEYS = SECTIONS.flatMap(({ place, keys }) => keys.map((key) => Object.assign({ path: `${place}.${key.name}` }, key)));
@@ -26,6 +26,15 @@ describe('docs/configuration.md', () => {
       const value: unknown = runInThisContext(`(${text})`);
       expect(z.safeParse(schema as z.ZodMiniType, value).success, text).toBe(true);
     }
+  });
+
+  it.each(['README.md', 'docs/pricing.md'])('and the gateway.config.ts of %s is one that can be sold from', (page) => {
+    const [, written] = /defineGateway\((\{[\s\S]*?\n\})\);/.exec(readFileSync(page, 'utf8')) ?? [];
+    const secret = (digits: string) => digits.repeat(32);
+    const variables = { BRIDGE_URL: 'http://bridge.test', NETWORK: 'regtest', BRIDGE_SECRET: secret('0b') };
+    const secrets = { TOKEN_SECRET_1: secret('0a'), PRICING_SECRET: secret('0c') };
+    const config = readConfig(runInThisContext(`(${written})`), { ...variables, ...secrets });
+    expect(config.ok ? config.value.warnings : config.refusal).toEqual([]);
   });
 
   it('has no secret in it', () => {

@@ -8,7 +8,7 @@ import { hasTest, readProofs, readRows } from '#support/doc-tables.ts';
 const PAGES = ['docs/operations.md', 'docs/failure.md'];
 
 describe.each(PAGES)('%s', (page) => {
-  const rows = readRows(page);
+  const rows = readRows(page, 'Test');
 
   it('has rows', () => {
     expect(rows.length).toBeGreaterThan(5);
@@ -21,7 +21,7 @@ describe.each(PAGES)('%s', (page) => {
 
 describe('docs/failure.md', () => {
   it('names codes that there are, with the statuses that they have', () => {
-    const named = readRows('docs/failure.md').flatMap((cells) => Array.from(cells[2]!.matchAll(/(\d{3}) `([a-z_]+)`/g)));
+    const named = readRows('docs/failure.md', 'Test').flatMap((cells) => Array.from(cells[2]!.matchAll(/(\d{3}) `([a-z_]+)`/g)));
     expect(named.length).toBeGreaterThan(10);
     for (const [, status, code] of named) {
       const known = SITUATION_CODES.find((candidate) => candidate === code);
@@ -30,7 +30,7 @@ describe('docs/failure.md', () => {
   });
 
   it('has every code of a part that fails', () => {
-    const page = readRows('docs/failure.md').map((cells) => cells[2]);
+    const page = readRows('docs/failure.md', 'Test').map((cells) => cells[2]);
     const failures = SITUATION_CODES.filter((code) => SITUATIONS[code].status >= 500);
     // These are no failures of a part: what is asked for leads back here, or the operator has closed it.
     const others = new Set<string>(['loop_detected', 'maintenance']);

@@ -25,9 +25,14 @@ const POLL_MS = 50;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const children = new Set<ChildProcess>();
 
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
+const killAll = (): void => children.forEach((child) => void child.kill('SIGKILL'));
+process.once('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    killAll();
+    process.kill(process.pid, signal);
+  });
+}
 
 /** Starts a program in the repository's folder, with nothing in its environment but this. */
 export function startDaemon(path: string, argv: readonly string[], environment: Readonly<Record<string, string>> = {}): DaemonProcess {

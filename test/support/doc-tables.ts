@@ -3,18 +3,21 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** The cells of every row of the tables in a page, without their heads; with how many columns, if that matters. */
-export function readRows(path: string, columns?: number): readonly (readonly string[])[] {
+/** The cells of every row of those tables in a page whose last column has this head. */
+export function readRows(path: string, lastColumn: string): readonly (readonly string[])[] {
+  const rows: (readonly string[])[] = [];
+  let isMeant = false;
   const lines = readFileSync(path, 'utf8').split('\n');
-  return lines
-    .filter((line, index) => line.startsWith('| ') && lines[index + 1]?.startsWith('|-') !== true)
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split(/(?<!\\)\|/)
-        .map((cell) => cell.trim()),
-    )
-    .filter((cells) => columns === undefined || cells.length === columns);
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('| ')) continue;
+    const cells = line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim());
+    if (lines[index + 1]?.startsWith('|-') === true) isMeant = cells.at(-1) === lastColumn;
+    else if (isMeant) rows.push(cells);
+  }
+  return rows;
 }
 
 /** The tests that a cell names, `path: title`, one a line. */
