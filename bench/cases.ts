@@ -14,6 +14,8 @@ export interface Case {
   readonly status: number;
   /** The case whose rate is 1 for this one; none for a yardstick. */
   readonly against?: string;
+  /** Each request comes from another client: nobody has a thousand invoices open. */
+  readonly fromMany?: boolean;
   /** How the tokens of a round are made: one for all requests, or one for each. */
   readonly tokens?: { readonly count: 'one' | 'each'; readonly make: () => Promise<string> };
 }
@@ -72,6 +74,6 @@ export const CASES: readonly Case[] = [
     against: 'proxy_insert',
     tokens: { count: 'one', ...token('credit', CREDIT) },
   },
-  { name: 'challenge', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy' },
+  { name: 'challenge', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy', fromMany: true },
   { name: 'garbage', gateway: 'gateway', path: '/a//b', status: 400, against: 'proxy' },
 ];

@@ -17,6 +17,8 @@ export interface LoadOptions {
   /** One for all requests, or one for each: when they run out the figure is void. */
   readonly authorizations?: readonly string[] | undefined;
   readonly method?: 'GET' | 'POST';
+  /** Each request from another client, as a proxy in front would tell it; else all from one. */
+  readonly fromMany: boolean;
   /** The process whose CPU time is told. */
   readonly pid: number;
 }
@@ -76,14 +78,18 @@ const SCRIPT = `
 local tokens, at = {}, 0
 function init(args)
   if args[1] then for line in io.lines(args[1]) do tokens[#tokens + 1] = line end end
-  local headers = {}
+  local headers = { ["X-Forwarded-For"] = "10.0.0.1" }
   if #tokens == 1 then headers["Authorization"] = tokens[1] end
   fixed = wrk.format(wrk.method, nil, headers)
 end
 function request()
-  if #tokens < 2 then return fixed end
+  if #tokens < 2 and not fromMany then return fixed end
   at = at + 1
-  return wrk.format(wrk.method, nil, { ["Authorization"] = tokens[at] or "none" })
+  local client = "10.0.0.1"
+  if fromMany then client = string.format("10.%d.%d.%d", at / 65536 % 256, at / 256 % 256, at % 256) end
+  local headers = { ["X-Forwarded-For"] = client }
+  if #tokens > 1 then headers["Authorization"] = tokens[at] or "none" end
+  return wrk.format(wrk.method, nil, headers)
 end
 function done(summary, latency)
   local failed = summary.errors.status
@@ -94,13 +100,13 @@ function done(summary, latency)
 end
 `;
 
-async function runWrk({ url, seconds, expectedStatus, authorizations = [], method = 'GET' }: LoadOptions): Promise<Outcome> {
+async function runWrk({ url, seconds, expectedStatus, fromMany, authorizations = [], method = 'GET' }: LoadOptions): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), 'l402-load-'));
   try {
     const script = join(directory, 'load.lua');
     const tokens = join(directory, 'tokens');
     // What is global in the script is not known to "done", which runs in a state of its own.
-    writeFileSync(script, `wrk.method = "${method}"\nlocal isRefusal = ${expectedStatus >= 400}\n${SCRIPT}`);
+    writeFileSync(script, `wrk.method = "${method}"\nlocal isRefusal = ${expectedStatus >= 400}\nlocal fromMany = ${fromMany}\n${SCRIPT}`);
     writeFileSync(tokens, authorizations.join('\n'));
     const more = authorizations.length === 0 ? [] : [tokens];
     const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url, '--', ...more];
@@ -112,7 +118,14 @@ async function runWrk({ url, seconds, expectedStatus, authorizations = [], metho
   }
 }
 
-async function runAutocannon({ url, seconds, expectedStatus, authorizations = [], method = 'GET' }: LoadOptions): Promise<Outcome> {
+async function runAutocannon({
+  url,
+  seconds,
+  expectedStatus,
+  fromMany,
+  authorizations = [],
+  method = 'GET',
+}: LoadOptions): Promise<Outcome> {
   let at = 0;
   const result = await autocannon({
     url,
@@ -122,8 +135,11 @@ async function runAutocannon({ url, seconds, expectedStatus, authorizations = []
     requests: [
       {
         setupRequest(request) {
-          const authorization = authorizations.length > 1 ? (authorizations[at++] ?? 'none') : authorizations[0];
-          return authorization === undefined ? request : { ...request, headers: { ...request.headers, authorization } };
+          const authorization = authorizations.length > 1 ? (authorizations[at] ?? 'none') : authorizations[0];
+          at += 1;
+          const client = fromMany ? `10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}` : '10.0.0.1';
+          const headers = { ...request.headers, 'x-forwarded-for': client };
+          return { ...request, headers: authorization === undefined ? headers : { ...headers, authorization } };
         },
       },
     ],

@@ -102,12 +102,12 @@ const report = {
 };
 console.log(values.json === true ? JSON.stringify(report) : table());
 
-async function measure({ tokens, status, ...place }: Case): Promise<Load> {
+async function measure({ tokens, status, fromMany = false, ...place }: Case): Promise<Load> {
   const authorizations =
     tokens === undefined
       ? undefined
       : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
-  return measureLoad({ url: urlOf(place), seconds, expectedStatus: status, authorizations, pid: workerd.pid });
+  return measureLoad({ url: urlOf(place), seconds, expectedStatus: status, authorizations, fromMany, pid: workerd.pid });
 }
 
 function chooseCases(names: readonly string[]): readonly Case[] {

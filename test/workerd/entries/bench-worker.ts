@@ -10,7 +10,8 @@ export { ReplaySet } from '#durable-objects/replay-set.ts';
 
 export default createWorker(
   defineGateway({
-    // All load comes from one address.
+    // The load says from which client each request is. Even so one table of invoices holds more of them than it would for clients.
+    clientAddress: { trustedHops: 1 },
     fences: { challenges: MANY_CHALLENGES },
     routes: [
       { match: 'GET /free', free: true },

@@ -1,0 +1,131 @@
+/*
+ * The circuit breaker on the path, through the front door over the real control object, on a clock that the test moves.
+ */
+import { reset } from 'cloudflare:test';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Gateway } from '#src/config.ts';
+import { createOriginProbe } from '#adapters/origin-probe.ts';
+import { makeToken } from '#support/tokens.ts';
+import { startEmbedded } from './embedded-mint.ts';
+import { codeOf, from, openGateway } from './front-door.ts';
+
+const START_MS = Date.now();
+beforeEach(async () => {
+  await reset();
+  vi.setSystemTime(START_MS);
+});
+afterEach(() => void vi.useRealTimers());
+
+const breaker = { failuresInARow: 3, openSeconds: 10, openMaxSeconds: 10 };
+const routes: Gateway['routes'] = [
+  { match: 'GET /free', free: true },
+  { match: 'GET /once', service: 'once', priceSats: 1 },
+  { match: 'GET /apart', service: 'apart', priceSats: 1, fences: { breaker: false } },
+];
+
+/** A gateway whose origin answers as the test says, and time that goes on by two seconds a call. */
+function openShop(more: { readonly probePath?: string } = {}) {
+  const state = { status: 200, minted: 0, calls: 0 };
+  const node = startEmbedded();
+  const lightning = { mint: (order: Parameters<typeof node.mint>[0]) => ((state.minted += 1), node.mint(order)) };
+  const origin = () => Promise.resolve(new Response('origin', { status: ((state.calls += 1), state.status) }));
+  const door = openGateway({ routes, fences: { breaker: { ...breaker, ...more } } }, { parts: { lightning, origin } });
+  const ask = async (path: string, address: string, authorization = '') => {
+    vi.setSystemTime(Date.now() + 2000);
+    const response = await door.ask(path, from(address, authorization === '' ? {} : { authorization }));
+    return { status: response.status, code: await codeOf(response.clone()), headers: response.headers };
+  };
+  const use = async (address: string, path = '/once') => ask(path, address, (await makeToken({ service: path.slice(1) })).authorization);
+  const fail = async () => {
+    state.status = 500;
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) expect((await use(address)).status).toBe(500);
+    // The last vote goes out with the next request, a second later at the soonest.
+    await ask('/free', '192.0.2.4');
+  };
+  return { state, ask, use, fail };
+}
+
+describe('the breaker on the path', () => {
+  it('D18 M12: after three payers in a row have met a failing origin nobody is sent there, and no invoice is made', async () => {
+    const { state, ask, use, fail } = openShop();
+    await fail();
+    const { calls, minted } = state;
+    const payer = await use('192.0.2.9');
+    expect([payer.status, payer.code]).toEqual([503, 'origin_down']);
+    expect(Number(payer.headers.get('retry-after'))).toBeGreaterThan(0);
+    const unpaid = await ask('/once', '192.0.2.9');
+    expect([unpaid.status, unpaid.code, unpaid.headers.get('www-authenticate')]).toEqual([503, 'origin_down', null]);
+    expect((await ask('/free', '192.0.2.9')).code).toBe('origin_down');
+    expect([state.calls, state.minted]).toEqual([calls, minted]);
+    expect((await use('192.0.2.9', '/apart')).status).toBe(500);
+  });
+
+  it('D18: half open, calls that work close it', async () => {
+    const { state, use, ask, fail } = openShop();
+    await fail();
+    expect((await use('192.0.2.9')).code).toBe('origin_down');
+    state.status = 200;
+    vi.setSystemTime(Date.now() + 12_000);
+    expect((await use('192.0.2.7')).status).toBe(200);
+    expect((await use('192.0.2.8')).status).toBe(200);
+    // The snapshot of this isolate learns of it within its interval.
+    vi.setSystemTime(Date.now() + 10_000);
+    await ask('/free', '192.0.2.8');
+    for (let call = 0; call < 5; call++) expect((await use('192.0.2.9')).status).toBe(200);
+  });
+
+  it('M12: one payer alone does not open it, nor do those who have paid nothing', async () => {
+    const { state, ask, use } = openShop();
+    state.status = 500;
+    for (let call = 0; call < 10; call++) expect((await use('192.0.2.1')).status).toBe(500);
+    for (let call = 0; call < 10; call++) expect((await ask('/free', `198.51.100.${call}`)).status).toBe(500);
+    expect((await use('192.0.2.1')).status).toBe(500);
+  });
+
+  it('M12: a failed probe of the gateway opens it when the first call has failed', async () => {
+    // The address of the origin answers nobody: the calls of this test do not go there, and the probe does.
+    const { state, ask, use } = openShop({ probePath: '/health' });
+    state.status = 500;
+    expect((await use('192.0.2.1')).status).toBe(500);
+    await ask('/free', '192.0.2.4');
+    expect((await use('192.0.2.9')).code).toBe('origin_down');
+  });
+
+  it('M22: half open, a crowd that has not paid leaves the way free for one who has', async () => {
+    const { state, ask, use, fail } = openShop();
+    await fail();
+    await use('192.0.2.9');
+    state.status = 200;
+    vi.setSystemTime(Date.now() + 12_000);
+    const nowMs = Date.now();
+    for (let call = 0; call < 20; call++) {
+      await ask('/once', `198.51.100.${call}`, 'L402 garbage');
+      await ask('/free', `198.51.100.${call}`);
+      vi.setSystemTime(nowMs);
+    }
+    expect((await use('192.0.2.9')).status).toBe(200);
+  });
+});
+
+describe('a probe of the gateway', () => {
+  type Reach = Parameters<typeof createOriginProbe>[0]['reach'];
+  const probe = (reach: Reach, wait = () => new Promise<void>(() => undefined)) =>
+    createOriginProbe({ reach, limitMs: 1000, wait })('http://origin.test');
+
+  it('M12: finds an origin working that answers below 500, and tells it no secret', async () => {
+    const seen: Parameters<Reach>[] = [];
+    const answering =
+      (status: number): Reach =>
+      (...asked) => (seen.push(asked), Promise.resolve(new Response('x', { status })));
+    expect(await Promise.all([200, 302, 404, 429, 499].map((status) => probe(answering(status))))).toEqual(Array(5).fill('ok'));
+    expect(await Promise.all([500, 503, 599].map((status) => probe(answering(status))))).toEqual(Array(3).fill('failed'));
+    expect([seen[0]![0], Object.keys(seen[0]![1])]).toEqual(['http://origin.test', ['redirect', 'signal']]);
+  });
+
+  it('M12: finds one failing that cannot be reached or says nothing within the time limit', async () => {
+    expect(await probe(() => Promise.reject(new Error('refused')))).toBe('failed');
+    const silent: Reach = (_, { signal }) =>
+      new Promise<Response>((_resolve, reject) => signal!.addEventListener('abort', () => reject(new Error('aborted'))));
+    expect(await probe(silent, () => Promise.resolve())).toBe('failed');
+  });
+});
