@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/e2e/**'],
+          exclude: ['test/workerd/**', 'test/e2e/**', 'test/survival/**'],
         },
       },
       {
@@ -28,6 +28,17 @@ export default defineConfig({
           globalSetup: ['test/support/build-worker.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      // Minutes, not seconds: `npm run test:survival`, not a part of `npm test`.
+      {
+        test: {
+          name: 'survival',
+          include: ['test/survival/*.test.ts'],
+          globalSetup: ['test/survival/build-worker.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
         },
       },
