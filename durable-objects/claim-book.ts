@@ -104,7 +104,7 @@ export class ClaimBook {
   /** The good case: a use is counted as it was reserved. Nothing but its bit has to be written. */
   count(number: number): FinishAnswer {
     if (!this.#open.isOpen(number)) return 'stale';
-    this.#open.close(number);
+    this.#open.tell(number);
     return 'recorded';
   }
 
