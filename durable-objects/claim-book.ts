@@ -73,6 +73,11 @@ export class ClaimBook {
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
   }
 
+  /** Whether outcomes were told that are not on disk. */
+  get hasUnwritten(): boolean {
+    return this.#open.unwritten.length > 0;
+  }
+
   /** Takes units of a payment, or says why they cannot be had. */
   reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
     const { paymentHash, endsAtSeconds, draws } = request;

@@ -4,7 +4,7 @@
  */
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ClaimBook, type ClaimRequest } from '#durable-objects/claim-book.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 
@@ -72,5 +72,24 @@ describe('a transaction that is undone', () => {
       expect(book.count(number!)).toBe('recorded');
       undo(() => void book.reserve(order('b'), 1));
       commit(() => expect(book.reserve(order('b'), LEASE_MS).answer.kind).toBe('spent'));
+    }));
+});
+
+describe('a replay set whose write fails', () => {
+  it('M10: tells whoever waits, and tries again to write an outcome that was told', () =>
+    runInDurableObject(stubOf('write fails'), async (set: ReplaySet, { storage }) => {
+      const { lease } = await set.reserve(order('a'));
+      let failures = 2;
+      const attempts = vi.spyOn(ClaimBook.prototype, 'write').mockImplementation(function (this: ClaimBook) {
+        if (failures-- > 0) throw new Error('the disk is full');
+        attempts.mockRestore();
+        this.write();
+      });
+      const refused = expect(set.reserve(order('b'))).rejects.toThrow('the disk is full');
+      await refused;
+      expect(await lease!.commit()).toBe('recorded');
+      await vi.waitFor(() => expect(failures).toBe(-1));
+      const rows = storage.sql.exec<{ bits: ArrayBuffer }>('SELECT bits FROM open_uses_v1');
+      expect([...rows].every(({ bits }) => new Uint8Array(bits).every((byte) => byte === 0))).toBe(true);
     }));
 });
