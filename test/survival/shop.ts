@@ -13,6 +13,9 @@ export const DEAR_SATS = 35;
 /** For races: more than is ever tried at once. */
 export const BULK_CALLS = 200;
 
+/** Routes that are described so sell nothing new: whoever has used up a payment there costs no invoice. */
+export const SOLD_OUT = 'sold out';
+
 const credit = { service: 'credit', access: { creditSats: CREDIT_SATS } } as const;
 
 /** A route for each kind of access that is counted, a pass, and one that is free. */
@@ -28,5 +31,8 @@ export const survivalGateway = defineGateway({
     { match: '/pass/*', service: 'pass', priceSats: 5, access: { seconds: 3600 } },
     { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
     { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
+    { match: '/race/call/*', service: 'call', priceSats: 1, description: SOLD_OUT },
+    { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, description: SOLD_OUT },
+    { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, description: SOLD_OUT },
   ],
 });

@@ -9,7 +9,7 @@ import { createDeps, type Env } from '#src/deps.ts';
 import { type Claims, type Lightning, type Log } from '#src/ports.ts';
 import { jsonLog } from '#adapters/json-log.ts';
 import { bytesField, FIELD, numberField, textField, writeInvoice } from '../../protocol/invoice-writer.ts';
-import { LEASE_MS, survivalGateway } from '../../survival/shop.ts';
+import { LEASE_MS, SOLD_OUT, survivalGateway } from '../../survival/shop.ts';
 
 export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
@@ -17,23 +17,21 @@ export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
 
 const lightning: Lightning = {
-  mint: async ({ amountMsat, memo, expirySeconds }) => ({
-    invoice: writeInvoice({
-      prefix: `lnbcrt${amountMsat * 10n}p`,
-      timestamp: Math.floor(Date.now() / 1000),
-      fields: [
-        bytesField(FIELD.paymentHash, randomBytes(32)),
-        textField(FIELD.description, memo),
-        numberField(FIELD.expiry, expirySeconds),
-      ],
-    }),
-  }),
+  async mint({ amountMsat, memo, expirySeconds }) {
+    if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
+    const fields = [
+      bytesField(FIELD.paymentHash, randomBytes(32)),
+      textField(FIELD.description, memo),
+      numberField(FIELD.expiry, expirySeconds),
+    ];
+    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp: Math.floor(Date.now() / 1000), fields }) };
+  },
 };
 
 const underShortLease = (claims: Claims): Claims => ({ reserve: (order) => claims.reserve({ ...order, leaseMs: LEASE_MS }) });
 
 const log: Log = (event, fields) => {
-  if (event === 'fault' || event === 'config_invalid') jsonLog(event, fields);
+  if ((event === 'fault' && fields['message'] !== SOLD_OUT) || event === 'config_invalid') jsonLog(event, fields);
 };
 
 let app: ReturnType<typeof createApp> | undefined;
