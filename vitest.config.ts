@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/workerd/**', 'test/e2e/**', 'test/lnd/**'],
+          exclude: ['test/workerd/**', 'test/e2e/**', 'test/lnd/**', 'test/survival/**'],
         },
       },
       {
@@ -40,6 +40,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      // Minutes, not seconds: `npm run test:survival`, not a part of `npm test`.
+      {
+        test: {
+          name: 'survival',
+          include: ['test/survival/*.test.ts'],
+          globalSetup: ['test/survival/build-worker.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
     ],

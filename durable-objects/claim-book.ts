@@ -76,6 +76,11 @@ export class ClaimBook {
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
   }
 
+  /** Whether outcomes were told that are not on disk. */
+  get hasUnwritten(): boolean {
+    return this.#open.unwritten.length > 0;
+  }
+
   /** Takes units of a payment, or says why they cannot be had. */
   reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
     const { paymentHash, endsAtSeconds, draws } = request;
@@ -113,7 +118,7 @@ export class ClaimBook {
   /** The good case: a use is counted as it was reserved. Nothing but its bit has to be written. */
   count(number: number): FinishAnswer {
     if (!this.#open.isOpen(number)) return 'stale';
-    this.#open.close(number);
+    this.#open.tell(number);
     return 'recorded';
   }
 

@@ -19,10 +19,10 @@ export class OpenUses {
   readonly #sql: SqlStorage;
   readonly #pages = new Map<number, Page>();
   #next: number;
-  /** Outcomes that are not on disk yet. */
-  #closed: number[] = [];
+  /** Uses whose outcome was told before it is on disk. */
+  #told: number[] = [];
 
-  constructor(sql: SqlStorage, closed: readonly number[] = []) {
+  constructor(sql: SqlStorage, told: readonly number[] = []) {
     this.#sql = sql;
     sql.exec(`CREATE TABLE IF NOT EXISTS ${TABLE} (page INTEGER PRIMARY KEY, bits BLOB NOT NULL, ends_at_seconds INTEGER NOT NULL)`);
     let last = -1;
@@ -32,7 +32,7 @@ export class OpenUses {
     }
     // A page of its own for each life of the object: no number is ever given twice.
     this.#next = (last + 1) * USES_A_PAGE;
-    for (const number of closed) this.close(number);
+    for (const number of told) this.tell(number);
   }
 
   /** Gives out the next number. */
@@ -52,18 +52,23 @@ export class OpenUses {
     return page !== undefined && (page.bits[(number % USES_A_PAGE) >> 3]! & (1 << (number & 7))) !== 0;
   }
 
-  /** The use has its outcome. */
+  /** The use has its outcome, which lasts even if the next transaction is undone. */
+  tell(number: number): void {
+    this.close(number);
+    this.#told.push(number);
+  }
+
+  /** The use has its outcome, if this transaction ends well. */
   close(number: number): void {
     const page = this.#pages.get(Math.floor(number / USES_A_PAGE));
     if (page === undefined) return;
     page.bits[(number % USES_A_PAGE) >> 3]! &= ~(1 << (number & 7));
     page.isDirty = true;
-    this.#closed.push(number);
   }
 
-  /** Outcomes that are not on disk yet: what a reader of the pages has to be told. */
+  /** Outcomes that were told and are not on disk yet: what a reader of the pages has to be told. */
   get unwritten(): readonly number[] {
-    return this.#closed;
+    return this.#told;
   }
 
   /** Writes what has changed. A page without open uses goes, but for the last: it says which numbers have been given. */
@@ -84,7 +89,7 @@ export class OpenUses {
   /** What was written is on disk, or will be before anyone is answered. */
   settle(): void {
     for (const page of this.#pages.values()) page.isDirty = false;
-    this.#closed = [];
+    this.#told = [];
   }
 
   /** Forgets pages whose rows have all ended: uses that nobody ever asked for again. */

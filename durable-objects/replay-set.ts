@@ -85,8 +85,12 @@ export class ReplaySet extends DurableObject {
 
   #count(number: number): FinishAnswer {
     const answer = this.#book.count(number);
-    this.#outcomeTimer ??= setTimeout(() => this.#flush(), OUTCOME_DELAY_MS);
+    this.#flushLater();
     return answer;
+  }
+
+  #flushLater(): void {
+    this.#outcomeTimer ??= setTimeout(() => this.#flush(), OUTCOME_DELAY_MS);
   }
 
   /**
@@ -124,8 +128,9 @@ export class ReplaySet extends DurableObject {
       for (const answer of tell) answer();
     } catch (error) {
       // The transaction is undone: nobody gets an answer from it, and tables it made are gone again.
-      this.#book.reload();
       for (const { reject } of group) reject(error);
+      this.#book.reload();
+      if (this.#book.hasUnwritten) this.#flushLater();
     }
   }
 }

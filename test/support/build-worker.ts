@@ -12,6 +12,8 @@ export const BUNDLES = {
   upstream: 'test/workerd/entries/upstream-worker.js',
   priced: 'dist/test/priced/priced-worker.js',
   fence: 'dist/test/fence/fence-worker.js',
+  /** Built by its own suite. */
+  survival: 'dist/test/survival/survival-worker.js',
 } as const;
 
 /** Runs once before the suite. */

@@ -1,0 +1,38 @@
+/*
+ * What the survival suite sells, and the short lease that it is sold under: a call whose outcome nobody has told is good
+ * again after seconds, not after the origin's time and a minute.
+ */
+import { defineGateway } from '#src/config.ts';
+
+/** Longer than any call of the suite takes, and short enough to wait for. */
+export const LEASE_MS = 5000;
+export const CALLS_SOLD = 20;
+export const CREDIT_SATS = 100;
+export const CHEAP_SATS = 10;
+export const DEAR_SATS = 35;
+/** For races: more than is ever tried at once. */
+export const BULK_CALLS = 200;
+
+/** Routes that are described so sell nothing new: whoever has used up a payment there costs no invoice. */
+export const SOLD_OUT = 'sold out';
+
+const credit = { service: 'credit', access: { creditSats: CREDIT_SATS } } as const;
+
+/** A route for each kind of access that is counted, a pass, and one that is free. */
+export const survivalGateway = defineGateway({
+  origin: 'http://127.0.0.1:1',
+  originTimeoutSeconds: 10,
+  graceHours: 24 * 40,
+  routes: [
+    { match: 'GET /free', free: true },
+    { match: '/call/*', service: 'call', priceSats: 1 },
+    { match: '/calls/*', service: 'calls', priceSats: 10, access: { calls: CALLS_SOLD } },
+    { match: '/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS } },
+    { match: '/pass/*', service: 'pass', priceSats: 5, access: { seconds: 3600 } },
+    { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
+    { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
+    { match: '/race/call/*', service: 'call', priceSats: 1, description: SOLD_OUT },
+    { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, description: SOLD_OUT },
+    { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, description: SOLD_OUT },
+  ],
+});

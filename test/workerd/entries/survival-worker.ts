@@ -1,0 +1,49 @@
+/*
+ * The Worker of the survival suite: the one that ships, under a short lease, with invoices that nobody can pay instead of
+ * a node (its tokens are made beforehand), and silent but for faults.
+ */
+import { randomBytes } from '@noble/hashes/utils.js';
+import { accept } from '#protocol/result.ts';
+import { createApp } from '#src/app.ts';
+import { createDeps, type Env } from '#src/deps.ts';
+import { type Claims, type Lightning, type Log } from '#src/ports.ts';
+import { jsonLog } from '#adapters/json-log.ts';
+import { bytesField, FIELD, numberField, textField, writeInvoice } from '../../protocol/invoice-writer.ts';
+import { LEASE_MS, SOLD_OUT, survivalGateway } from '../../survival/shop.ts';
+
+export { Control } from '#durable-objects/control.ts';
+export { Quota } from '#durable-objects/quota.ts';
+export { RateLimiter } from '#durable-objects/rate-limiter.ts';
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+
+const lightning: Lightning = {
+  async mint({ amountMsat, memo, expirySeconds }) {
+    if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
+    const fields = [
+      bytesField(FIELD.paymentHash, randomBytes(32)),
+      textField(FIELD.description, memo),
+      numberField(FIELD.expiry, expirySeconds),
+    ];
+    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp: Math.floor(Date.now() / 1000), fields }) };
+  },
+};
+
+const underShortLease = (claims: Claims): Claims => ({ reserve: (order) => claims.reserve({ ...order, leaseMs: LEASE_MS }) });
+
+const log: Log = (event, fields) => {
+  if ((event === 'fault' && fields['message'] !== SOLD_OUT) || event === 'config_invalid') jsonLog(event, fields);
+};
+
+let app: ReturnType<typeof createApp> | undefined;
+
+const worker: ExportedHandler<Env> = {
+  fetch(request, env, context) {
+    if (app === undefined) {
+      const deps = createDeps(env, survivalGateway);
+      app = createApp(deps.ok ? accept({ ...deps.value, claims: underShortLease(deps.value.claims), lightning, log }) : deps, log);
+    }
+    return app.fetch(request, env, context);
+  },
+};
+
+export default worker;
