@@ -61,7 +61,7 @@ export async function sell(number: number, { ledger, chance }: { ledger: Ledger;
     // A child, and a grandchild below it.
     for (const most of limits) {
       text = await attenuate(text, kind === 'calls' ? { maxCalls: most } : { maxMsat: BigInt(most) });
-      accounts = [...accounts, ledger.openAccount({ name: `${kind}-${number}/${most}`, limit: most, isPayment: false })];
+      accounts = accounts.concat(ledger.openAccount({ name: `${kind}-${number}/${most}`, limit: most, isPayment: false }));
       holders.push({ authorization: authorization.replace(token, text), accounts });
     }
   }
