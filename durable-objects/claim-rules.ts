@@ -226,14 +226,15 @@ export function finishUse(
   return {
     answer: 'recorded',
     number,
-    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: nowMs + coolingMs(releases) },
+    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: coolsUntilMs(releases, nowMs) },
     givenBack: use.draws,
   };
 }
 
-function coolingMs(releases: number): number {
+function coolsUntilMs(releases: number, nowMs: number): number {
+  // Not even now: an object that moves may wake up where the clock is behind.
   if (releases < RELEASES_BEFORE_COOLING) return 0;
   // Doubling stops long before the exponent could matter.
   const doublings = releases - RELEASES_BEFORE_COOLING;
-  return doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS);
+  return nowMs + (doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS));
 }
