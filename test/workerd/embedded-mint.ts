@@ -8,7 +8,7 @@ export interface EmbeddedLightning extends Lightning {
 }
 
 /** Mints real regtest invoices in this isolate, by the clock that is given. */
-export function startEmbedded(now: Clock = Date.now): EmbeddedLightning {
+export function startEmbedded(now: Clock = () => Date.now()): EmbeddedLightning {
   const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
   const clock = { nowSeconds: () => Math.floor(now() / 1000) };
   const node = createEmbeddedNode({ secretKey: new Uint8Array(32).fill(5), clock, random });
