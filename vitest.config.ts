@@ -2,6 +2,10 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+// One seed for the run, so that what failed can be played again.
+const survivalSeed = Number((process.env['SURVIVAL_SEED'] ??= String(Math.floor(Math.random() * 2 ** 31))));
+const isSurvivalLong = process.env['SURVIVAL_LONG'] === '1';
+
 export default defineConfig({
   test: {
     projects: [
@@ -51,6 +55,14 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        test: {
+          name: 'survival-workerd',
+          include: ['test/survival/workerd/*.test.ts'],
+          provide: { survivalSeed, isSurvivalLong },
         },
       },
     ],

@@ -227,11 +227,11 @@ export function finishUse(
   const inARow = payment.open.every((candidate) => isOpen(candidate.number));
   const cools = outcome.cools !== false;
   const releases = (inARow ? payment.releases : 0) + (cools ? 1 : 0);
-  const coolsUntilMs = cools ? nowMs + coolingMs(releases) : payment.coolsUntilMs;
+  const coolsUntil = cools ? coolsUntilMs(releases, nowMs) : payment.coolsUntilMs;
   return {
     answer: 'recorded',
     number,
-    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs },
+    payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: coolsUntil },
     givenBack: use.draws,
   };
 }
@@ -241,9 +241,10 @@ export function revokePayment(payment: Payment | undefined): Payment {
   return { ...(payment ?? UNUSED), used: Infinity };
 }
 
-function coolingMs(releases: number): number {
+function coolsUntilMs(releases: number, nowMs: number): number {
+  // Not even now: an object that moves may wake up where the clock is behind.
   if (releases < RELEASES_BEFORE_COOLING) return 0;
   // Doubling stops long before the exponent could matter.
   const doublings = releases - RELEASES_BEFORE_COOLING;
-  return doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS);
+  return nowMs + (doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS));
 }

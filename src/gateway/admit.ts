@@ -4,7 +4,6 @@
  * Durable Object call each), and never the Lightning node.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { formatAddress } from '#protocol/cidr.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
 import { accept } from '#protocol/result.ts';
@@ -177,13 +176,13 @@ function judgeContext(
   { skewSeconds, digest }: { skewSeconds: number; digest: JudgeContext['digestRequest'] },
 ): JudgeContext {
   const { method, host, path } = facts;
-  const { address } = facts.client();
+  const { addressText } = facts.client();
   const nowSeconds = nowMs / 1000;
   const maintenances = control.index?.maintenances ?? [];
   return {
     nowSeconds,
     skewSeconds,
-    request: { method, host, path, clientAddress: address === undefined ? undefined : formatAddress(address) },
+    request: { method, host, path, clientAddress: addressText },
     digestRequest: digest,
     extensionOf:
       maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),

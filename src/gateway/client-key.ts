@@ -16,6 +16,8 @@ export type ClientAddressSource = 'cloudflare' | 'socket' | { readonly trustedHo
 /** What fences know of a client. */
 export interface ClientFacts {
   readonly address: Address | undefined;
+  /** The same for every spelling of the address. */
+  readonly addressText: string | undefined;
   readonly key: ClientKey;
   /** Two letters; only Cloudflare's edge tells. */
   readonly country: string | undefined;
@@ -41,11 +43,10 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   const cf = (typeof request.cf === 'object' && request.cf !== null ? request.cf : {}) as Readonly<Record<string, unknown>>;
   // Only the edge names its data centre; raw workerd says no more than `clientIp`.
   const trusted = source ?? (typeof cf['colo'] === 'string' ? 'cloudflare' : 'socket');
-  const address = readAddress(trusted, { headers: request.headers, cf });
+  const named = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
   const { country, asn } = trusted === 'cloudflare' ? cf : ({} as typeof cf);
   return {
-    address,
-    key: nameClient(address),
+    ...named,
     country: typeof country === 'string' && country !== NO_COUNTRY ? country : undefined,
     asn: typeof asn === 'number' ? asn : undefined,
   };
@@ -59,20 +60,38 @@ export function nameClient(address: Address | undefined): ClientKey {
   return { key: name(CLIENT_PREFIX), group: name(GROUP_PREFIX) };
 }
 
-function readAddress(
-  source: ClientAddressSource,
-  { headers, cf }: { headers: Headers; cf: Readonly<Record<string, unknown>> },
-): Address | undefined {
-  if (source === 'cloudflare') return parseAddress(headers.get('cf-connecting-ip') ?? '');
-  if (source === 'socket') return typeof cf['clientIp'] === 'string' ? parseWithPort(cf['clientIp']) : undefined;
-  // Whoever comes past the proxies has fewer entries than there are hops, and no address.
-  const written = (headers.get('x-forwarded-for') ?? '').split(',');
-  return parseWithPort((written[written.length - source.trustedHops] ?? '').trim());
+type NamedAddress = Pick<ClientFacts, 'address' | 'addressText' | 'key'>;
+
+/** What was made of an address is kept: clients come again, and reading one costs more than all that is asked of it. */
+const named = new Map<string, NamedAddress>();
+const MOST_NAMED = 1024;
+
+function nameAddress(text: string): NamedAddress {
+  const known = named.get(text);
+  if (known !== undefined) return known;
+  const address = parseAddress(text);
+  const made = { address, addressText: address === undefined ? undefined : formatAddress(address), key: nameClient(address) };
+  // What is no address costs next to nothing to read, and can be of any length.
+  if (address === undefined) return made;
+  if (named.size === MOST_NAMED) named.delete(named.keys().next().value!);
+  named.set(text, made);
+  return made;
 }
 
-/** `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`, or an address alone. */
-function parseWithPort(text: string): Address | undefined {
+function readAddressText(
+  source: ClientAddressSource,
+  { headers, cf }: { headers: Headers; cf: Readonly<Record<string, unknown>> },
+): string {
+  if (source === 'cloudflare') return headers.get('cf-connecting-ip') ?? '';
+  if (source === 'socket') return typeof cf['clientIp'] === 'string' ? withoutPort(cf['clientIp']) : '';
+  // Whoever comes past the proxies has fewer entries than there are hops, and no address.
+  const written = (headers.get('x-forwarded-for') ?? '').split(',');
+  return withoutPort((written[written.length - source.trustedHops] ?? '').trim());
+}
+
+/** Of `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`, or an address alone. */
+function withoutPort(text: string): string {
   const bracketed = /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(text);
-  if (bracketed !== null) return parseAddress(bracketed[1]!);
-  return parseAddress(/^[0-9.]+:[0-9]{1,5}$/.test(text) ? text.slice(0, text.indexOf(':')) : text);
+  if (bracketed !== null) return bracketed[1]!;
+  return /^[0-9.]+:[0-9]{1,5}$/.test(text) ? text.slice(0, text.indexOf(':')) : text;
 }

@@ -131,6 +131,15 @@ describe('a payment of one call', () => {
   });
 });
 
+describe('a clock that goes back', () => {
+  it('M12: makes no payment cool down that was released once', () => {
+    const book = openBook({ limit: 1 });
+    expect(book.reserve('a', 5000).kind).toBe('granted');
+    book.finish('a', RELEASE, 5000);
+    expect(book.reserve('b', 1).kind).toBe('granted');
+  });
+});
+
 describe('a payment of many units', () => {
   it('counts each reservation once, and tells what is left', () => {
     const book = openBook({ limit: 3 });

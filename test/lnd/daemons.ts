@@ -2,7 +2,7 @@
  * The daemons of this suite, built from the Go module proxy by the ordinary `go` client: go/btcd and go/lnd pin versions
  * and checksums. Built once into an ignored folder, and again when a pin or Go changes. Effects: runs `go`, writes there.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,14 +33,17 @@ const MODULES = [
   },
 ] as const;
 
-/** The daemons, built if need be; nothing when there is no Go to build them with. */
-export async function buildDaemons(onLine: (line: string) => void): Promise<Daemons | undefined> {
+/** The daemons, built if need be; or what is missing to build them with. */
+export async function buildDaemons(onLine: (line: string) => void): Promise<Daemons | { readonly missing: string }> {
   const go = ['go', USUAL_GO].find(isRunnable);
-  if (go === undefined) return undefined;
+  if (go === undefined) return { missing: 'Go is not installed here (btcd and lnd are built with it, 1.24.9 or newer)' };
   const version = readVersion(go);
   const built = hashPins(version);
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== built) {
     mkdirSync(BINARIES, { recursive: true });
+    if (!MODULES.every(({ directory }) => downloadModules(go, directory))) {
+      return { missing: 'the sources of btcd and lnd cannot be had from the Go module proxy' };
+    }
     for (const module of MODULES) await buildModule(go, { ...module, onLine });
     writeFileSync(STAMP, built);
   }
@@ -51,6 +54,13 @@ export async function buildDaemons(onLine: (line: string) => void): Promise<Daem
     lnd: readPin('lnd', 'github.com/lightningnetwork/lnd'),
   };
   return { btcd: btcd!, lnd: lnd!, lncli: lncli!, versions };
+}
+
+/** Another toolchain is never downloaded; go.sum vouches for the modules. */
+const GO_ENVIRONMENT = { ...process.env, GOTOOLCHAIN: 'local', GOWORK: 'off' };
+
+function downloadModules(go: string, directory: string): boolean {
+  return spawnSync(go, ['mod', 'download'], { cwd: directory, env: GO_ENVIRONMENT, stdio: 'ignore' }).status === 0;
 }
 
 type Module = (typeof MODULES)[number] & { readonly onLine: (line: string) => void };
@@ -64,8 +74,7 @@ async function buildModule(go: string, { name, directory, tags, packages, onLine
   onLine(`building ${name} (once; several minutes when nothing is cached)`);
   const child = spawn(go, ['build', '-v', '-buildvcs=false', '-mod=readonly', '-tags', tags, '-o', `${BINARIES}/`, ...packages], {
     cwd: directory,
-    // Another toolchain is never downloaded; modules come from the proxy alone, and go.sum vouches for them.
-    env: { ...process.env, GOPROXY: process.env['GOPROXY'] ?? 'https://proxy.golang.org', GOTOOLCHAIN: 'local', GOWORK: 'off' },
+    env: GO_ENVIRONMENT,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   child.stderr.on('data', (chunk: Buffer) => {

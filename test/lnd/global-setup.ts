@@ -1,6 +1,6 @@
 /*
  * Before the suite: the daemons and the Worker are built. After it: the figures that the tests left, as one JSON line.
- * Without Go there is nothing to build with, and the suite is skipped with a line that says so.
+ * Where they cannot be built, the suite is skipped with a line that says why.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { type TestProject } from 'vitest/node';
@@ -10,7 +10,7 @@ import { FIGURES_PATH } from './figures.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Nothing where Go is missing. */
+    /** Nothing where they cannot be built. */
     daemons: Daemons | undefined;
   }
 }
@@ -19,12 +19,11 @@ const say = (line: string): void => void process.stderr.write(`test:lnd: ${line}
 
 export async function setup(project: TestProject): Promise<void> {
   rmSync(FIGURES_PATH, { force: true });
-  const daemons = await buildDaemons(say);
+  const built = await buildDaemons(say);
+  const daemons = 'missing' in built ? undefined : built;
   project.provide('daemons', daemons);
-  if (daemons === undefined) {
-    say('SKIPPED: Go is not installed here (btcd and lnd are built with it, 1.24.9 or newer)');
-    return;
-  }
+  if ('missing' in built) say(`SKIPPED: ${built.missing}`);
+  if (daemons === undefined) return;
   const { go, btcd, lnd } = daemons.versions;
   say(`lnd ${lnd}, btcd ${btcd}, built with ${go}`);
   await buildWorker({ outDirectory: 'dist/test/lnd', entry: 'test/workerd/entries/lnd-worker.ts' });

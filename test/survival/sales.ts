@@ -57,12 +57,12 @@ export async function sell(number: number, { ledger, chance }: { ledger: Ledger;
   if (kind !== 'call') {
     const limits = kind === 'calls' ? [6, 3] : [50 * MSAT, 20 * MSAT];
     let text = token;
-    let accounts = [payment];
+    const accounts = [payment];
     // A child, and a grandchild below it.
     for (const most of limits) {
       text = await attenuate(text, kind === 'calls' ? { maxCalls: most } : { maxMsat: BigInt(most) });
-      accounts = accounts.concat(ledger.openAccount({ name: `${kind}-${number}/${most}`, limit: most, isPayment: false }));
-      holders.push({ authorization: authorization.replace(token, text), accounts });
+      accounts.push(ledger.openAccount({ name: `${kind}-${number}/${most}`, limit: most, isPayment: false }));
+      holders.push({ authorization: authorization.replace(token, text), accounts: [...accounts] });
     }
   }
   return { place: String(region), wares, holders, failuresLeft: 2 };
