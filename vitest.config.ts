@@ -2,13 +2,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    survivalSeed: number;
-    isSurvivalLong: boolean;
-  }
-}
-
 // One seed for the run, so that what failed can be played again.
 const survivalSeed = Number((process.env['SURVIVAL_SEED'] ??= String(Math.floor(Math.random() * 2 ** 31))));
 const isSurvivalLong = process.env['SURVIVAL_LONG'] === '1';

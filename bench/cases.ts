@@ -16,6 +16,8 @@ export interface Case {
   readonly against?: string;
   /** Each request comes from another client: nobody has a thousand invoices open. */
   readonly fromMany?: boolean;
+  /** The token has been used before: every answer is a new challenge. */
+  readonly isSpent?: boolean;
   /** How the tokens of a round are made: one for all requests, or one for each. */
   readonly tokens?: { readonly count: 'one' | 'each'; readonly make: () => Promise<string> };
 }
@@ -74,6 +76,17 @@ export const CASES: readonly Case[] = [
     against: 'proxy_insert',
     tokens: { count: 'one', ...token('credit', CREDIT) },
   },
+  { name: 'fences', gateway: 'gateway', path: '/fences', status: 200, against: 'proxy_do', tokens: { count: 'each', ...token('fences') } },
   { name: 'challenge', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy', fromMany: true },
+  {
+    name: 'replay',
+    gateway: 'gateway',
+    path: '/paid',
+    status: 402,
+    against: 'proxy',
+    fromMany: true,
+    isSpent: true,
+    tokens: { count: 'one', ...token('bench') },
+  },
   { name: 'garbage', gateway: 'gateway', path: '/a//b', status: 400, against: 'proxy' },
 ];

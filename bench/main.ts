@@ -13,6 +13,7 @@ import { buildWorker } from '#local/build-worker.ts';
 import { startWorkerd } from '#local/workerd-process.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
 import { CASES, type Case } from './cases.ts';
+import { countObjectCalls } from './object-calls.ts';
 import { GENERATOR, measureLoad, type Load } from './load.ts';
 
 const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
@@ -51,17 +52,19 @@ const { originUrl, bridgeUrl } = await new Promise<{ originUrl: string; bridgeUr
   createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as { originUrl: string; bridgeUrl: string }));
 });
 const startedMs = performance.now();
+const gateway = {
+  port: 0,
+  bundlePath,
+  variables: { ORIGIN_URL: originUrl, BRIDGE_URL: bridgeUrl, NETWORK: 'regtest' },
+  secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
+};
 const yardstick = { port: 0, variables: { ORIGIN_URL: originUrl }, secrets: {} };
 const workerd = await startWorkerd({
   directory,
   gateways: [
-    {
-      name: 'gateway',
-      port: 0,
-      bundlePath,
-      variables: { ORIGIN_URL: originUrl, BRIDGE_URL: bridgeUrl, NETWORK: 'regtest' },
-      secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
-    },
+    { ...gateway, name: 'gateway' },
+    // The same once more, under no load: it counts.
+    { ...gateway, name: 'counter', variables: { ...gateway.variables, COUNT_OBJECT_CALLS: '1' } },
     { ...yardstick, name: 'proxy', bundlePath: 'bench/yardsticks/proxy.js', claimsOf: 'gateway' },
     { ...yardstick, name: 'objects', bundlePath: 'bench/yardsticks/proxy-objects.js' },
   ],
@@ -70,12 +73,13 @@ const workerd = await startWorkerd({
     if (line.includes('"fault"')) console.error(line);
   },
 });
-const urlOf = ({ gateway, path }: Pick<Case, 'gateway' | 'path'>) => `http://127.0.0.1:${workerd.ports[gateway]}${path}`;
-const health = await fetch(urlOf({ gateway: 'gateway', path: '/_l402/health' }));
+const urlOf = (name: Case['gateway'] | 'counter', path: string) => `http://127.0.0.1:${workerd.ports[name]}${path}`;
+const health = await fetch(urlOf('gateway', '/_l402/health'));
 if (!health.ok) throw new Error(`the gateway is not healthy: ${health.status}`);
 const startupMs = performance.now() - startedMs;
 
 const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
+const objectCalls = new Map<string, number>();
 const memory = { before_kib: residentKib(workerd.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
@@ -87,6 +91,9 @@ try {
     }
   }
   memory.after_kib = residentKib(workerd.pid);
+  for (const one of cases) {
+    if (one.gateway === 'gateway') objectCalls.set(one.name, await countObjectCalls(one, urlOf('counter', '')));
+  }
 } finally {
   await workerd.kill('SIGTERM');
   parts.disconnect();
@@ -102,12 +109,14 @@ const report = {
 };
 console.log(values.json === true ? JSON.stringify(report) : table());
 
-async function measure({ tokens, status, fromMany = false, ...place }: Case): Promise<Load> {
+async function measure({ gateway: name, path, tokens, status, fromMany = false, isSpent = false }: Case): Promise<Load> {
   const authorizations =
     tokens === undefined
       ? undefined
       : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
-  return measureLoad({ url: urlOf(place), seconds, expectedStatus: status, authorizations, fromMany, pid: workerd.pid });
+  const url = urlOf(name, path);
+  if (isSpent) await (await fetch(url, { headers: { authorization: authorizations![0]! } })).arrayBuffer();
+  return measureLoad({ url, seconds, expectedStatus: status, authorizations, fromMany, pid: workerd.pid });
 }
 
 function chooseCases(names: readonly string[]): readonly Case[] {
@@ -135,6 +144,7 @@ function summarize({ name, against }: Case) {
     p50_ms: round2(median(runs.map(({ p50Ms }) => p50Ms))),
     p99_ms: round2(median(runs.map(({ p99Ms }) => p99Ms))),
     cpu_us: Math.round(median(runs.map(({ cpuUs }) => cpuUs))),
+    object_calls: objectCalls.get(name),
   };
 }
 
@@ -159,9 +169,9 @@ function residentKib(pid: number): number {
 function table(): string {
   const { machine, bundle, startup_ms: startup } = report;
   const rows = cases.map((one) => {
-    const { rps, against, ratio, p50_ms: p50, p99_ms: p99, cpu_us: cpu } = summarize(one);
+    const { rps, against, ratio, p50_ms: p50, p99_ms: p99, cpu_us: cpu, object_calls: objects } = summarize(one);
     const held = against === undefined ? 'yardstick' : `${ratio} of ${against}`;
-    return `${one.name.padEnd(14)}${String(rps).padStart(7)}/s  ${held.padEnd(22)}p50 ${p50} ms  p99 ${p99} ms  ${cpu} us CPU`;
+    return `${one.name.padEnd(14)}${String(rps).padStart(7)}/s  ${held.padEnd(22)}p50 ${p50} ms  p99 ${p99} ms  ${cpu} us CPU${objects === undefined ? '' : `  ${objects} object calls`}`;
   });
   return [
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.generator}; medians of ${rounds} rounds`,

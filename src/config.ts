@@ -175,8 +175,9 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   }
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
-  const others = [BRIDGE_SECRET, ...[...secrets.values()].map(formatHex)];
-  for (const [name, own] of Object.entries({ ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
+  // Whoever has a key for one purpose must not be able to sign for another (M28).
+  const others = [...secrets.values()].map(formatHex);
+  for (const [name, own] of Object.entries({ BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
     if (own !== undefined && others.some((other) => other.toLowerCase() === own.toLowerCase())) {
       problems.push(`${name}: a key of its own, not one that signs something else`);
     }

@@ -122,8 +122,8 @@ const ConcurrencySchema = z.strictObject({
   most: whole(1, 10_000),
   /** Calls that wait for a place; more are turned away at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
-  /** How long they wait. */
-  waitSeconds: z._default(whole(0, 60), 5),
+  /** How long they wait. Half of the margin of a claim's lease at most, which goes on meanwhile. */
+  waitSeconds: z._default(whole(0, 30), 5),
 });
 
 const GatewayFencesSchema = z.strictObject({

@@ -73,6 +73,8 @@ export const PASSAGE_KEYS = {
   timeoutSeconds: z.optional(whole(1, 600)),
   /** The largest body of a request, in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
+  /** A counted call whose answer the origin breaks off: 'counted', or 'released', which holds the payment until the body has ended. 'counted' if left out. @example 'released' */
+  brokenBody: z.optional(z.enum(['counted', 'released'])),
 };
 
 const PassageSchema = z.object(PASSAGE_KEYS);
@@ -110,6 +112,7 @@ export function preparePassage(route: PassageConfig, defaults: PassageDefaults):
     setHeaders: setHeaders as [string, string][],
     timeoutSeconds: route.timeoutSeconds ?? defaults.timeoutSeconds,
     maxBodyBytes: route.maxBodyBytes,
+    brokenBody: route.brokenBody ?? 'counted',
   });
 }
 

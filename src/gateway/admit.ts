@@ -11,12 +11,12 @@ import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
 import { type Background, type Lease } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
-import { type GateDeps } from './gate-deps.ts';
+import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
 import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
 import { type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
-import { findObstacle, nameOrigin } from './passage.ts';
+import { findObstacle, nameOrigin, type Passage } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { findRoute, quoteSale, type QuoteOutcome } from './routes.ts';
@@ -54,8 +54,8 @@ export type Admission =
 
 /** Different payments of one request that are tried; the second only when the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
-/** Beyond the origin's time limit: what a Worker may need to say what became of the call (M10). */
-export const LEASE_MARGIN_SECONDS = 60;
+/** Beyond the time limits of a call: what it may wait for a place, and a Worker need to say what became of it (M10). */
+const LEASE_MARGIN_SECONDS = 60;
 
 /** The body of a request that a token is narrowed to is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
@@ -155,7 +155,7 @@ export async function admit(
       return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     if (charge === undefined) return enter(undefined);
-    const claimed = await claim(grant.value, { charge, reservationId, timeoutSeconds: passage.timeoutSeconds }, deps);
+    const claimed = await claim(grant.value, { charge, reservationId, leaseSeconds: leaseSecondsOf(passage, settings) }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
@@ -203,16 +203,24 @@ function nameCall({ claimId, charge }: Grant, reservationId: string): string {
   return charge?.limit === 1 ? claimId : `${claimId}-${reservationId}`;
 }
 
+/** How long the claim of a call is held when nobody says what became of it: no call takes longer (M10). */
+export function leaseSecondsOf(
+  { timeoutSeconds, brokenBody }: Passage,
+  { maxStreamSeconds }: Pick<GateSettings, 'maxStreamSeconds'>,
+): number {
+  return timeoutSeconds + (brokenBody === 'released' ? maxStreamSeconds : 0) + LEASE_MARGIN_SECONDS;
+}
+
 async function claim(
   grant: Grant,
-  { charge, reservationId, timeoutSeconds }: { charge: Charge; reservationId: string; timeoutSeconds: number },
+  { charge, reservationId, leaseSeconds }: { charge: Charge; reservationId: string; leaseSeconds: number },
   { claims, log }: GateDeps,
 ): Promise<{ readonly kind: 'granted'; readonly use: Use } | { readonly kind: 'refused'; readonly reason: GatewayRefusal }> {
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
     reservationId,
-    leaseMs: (timeoutSeconds + LEASE_MARGIN_SECONDS) * 1000,
+    leaseMs: leaseSeconds * 1000,
     endsAtSeconds: grant.claimEndsAtSeconds,
     limit: charge.limit,
     cost: charge.cost,

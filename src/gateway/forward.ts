@@ -50,6 +50,8 @@ export async function forward(
     ...(signal === undefined ? {} : { signal }),
   });
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
+  // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
+  if (passage.brokenBody === 'released') upstream.headers.set('accept-encoding', 'identity');
   const answered = origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
     (response): Forwarded => ({ kind: 'answered', response }),
     (): Forwarded => ({ kind: isTooLong() ? 'body_too_large' : 'unreachable' }),

@@ -24,6 +24,8 @@ export interface Passage {
   readonly timeoutSeconds: number;
   /** Nothing: as much as the platform takes. */
   readonly maxBodyBytes: number | undefined;
+  /** What becomes of a counted call whose answer the origin breaks off. Released: its claim is held until the body has ended. */
+  readonly brokenBody: 'counted' | 'released';
 }
 
 /** Names the host for which a gateway has sent a request to its own zone. `CDN-Loop` is the platform's, which guards it. */

@@ -4,6 +4,7 @@
  */
 import { describeToGrpc } from './grpc.ts';
 import { formatRateFields } from './rate-fields.ts';
+import { COMMON_METHODS } from './route-pattern.ts';
 import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
@@ -53,6 +54,8 @@ export function problem(refusal: GatewayRefusal, options: ProblemOptions): Respo
       ...OWN_ANSWER_HEADERS,
       'content-type': 'application/problem+json',
       ...(refusal.retryAfterSeconds === undefined ? {} : { 'retry-after': String(refusal.retryAfterSeconds) }),
+      // RFC 9110, section 15.5.6.
+      ...(status === 405 ? { allow: COMMON_METHODS } : {}),
       ...formatRateFields(refusal.limits ?? []),
       ...options.headers,
     },

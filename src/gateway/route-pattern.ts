@@ -27,6 +27,9 @@ export interface PathPattern {
  */
 export const UNFORWARDABLE_METHODS: readonly string[] = ['CONNECT', 'TRACE', 'TRACK'];
 
+/** What a 405 names as allowed; other methods that the runtime knows are forwarded too. */
+export const COMMON_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
 /** Reads `GET /v1/users/:id`, `/v1/*` or `* /v1/*`. */
 export function parsePattern(match: string): Result<RoutePattern, string> {
   const words = match.split(' ');

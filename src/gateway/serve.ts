@@ -10,8 +10,9 @@ import { type PaidHeaders } from './origin-headers.ts';
 import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { send, type Sent } from './send.ts';
-import { endStream } from './stream-end.ts';
+import { endStream, type StreamTerms } from './stream-end.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
+import { watchBody } from './watched-body.ts';
 
 /** Keeps the work alive after the client has gone; the platform's own promise. */
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -66,8 +67,6 @@ async function forwardAndFinish(
     throw error;
   }
   const outcome = judgeOutcome(forwarded);
-  const isUnsent = forwarded.kind === 'held_back';
-  const finished = finish(lease, isUnsent ? { kind: 'release', cools: false } : { kind: outcome }, deps);
   const log = (fate: PaymentState['fate']) =>
     deps.log('sale', {
       match: quote.match,
@@ -77,6 +76,18 @@ async function forwardAndFinish(
       outcome: fate,
       origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
     });
+  if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
+    // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
+    const { answer, end } = watchBody(paidAnswer(forwarded.response, undefined), streamTerms(entry, deps));
+    const record = async () => {
+      const kind = (await end) === 'broken' ? 'release' : 'commit';
+      log(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);
+    };
+    waitUntil(record());
+    return stateLimits(answer, limits);
+  }
+  const isUnsent = forwarded.kind === 'held_back';
+  const finished = finish(lease, isUnsent ? { kind: 'release', cools: false } : { kind: outcome }, deps);
   if (forwarded.kind === 'answered' && outcome === 'commit') {
     // Nothing in the answer depends on the record: the payer does not wait for it.
     waitUntil(finished);
@@ -90,10 +101,19 @@ async function forwardAndFinish(
   return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
 }
 
+/** Whether the claim is held until the body has ended, where there is one. */
+function isHeldToTheEnd({ body }: Response, { trip }: Entry): boolean {
+  return trip.way.passage.brokenBody === 'released' && body !== null;
+}
+
 /** The lease is closed with the head of the answer: a body without end is ended by the clock (M14). */
-function limitStream(answer: Response, { passEndsAtSeconds }: Entry, { clock, settings, wait }: GateDeps): Response {
+function limitStream(answer: Response, entry: Entry, deps: GateDeps): Response {
+  return endStream(answer, streamTerms(entry, deps));
+}
+
+function streamTerms({ passEndsAtSeconds }: Entry, { clock, settings, wait }: GateDeps): StreamTerms {
   const { maxStreamSeconds, skewSeconds } = settings;
-  return endStream(answer, { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait });
+  return { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait };
 }
 
 /** Gives up on an origin that is silent when the client has gone. */

@@ -4,23 +4,25 @@
  */
 import { type Wait } from '../ports.ts';
 
-interface StreamTerms {
+/** When a stream ends, whatever is still to come. */
+export interface StreamTerms {
   /** Of the pass; nothing for a call that is counted. */
   readonly endsAtSeconds: number | undefined;
   readonly skewSeconds: number;
   readonly maxStreamSeconds: number;
   readonly nowSeconds: number;
+  readonly wait: Wait;
 }
 
 /**
  * Breaks a body off at its time, at the origin too. Only one without a length: every other ends by itself, and gets no timer.
  * Broken off and not closed: whoever reads must not take what came for the whole.
  */
-export function endStream(answer: Response, { wait, ...terms }: StreamTerms & { readonly wait: Wait }): Response {
+export function endStream(answer: Response, terms: StreamTerms): Response {
   if (answer.body === null || answer.headers.has('content-length')) return answer;
   const stop = new AbortController();
   const done = new AbortController();
-  void wait(secondsLeft(terms) * 1000, done.signal).then(() => stop.abort(new Error('the time of this stream is over')));
+  void endOfStream(terms, done.signal).then(() => stop.abort(new Error('the time of this stream is over')));
   const { readable, writable } = new IdentityTransformStream();
   answer.body
     .pipeTo(writable, { signal: stop.signal })
@@ -30,7 +32,11 @@ export function endStream(answer: Response, { wait, ...terms }: StreamTerms & { 
   return new Response(readable, answer);
 }
 
-function secondsLeft({ endsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds }: StreamTerms): number {
-  if (endsAtSeconds === undefined) return maxStreamSeconds;
-  return Math.max(0, Math.min(maxStreamSeconds, endsAtSeconds + skewSeconds - nowSeconds));
+/** Resolves when the time of a stream is over; never once the signal has been aborted. */
+export function endOfStream(
+  { endsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds, wait }: StreamTerms,
+  done: AbortSignal,
+): Promise<void> {
+  const ofPass = endsAtSeconds === undefined ? maxStreamSeconds : endsAtSeconds + skewSeconds - nowSeconds;
+  return wait(Math.max(0, Math.min(maxStreamSeconds, ofPass)) * 1000, done);
 }

@@ -2,7 +2,7 @@
  * The answer to a call that the origin left without one, free or paid: which part failed, and what is true of the payment
  * (M16). No effects but the log.
  */
-import { LEASE_MARGIN_SECONDS } from './admit.ts';
+import { leaseSecondsOf } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type Passage } from './passage.ts';
 import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
@@ -45,7 +45,7 @@ export function answerUnanswered(
     unanswered.kind === 'held_back' ? unanswered.reason : { ...FAILURES[unanswered.kind], retryAfterSeconds: ORIGIN_RETRY_SECONDS };
   const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
   log('refusal', { code: reason.code });
-  const retryAfterSeconds = payment?.fate === 'in_doubt' ? passage.timeoutSeconds + LEASE_MARGIN_SECONDS : laterSeconds;
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(passage, settings) : laterSeconds;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};

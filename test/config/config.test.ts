@@ -11,7 +11,7 @@ const VARIABLES = {
   BRIDGE_URL: 'http://bridge.test',
   NETWORK: 'regtest',
   TOKEN_SECRET_1: SECRET,
-  BRIDGE_SECRET: SECRET,
+  BRIDGE_SECRET: 'b1'.repeat(32),
 };
 
 function problemsOf(gateway: unknown, variables: Readonly<Record<string, unknown>> = VARIABLES): readonly string[] {
@@ -76,6 +76,15 @@ describe('configuration', () => {
 
   it.each(['/a/../b', '//a', '/a*', '/a/*/b', 'get /a', 'TRACE /a', '/:a/:a', '/%61', 'GET  /a'])('refuses the pattern %s', (match) => {
     expect(problemsOf({ routes: [{ match, priceSats: 1 }] })).toHaveLength(1);
+  });
+
+  it.each(['BRIDGE_SECRET', 'ORIGIN_SECRET', 'PRICING_SECRET', 'ADMIN_SECRET'])('M28: %s is none of the keys that sign tokens', (name) => {
+    const keys = { ...VARIABLES, TOKEN_SECRET_7: 'cd'.repeat(32) };
+    for (const taken of [SECRET, 'CD'.repeat(32)]) {
+      const problems = problemsOf({}, { ...keys, [name]: taken });
+      expect(problems).toEqual([`${name}: a key of its own, not one that signs something else`]);
+    }
+    expect(problemsOf({}, { ...keys, [name]: 'ef'.repeat(32) })).toEqual([]);
   });
 
   it('M4: a route without a service is a service of its own, named by what it matches and not by its place', () => {

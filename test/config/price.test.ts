@@ -10,7 +10,7 @@ const VARIABLES = {
   BRIDGE_URL: 'http://bridge.test',
   NETWORK: 'regtest',
   TOKEN_SECRET_1: SECRET,
-  BRIDGE_SECRET: SECRET,
+  BRIDGE_SECRET: 'b1'.repeat(32),
   PRICING_SECRET: 'cd'.repeat(32),
 };
 

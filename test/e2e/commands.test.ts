@@ -89,6 +89,7 @@ describe('the sample API', () => {
       const { status, head, body } = await sendRaw(system.ports['gateway']!, { method: 'TRACE', target });
       const { code } = JSON.parse(body) as { code: string };
       expect([status, code, head.toLowerCase().includes('www-authenticate:')], target).toEqual([405, 'method_unsupported', false]);
+      expect(head).toMatch(/^allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r?$/im);
     }
     expect(system.origin.seen).toEqual([]);
   });

@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { gzipSync } from 'node:zlib';
 import { type Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
@@ -109,6 +110,93 @@ describe('an answer that the origin breaks off', () => {
     breakOff();
     await expect(reader.read()).rejects.toThrow('terminated');
     expect(await ask('/call/part', authorization)).toMatchObject({ status: 402, code: 'payment_spent' });
+  });
+});
+
+describe('an answer that the origin breaks off where only whole ones are counted', () => {
+  /** Sends a part at once, and the rest or nothing when it is told to. */
+  const startAnswer = (headers: Record<string, string>) => {
+    const control = { breakOff: () => undefined as void, finish: () => undefined as void, goOn: () => undefined as void };
+    system.origin.stream = (_request, response) => {
+      response.writeHead(200, headers).write('a part');
+      control.breakOff = () => void response.destroy();
+      control.goOn = () => {
+        if (response.destroyed) return;
+        response.write('more');
+        setImmediate(control.goOn);
+      };
+      control.finish = () => void response.end(' and the rest');
+    };
+    return control;
+  };
+  const open = async (authorization: string, init: RequestInit = {}) => {
+    const response = await fetch(`${system.urlOf('gateway')}/whole/part`, { ...init, headers: { authorization } });
+    expect([response.status, response.headers.get('l402-remaining')]).toEqual([200, null]);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toBe('a part');
+    return { response, reader };
+  };
+  const kinds = [
+    ['with a length', { 'content-length': '19' }],
+    ['without one', {}],
+  ] as const;
+
+  it.each(kinds)('M11: %s is broken off at the client, and the payment is good again', async (_, headers) => {
+    const { authorization } = await makeToken({ service: 'whole' });
+    const before = system.lines.length;
+    const answer = startAnswer(headers);
+    const { reader } = await open(authorization);
+    expect(await ask('/whole/other', authorization)).toMatchObject({ status: 409, code: 'claim_in_flight' });
+    answer.breakOff();
+    await expect(reader.read()).rejects.toThrow('terminated');
+    expect(await nextSale(before)).toBe('released');
+    Object.assign(system.origin, { stream: undefined });
+    expect(await ask('/whole/again', authorization)).toMatchObject({ status: 200, text: 'origin' });
+  });
+
+  it.each(kinds)('M11: %s comes as it is when it is whole, and is counted', async (_, headers) => {
+    const { authorization } = await makeToken({ service: 'whole' });
+    const before = system.lines.length;
+    const answer = startAnswer(headers);
+    const { response, reader } = await open(authorization);
+    expect(response.headers.get('content-length')).toBe(new Headers(headers).get('content-length'));
+    answer.finish();
+    expect([await reader.read(), await reader.read()]).toMatchObject([{ value: ' and the rest' }, { done: true }]);
+    expect(await nextSale(before)).toBe('counted');
+    expect(await ask('/whole/again', authorization)).toMatchObject({ status: 402, code: 'payment_spent' });
+  });
+
+  it('M11: an origin is asked for plain answers; one that is compressed all the same comes whole, and is counted', async () => {
+    const { authorization } = await makeToken({ service: 'whole' });
+    const before = system.lines.length;
+    let asked: unknown;
+    const packed = gzipSync('packed '.repeat(1000));
+    system.origin.stream = ({ headers }, response) => {
+      asked = headers['accept-encoding'];
+      response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
+    };
+    expect(await ask('/whole/packed', authorization)).toMatchObject({ status: 200, text: 'packed '.repeat(1000) });
+    expect([asked, await nextSale(before)]).toEqual(['identity', 'counted']);
+  });
+
+  it('M11: is counted when it was the client that broke off', async () => {
+    const { authorization } = await makeToken({ service: 'whole' });
+    const before = system.lines.length;
+    const answer = startAnswer({});
+    const leave = new AbortController();
+    await open(authorization, { signal: leave.signal });
+    leave.abort();
+    // It is noticed at a write into its connection.
+    answer.goOn();
+    expect(await nextSale(before)).toBe('counted');
+    expect(await ask('/whole/again', authorization)).toMatchObject({ status: 402, code: 'payment_spent' });
+  });
+
+  it('M11: an answer without a body is counted with its head', async () => {
+    const { authorization } = await makeToken({ service: 'whole' });
+    system.origin.stream = (_request, response) => void response.writeHead(200, { 'content-length': '19' }).end();
+    expect(await ask('/whole/head', authorization, { method: 'HEAD' })).toMatchObject({ status: 200, left: '0' });
+    expect(await ask('/whole/head', authorization)).toMatchObject({ status: 402, code: 'payment_spent' });
   });
 });
 

@@ -8,6 +8,7 @@ import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
+import { startCountingProxy } from '#support/counting-proxy.ts';
 import { sendRaw } from '#support/raw-http.ts';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
@@ -47,6 +48,28 @@ describe('buying one call', () => {
 
     const l402Fetch = createL402Fetch({ wallet: system.pay, maxPriceSats: 10, network: 'regtest' });
     expect(await (await l402Fetch(`${gateway}/call/second`)).text()).toBe('origin');
+  });
+
+  it('P1: takes two requests the first time and one for each use after that, and the next purchase two again', async () => {
+    const proxy = await startCountingProxy(system.ports['gateway']!);
+    try {
+      const l402Fetch = createL402Fetch({ wallet: system.pay, maxPriceSats: 10, network: 'regtest' });
+      const init = { method: 'POST', body: '{"question":1}' };
+      for (let calls = 0; calls < 4; calls++) {
+        const response = await l402Fetch(`${proxy.url}/pack/echo`, init);
+        expect([response.status, await response.text()]).toEqual([200, init.body]);
+      }
+      const one = { method: 'POST', url: '/pack/echo' };
+      const purchase = [
+        { ...one, hasCredential: false, status: 402 },
+        { ...one, hasCredential: true, status: 200 },
+      ];
+      const use = { ...one, hasCredential: true, status: 200 };
+      // The payment is for three calls; the client knows when it has made them.
+      expect(proxy.passed).toEqual([...purchase, use, use, ...purchase]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('D6 D8 F7: with no price set, a call costs 1,000 msat, and the token names the hash of that invoice', async () => {

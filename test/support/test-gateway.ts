@@ -13,6 +13,8 @@ export const testGateway = defineGateway({
     { match: '/closed/*', closed: true },
     { match: 'GET /premium', service: 'premium', priceSats: 100 },
     { match: '/call/*', service: 'call', priceSats: 1, description: 'One call' },
+    { match: '/whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
+    { match: '/pack/*', service: 'pack', priceSats: 5, access: { calls: 3 } },
     { match: 'GET /agent', query: { svc: 'dear' }, service: 'dear', priceSats: 50 },
     { match: 'GET /agent', query: { svc: 'cheap' }, service: 'cheap', priceSats: 2 },
     { match: 'GET /tiers/low', service: 'tiered', priceSats: 3 },

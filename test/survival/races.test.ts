@@ -13,7 +13,7 @@ import { formatGet, runPipeline } from './pipeline.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 import { BULK_CALLS, CHEAP_SATS, CREDIT_SATS } from './shop.ts';
 
-const ATTEMPTS = sized({ short: 100_000, long: 1_000_000 });
+const ATTEMPTS = sized({ short: 20_000, long: 1_000_000 });
 /** A request shows two payments. */
 const ATTEMPTS_A_ROUND = 4000;
 const CONNECTIONS = 48;

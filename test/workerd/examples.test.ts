@@ -2,12 +2,16 @@
  * The examples, as they are: each is opened over real objects and bought from.
  */
 import { describe, expect, it } from 'vitest';
+import { gateway as existingDomain } from '#examples/existing-domain/gateway.config.ts';
+import { gateway as freeTier } from '#examples/free-tier/gateway.config.ts';
 import { gateway as llmCredit } from '#examples/llm-credit/gateway.config.ts';
 import { gateway as marketplace } from '#examples/marketplace/gateway.config.ts';
 import { gateway as oneApi } from '#examples/one-api/gateway.config.ts';
+import { msat } from '#protocol/msat.ts';
 import { type Gateway } from '#src/config.ts';
+import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
-import { buy, codeOf, openGateway } from './front-door.ts';
+import { buy, codeOf, from, openGateway } from './front-door.ts';
 
 /** Opens an example with nothing set but what its README names. */
 function open(gateway: Gateway, secrets: Readonly<Record<string, string>> = {}) {
@@ -125,5 +129,74 @@ describe('examples/llm-credit', () => {
     expect(short).toMatchObject({ status: 402, code: 'payment_spent' });
     expect(await short.response.json()).toMatchObject({ price_sats: 1000, remaining_msat: 32_000 });
     expect(await use(chat('small'), balance, post('{}'))).toMatchObject({ status: 200, left: '30000' });
+  });
+});
+
+describe('examples/existing-domain', () => {
+  const at = (path: string) => `https://www.example.com${path}`;
+
+  it('sells two parts of a domain and passes everything else on to where it went before, cookies and caching as they were', async () => {
+    const { ask, use, priceOf, purchase, seen, answers } = open(existingDomain);
+    expect([await priceOf(at('/api/reports/7')), await priceOf(at('/archive/1999/05'))]).toEqual([50, 300]);
+    const report = await purchase(at('/api/reports/7'));
+    expect(await use(at('/api/reports/7'), report)).toMatchObject({ status: 200, left: '0' });
+    expect(await use(at('/api/reports/7'), report)).toMatchObject({ status: 402, code: 'payment_spent' });
+    const day = await purchase(at('/archive/1999/05'));
+    answers.push(new Response('page', { headers: { 'cache-control': 'public, max-age=600' } }));
+    const page = await use(at('/archive/2001/01'), day);
+    expect([page.status, page.response.headers.get('cache-control')]).toEqual([200, 'private, max-age=600']);
+    const cookies = ['session=1; HttpOnly', 'theme=dark'].map((cookie): [string, string] => ['set-cookie', cookie]);
+    answers.push(new Response('home', { headers: [...cookies, ['cache-control', 'public, max-age=600']] }));
+    const { headers } = (await ask(at('/login?next=%2F'), { method: 'POST', body: 'user=1' })).response;
+    expect([headers.getSetCookie(), headers.get('cache-control')]).toEqual([cookies.map(([, cookie]) => cookie), 'public, max-age=600']);
+    expect(seen.map(({ method, url }) => [method, url])).toEqual([
+      ['GET', at('/api/reports/7')],
+      ['GET', at('/archive/2001/01')],
+      ['POST', at('/login?next=%2F')],
+    ]);
+  });
+
+  it('M25 M29: gives nothing that is sold away under another spelling, method or host, and never calls itself', async () => {
+    const { ask, seen } = open(existingDomain);
+    for (const path of ['/Archive/1999', '/archive//1999', '/api/reports/7/', '/api/%72eports/7']) {
+      expect(await ask(at(path)), path).toMatchObject({ status: 400 });
+    }
+    for (const path of ['/api/reports/7', '/archive/1999']) {
+      expect(await ask(at(path), { method: 'POST' }), path).toMatchObject({ status: 403, code: 'route_closed' });
+    }
+    expect(await ask('https://other.example/')).toMatchObject({ status: 404, code: 'route_unknown' });
+    expect(await ask(at('/'), { headers: { 'x-l402-via': 'www.example.com' } })).toMatchObject({ status: 508, code: 'loop_detected' });
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('examples/free-tier', () => {
+  it('gives each client twenty calls a day, then sells; what is too dear is never free', async () => {
+    const { ask, use, priceOf, purchase, seen } = open(freeTier);
+    const anna = from('203.0.113.7');
+    for (let left = 19; left >= 0; left--) {
+      const { status, response } = await ask(left % 2 === 0 ? '/v1/rates' : '/v1/rates/chf', anna);
+      expect([status, response.headers.get('ratelimit')]).toEqual([200, expect.stringContaining(`"free";r=${left};t=`)]);
+    }
+    for (const path of ['/v1/rates', '/v1/rates/chf', '/v1/rates/eur?x=1']) {
+      expect(await ask(path, anna), path).toMatchObject({ status: 402, code: 'payment_required' });
+    }
+    const call = await purchase('/v1/rates/chf', anna);
+    expect(await use('/v1/rates/chf', call, anna)).toMatchObject({ status: 200, left: '0' });
+    expect(await ask('/v1/rates', from('203.0.113.8'))).toMatchObject({ status: 200 });
+    const forecast = { ...from('203.0.113.9'), method: 'POST', body: '{}' };
+    expect(await priceOf('/v1/forecast', forecast)).toBe(100);
+    const pack = await purchase('/v1/forecast', forecast);
+    expect(await use('/v1/forecast', pack, forecast)).toMatchObject({ status: 200, left: '9' });
+    expect(seen).toHaveLength(23);
+  });
+
+  it('a payer uses no free calls up', async () => {
+    const { ask, use } = open({ ...freeTier, fences: { freeCalls: { calls: 1, seconds: 86_400, total: 16_000 } } });
+    const client = from('203.0.113.20');
+    const { authorization } = await makeToken({ service: 'rates', terms: { paidMsat: msat(2000n) } });
+    expect(await use('/v1/rates', authorization, client)).toMatchObject({ status: 200, left: '0' });
+    expect(await ask('/v1/rates', client)).toMatchObject({ status: 200, left: null });
+    expect(await ask('/v1/rates', client)).toMatchObject({ status: 402 });
   });
 });

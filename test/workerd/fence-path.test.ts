@@ -10,6 +10,7 @@ import { fakeControl, openFences } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway } from './front-door.ts';
+import { watchObjectCalls } from './object-calls.ts';
 
 const ORIGIN = 'http://127.0.0.1:1';
 const gone = () => Promise.reject(new Error('object gone'));
@@ -17,23 +18,7 @@ const gone = () => Promise.reject(new Error('object gone'));
 /** Every object of the deployment, with each message to it noted. */
 function countObjectCalls() {
   const calls: string[] = [];
-  const count = (name: string) => {
-    const namespace = (env as unknown as Record<string, DurableObjectNamespace>)[name]!;
-    return {
-      idFromName: (text: string) => namespace.idFromName(text),
-      get: (id: DurableObjectId) =>
-        new Proxy(namespace.get(id) as unknown as Record<string, (...values: unknown[]) => unknown>, {
-          get:
-            (stub, method: string) =>
-            (...values: unknown[]) => {
-              calls.push(name);
-              return stub[method]!(...values);
-            },
-        }),
-    };
-  };
-  const names = ['REPLAY_SET', 'QUOTA', 'RATE_LIMITER', 'CONTROL'];
-  return { calls, bindings: Object.fromEntries(names.map((name) => [name, count(name)])) };
+  return { calls, bindings: watchObjectCalls(env, (name) => void calls.push(name)) };
 }
 
 describe('objects asked for a request', () => {

@@ -68,14 +68,19 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   return {
     seen,
     logged,
-    open: (path, init = {}) => Promise.resolve(app.fetch(new Request(`http://gateway.test${path}`, init), env, createExecutionContext())),
+    open: (path, init = {}) => Promise.resolve(app.fetch(new Request(addressOf(path), init), env, createExecutionContext())),
     async ask(path, init = {}) {
       const context = createExecutionContext();
-      const response = await app.fetch(new Request(`http://gateway.test${path}`, init), env, context);
+      const response = await app.fetch(new Request(addressOf(path), init), env, context);
       await waitOnExecutionContext(context);
       return response;
     },
   };
+}
+
+/** A path, or a whole address for another host than the usual one. */
+function addressOf(path: string): string {
+  return path.startsWith('https://') ? path : `http://gateway.test${path}`;
 }
 
 /** A gateway for the many requests of a test, all of which come from nowhere. */

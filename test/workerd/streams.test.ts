@@ -6,8 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { attenuate } from '#client/attenuate.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { type Access } from '#protocol/access.ts';
+import { type GateDeps } from '#gateway/gate-deps.ts';
 import { defineGateway } from '#src/config.ts';
-import { type Wait } from '#src/ports.ts';
+import { type ClaimOrder, type Outcome, type Wait } from '#src/ports.ts';
 import { makeToken } from '#support/tokens.ts';
 import { openGateway } from './front-door.ts';
 
@@ -22,12 +23,13 @@ const shop = defineGateway({
   routes: [
     { match: 'GET /pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 5 } },
+    { match: 'GET /whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
     { match: 'GET /free/*', free: true },
   ],
 });
 
 /** An origin whose body goes on until it is cancelled, and a gateway whose waits the test ends. */
-function openShop(headers: Readonly<Record<string, string>> = {}) {
+function openShop(headers: Readonly<Record<string, string>> = {}, parts: Partial<GateDeps> = {}) {
   const waits: { readonly seconds: number; readonly signal: AbortSignal | undefined; readonly over: () => void }[] = [];
   const wait: Wait = (ms, signal) => new Promise((over) => void waits.push({ seconds: ms / 1000, signal, over }));
   let cancelled: () => void;
@@ -43,7 +45,7 @@ function openShop(headers: Readonly<Record<string, string>> = {}) {
     });
     return Promise.resolve(new Response(body, { headers }));
   };
-  const door = openGateway(shop, { clock: () => NOW * 1000, parts: { origin, wait } });
+  const door = openGateway(shop, { clock: () => NOW * 1000, parts: { origin, wait, ...parts } });
   return {
     atOrigin,
     end: () => source.close(),
@@ -134,5 +136,30 @@ describe('a stream', () => {
     const response = await ask(path, authorization);
     expect(response.status).toBe(200);
     expect(streamWaits()).toEqual([]);
+  });
+});
+
+describe('a body that is watched to its end (brokenBody)', () => {
+  it.each([
+    ['with a length', { 'content-length': '1000' }],
+    ['without one', {}],
+  ])('M10 M14: %s ends by the clock, is counted then, and the lease lasts longer than it may', async (_, headers) => {
+    const orders: ClaimOrder[] = [];
+    let tell: (outcome: Outcome) => void;
+    const told = new Promise<Outcome>((resolve) => void (tell = resolve));
+    const finish = (outcome: Outcome) => Promise.resolve(tell(outcome));
+    const reserve = (order: ClaimOrder) => {
+      orders.push(order);
+      return Promise.resolve({ kind: 'granted', remaining: 0, left: [], lease: { finish } } as const);
+    };
+    const { ask, streamWaits, atOrigin } = openShop(headers, { claims: { reserve } });
+    const { authorization } = await makeToken({ service: 'whole' });
+    const reader = await firstOf(await ask('/whole/file', authorization));
+    const [limit] = streamWaits();
+    expect([limit!.seconds, orders[0]!.leaseMs]).toEqual([MAX_STREAM_SECONDS, (7 + MAX_STREAM_SECONDS + 60) * 1000]);
+    const next = reader.read();
+    limit!.over();
+    await expect(next).rejects.toThrow('the time of this stream is over');
+    expect([await atOrigin, await told]).toEqual(['cancelled', { kind: 'commit' }]);
   });
 });

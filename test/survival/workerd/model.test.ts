@@ -7,13 +7,6 @@ import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { expectUse, type Limit, type Payment, type Token } from './reference.ts';
 import { PACK_CALLS, PRICES_MSAT, PURSE_SATS, World, type Ware } from './world.ts';
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    survivalSeed: number;
-    isSurvivalLong: boolean;
-  }
-}
-
 const seed = inject('survivalSeed');
 const isLong = inject('isSurvivalLong');
 const LIVES = isLong ? 10_000 : 500;

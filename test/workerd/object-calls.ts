@@ -1,0 +1,29 @@
+/*
+ * Durable Object namespaces that tell each call on their way: how many objects a request asks. What goes over the session of
+ * a lease afterwards is no call of its own.
+ */
+
+type Namespaces = Readonly<Record<string, DurableObjectNamespace>>;
+
+/** The bindings of the objects. */
+export const OBJECT_BINDINGS = ['REPLAY_SET', 'QUOTA', 'RATE_LIMITER', 'CONTROL'] as const;
+
+/** The same namespaces; `onCall` gets the name of the binding. */
+export function watchObjectCalls(env: object, onCall: (name: string) => void): Readonly<Record<string, unknown>> {
+  const watch = (name: string) => {
+    const namespace = (env as Namespaces)[name]!;
+    return {
+      idFromName: (text: string) => namespace.idFromName(text),
+      get: (id: DurableObjectId) =>
+        new Proxy(namespace.get(id) as unknown as Record<string, (...values: unknown[]) => unknown>, {
+          get:
+            (stub, method: string) =>
+            (...values: unknown[]) => {
+              onCall(name);
+              return stub[method]!(...values);
+            },
+        }),
+    };
+  };
+  return Object.fromEntries(OBJECT_BINDINGS.map((name) => [name, watch(name)]));
+}
