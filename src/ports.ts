@@ -52,7 +52,9 @@ export interface InvoiceOrder {
 
 /** The Lightning node, behind the bridge. Throws when it cannot be had. */
 export interface Lightning {
-  readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string }>;
+  readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string; readonly settlement: 'strict' | 'preimage' }>;
+  /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
+  readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
 }
 
 export interface ClaimOrder {

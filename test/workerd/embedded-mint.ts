@@ -1,5 +1,6 @@
 /* The embedded node as a Lightning port, without the bridge between, and as the payer of its own invoices. */
 import { createEmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
+import { formatHex } from '#protocol/bytes.ts';
 import { type Clock, type Lightning } from '#src/ports.ts';
 
 export interface EmbeddedLightning extends Lightning {
@@ -16,7 +17,13 @@ export function startEmbedded(now: Clock = Date.now): EmbeddedLightning {
     async mint(order) {
       const minted = await node.mint(order);
       if (!minted.ok) throw new Error(minted.refusal.code);
-      return { invoice: minted.value.invoice };
+      return { invoice: minted.value.invoice, settlement: node.settlement };
+    },
+    async lookUp(paymentHash) {
+      const looked = await node.lookUp(formatHex(paymentHash));
+      if (!looked.ok) throw new Error(looked.refusal.code);
+      const { state } = looked.value;
+      return state === 'open' || state === 'settled' ? state : 'gone';
     },
     pay(invoice) {
       const paid = node.pay(invoice);

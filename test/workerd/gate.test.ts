@@ -20,7 +20,7 @@ import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
-import { fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
@@ -40,7 +40,7 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
   return {
     settings,
     ...openFences(),
-    lightning: { mint: () => Promise.reject(new Error('the node is down')) },
+    lightning: deadNode,
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
     verified: createVerifiedTokens(),
