@@ -3,7 +3,7 @@
  * platform reaches the rooms inside.
  */
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
-import { type Draw, type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
+import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
 import {
   type ClientKey,
@@ -69,6 +69,8 @@ export interface ClaimOrder {
   readonly cost: number;
   /** What the call takes from the counters that holders have put on the token (M7). */
   readonly draws: readonly (Draw & { readonly limit: number })[];
+  /** Only of a payment that its preimage does not prove (M24). */
+  readonly settlement?: Settlement | undefined;
 }
 
 /** A claim that is held: say once what became of it. */
