@@ -17,6 +17,7 @@ import {
   type Payment,
   type Reservation,
   type ReserveAnswer,
+  type Settlement,
 } from './claim-rules.ts';
 import { DailyTable, type StoredRow, type Value } from './daily-table.ts';
 import { OpenUses } from './open-uses.ts';
@@ -25,6 +26,8 @@ export interface ClaimRequest extends Reservation {
   readonly paymentHash: ArrayBuffer;
   /** The row is kept at least until then. */
   readonly endsAtSeconds: number;
+  /** Nothing: the preimage is the proof. */
+  readonly settlement?: Settlement | undefined;
 }
 
 export interface FinishRequest {
@@ -58,6 +61,8 @@ export class ClaimBook {
   readonly #sql: SqlStorage;
   #payments!: DailyTable;
   #counters!: DailyTable;
+  /** Payments that were made, by the node's word (M24). */
+  #proved!: DailyTable;
   #open!: OpenUses;
   readonly #heldPayments = new Map<string, Held<Payment> & { readonly key: ArrayBuffer }>();
   readonly #heldCounters = new Map<string, Held<Counter>>();
@@ -73,6 +78,7 @@ export class ClaimBook {
     this.#heldCounters.clear();
     this.#payments = new DailyTable(this.#sql, { prefix: 'payments_v1_', columns: PAYMENT_COLUMNS });
     this.#counters = new DailyTable(this.#sql, { prefix: 'counters_v1_', columns: ['used INTEGER', 'period TEXT'] });
+    this.#proved = new DailyTable(this.#sql, { prefix: 'proved_v1_', columns: ['proved INTEGER'] });
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
   }
 
@@ -83,7 +89,11 @@ export class ClaimBook {
 
   /** Takes units of a payment, or says why they cannot be had. */
   reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
-    const { paymentHash, endsAtSeconds, draws } = request;
+    const { paymentHash, endsAtSeconds, draws, settlement } = request;
+    if (settlement !== undefined && this.#proved.find(paymentHash) === undefined) {
+      if (settlement === 'unproved') return { answer: { kind: 'unproved' } };
+      this.#proved.write(paymentHash, [1], { endsAtSeconds, stored: undefined });
+    }
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
     const { payment, ended, givenBack } = settlePayment(held.row, this.#isOpen, nowMs);
     if (ended.length > 0) {
@@ -143,12 +153,13 @@ export class ClaimBook {
   prune(nowMs: number): void {
     this.#payments.prune(nowMs);
     this.#counters.prune(nowMs);
+    this.#proved.prune(nowMs);
     this.#open.prune(nowMs);
   }
 
   /** When the oldest rows can go. */
   get nextPruneMs(): number | undefined {
-    return this.#payments.nextPruneMs;
+    return this.#payments.nextPruneMs ?? this.#proved.nextPruneMs;
   }
 
   readonly #isOpen = (number: number) => this.#open.isOpen(number);

@@ -56,9 +56,17 @@ export interface Reservation {
   readonly draws: readonly (Draw & { readonly limit: number })[];
 }
 
+/**
+ * What the caller knows of a payment whose preimage proves nothing (M24): `unproved`, nothing yet; `proved`, that the node was
+ * paid, which is remembered with the claims.
+ */
+export type Settlement = 'unproved' | 'proved';
+
 export type ReserveAnswer =
   /** What is left of the payment, and of each counter in the order of the draws. */
   | { readonly kind: 'granted'; readonly remaining: number; readonly left: readonly number[] }
+  /** Nobody has said yet that the payment was made. Nothing was changed. */
+  | { readonly kind: 'unproved' }
   | { readonly kind: 'spent'; readonly remaining: number }
   | { readonly kind: 'counter_spent'; readonly remaining: number }
   | { readonly kind: 'in_flight'; readonly retryAfterSeconds: number }

@@ -2,6 +2,7 @@
  * A node's answers, each held against what was asked before anything else sees it: shape, order, network, signer (M23).
  * A node that is mistaken or lies and a node that throws both become refusals here. Effects: the node, and the log for faults.
  */
+import * as z from 'zod/mini';
 import { type Network } from '#protocol/invoice.ts';
 import { refuse, type Result } from '#protocol/result.ts';
 import { LookupAnswer, MintAnswer } from './contract.ts';
@@ -16,6 +17,9 @@ import {
   type MintedInvoice,
   type NodeRefusal,
 } from './ports.ts';
+
+/** What a node itself answers; what settlement means is the bridge's to say. */
+const NodeMintAnswer = z.omit(MintAnswer, { settlement: true });
 
 export interface CheckedNodeOptions {
   readonly network: Network;
@@ -50,7 +54,7 @@ export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds
         const minted = await node.mint(order);
         if (!minted.ok) return minted;
         // A field too many means that the adapter hands out what it must not, and then nothing of it is sent (M28).
-        if (!MintAnswer.safeParse(minted.value).success) return wrong('the answer of the node does not have the agreed shape');
+        if (!NodeMintAnswer.safeParse(minted.value).success) return wrong('the answer of the node does not have the agreed shape');
         const expected = { order, network, nodeKeyHex: nodeKeyHex.value, nowSeconds: clock.nowSeconds(), maxSkewSeconds };
         const flaw = findMintedFlaw(minted.value, expected);
         return flaw === undefined ? minted : wrong(flaw);

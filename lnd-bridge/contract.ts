@@ -24,10 +24,14 @@ export const MintRequest = z.strictObject({
 });
 export type MintRequest = z.infer<typeof MintRequest>;
 
+const settlement = z.enum(['strict', 'preimage']);
+
 export const MintAnswer = z.strictObject({
   invoice: z.string().check(z.maxLength(4096)),
   paymentHashHex: hex32,
   expiresAtSeconds: seconds,
+  /** Of the whole bridge, as `GET /v1/node` tells it: so that what is sold over this invoice can say it (M24). */
+  settlement,
 });
 export type MintAnswer = z.infer<typeof MintAnswer>;
 
@@ -83,14 +87,14 @@ export type MintBatchAnswer = z.infer<typeof MintBatchAnswer>;
 /** `strict`: a credential of this bridge needs a look-up before it is believed (M24). */
 export const NodeAnswer = z.strictObject({
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
-  settlement: z.enum(['strict', 'preimage']),
+  settlement,
   nodes: z.array(
     z.strictObject({
       name: z.string(),
       backend: z.string(),
       status: z.enum(['ok', 'node_unavailable']),
       breaker: z.enum(['closed', 'open']),
-      settlement: z.enum(['strict', 'preimage']),
+      settlement,
       smallestMsat: decimal,
     }),
   ),

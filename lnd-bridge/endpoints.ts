@@ -14,7 +14,7 @@ import { HealthAnswer, LookupAnswer, MintAnswer, MintBatchAnswer, MintBatchReque
 import { parseJson } from './http-listener.ts';
 import { type Metrics } from './metrics.ts';
 import { type NodePool, type PoolRefusal } from './node-pool.ts';
-import { type Log, type MintedInvoice } from './ports.ts';
+import { type Log } from './ports.ts';
 
 export interface EndpointOptions {
   readonly pool: NodePool;
@@ -48,7 +48,7 @@ export async function answerMintBatch(body: string, options: EndpointOptions): P
   return { ...formatGoodAnswer(MintBatchAnswer, { results }), minted: made };
 }
 
-async function mint(order: MintRequest, { pool, log }: EndpointOptions): Promise<Result<MintedInvoice, PoolRefusal>> {
+async function mint(order: MintRequest, { pool, log }: EndpointOptions): Promise<Result<MintAnswer, PoolRefusal>> {
   const amountMsat = parseMsat(order.amountMsat);
   if (amountMsat === undefined || amountMsat === 0n) {
     return refuse({ code: 'amount_invalid', detail: 'the amount is from 1 msat to 21 million bitcoin' });
@@ -57,7 +57,7 @@ async function mint(order: MintRequest, { pool, log }: EndpointOptions): Promise
   if (!minted.ok) return minted;
   const { paymentHashHex } = minted.value.minted;
   log({ event: 'invoice_minted', amountMsat: String(amountMsat), paymentHashHex, node: minted.value.name });
-  return { ok: true, value: minted.value.minted };
+  return { ok: true, value: { ...minted.value.minted, settlement: pool.settlement } };
 }
 
 /** `GET /v1/invoices/:hash` */
@@ -68,10 +68,9 @@ export async function answerLookUp(paymentHashHex: string, { pool }: EndpointOpt
   return formatGoodAnswer(LookupAnswer, { ...state, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) });
 }
 
-/** `GET /v1/node`: what the gateway may rely on. One strict node makes the whole bridge strict (M24). */
+/** `GET /v1/node`: what the gateway may rely on. */
 export async function answerNode({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
   const statuses = await pool.statuses();
-  const settlement = statuses.some((node) => node.settlement === 'strict') ? 'strict' : 'preimage';
   const nodes = statuses.map((node) => ({
     name: node.name,
     backend: node.backend,
@@ -80,7 +79,7 @@ export async function answerNode({ pool, network }: EndpointOptions): Promise<Br
     settlement: node.settlement,
     smallestMsat: String(node.smallestMsat),
   }));
-  return formatGoodAnswer(NodeAnswer, { network, settlement, nodes });
+  return formatGoodAnswer(NodeAnswer, { network, settlement: pool.settlement, nodes });
 }
 
 /** `GET /healthz`: open to all, so it tells no more than a monitor needs. The bridge is well while one node is. */

@@ -58,6 +58,8 @@ export interface NodeStatus {
 }
 
 export interface NodePool {
+  /** One strict node makes all of it strict (M24): which node makes the next invoice is not known beforehand. */
+  readonly settlement: LightningNode['settlement'];
   mint(order: InvoiceOrder): Promise<Result<{ readonly minted: MintedInvoice; readonly name: string }, PoolRefusal>>;
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, PoolRefusal>>;
   /** Asks every node how it is. */
@@ -139,6 +141,8 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
   }
 
   return {
+    settlement: members.some(({ node }) => node.settlement === 'strict') ? 'strict' : 'preimage',
+
     async mint(order) {
       // One at a time for a key: a repeat that overtook the first would be a second invoice on another node.
       const before = pending.get(order.idempotencyKey);

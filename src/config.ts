@@ -31,6 +31,11 @@ export const GatewaySchema = z.strictObject({
   docsUrl: z._default(z.string(), '/_l402/codes'),
   /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
+  /**
+   * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes
+   * are strict is believed whatever stands here. Tokens that have been sold stay as they were sold.
+   */
+  settlement: z._default(z.enum(['preimage', 'strict']), 'preimage'),
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */

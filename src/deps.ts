@@ -11,6 +11,7 @@ import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createOriginProof } from '#gateway/origin-proof.ts';
 import { SERVICE_NAME } from '#gateway/passage.ts';
 import { type RouteTable } from '#gateway/routes.ts';
+import { createSettlement } from '#gateway/settlement.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
@@ -90,6 +91,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
     hmac: nodeHmac,
     verified: createVerifiedTokens(),
+    proveSettled: createSettlement(),
     pricing: createPricing({
       secret: pricing.secret,
       bindingOf: (name) => bindings.get(name),

@@ -3,7 +3,7 @@
  * platform reaches the rooms inside.
  */
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
-import { type Draw, type Outcome, type ReserveAnswer } from '#durable-objects/claim-rules.ts';
+import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
 import {
   type ClientKey,
@@ -52,7 +52,9 @@ export interface InvoiceOrder {
 
 /** The Lightning node, behind the bridge. Throws when it cannot be had. */
 export interface Lightning {
-  readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string }>;
+  readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string; readonly settlement: 'strict' | 'preimage' }>;
+  /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
+  readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
 }
 
 export interface ClaimOrder {
@@ -67,6 +69,8 @@ export interface ClaimOrder {
   readonly cost: number;
   /** What the call takes from the counters that holders have put on the token (M7). */
   readonly draws: readonly (Draw & { readonly limit: number })[];
+  /** Only of a payment that its preimage does not prove (M24). */
+  readonly settlement?: Settlement | undefined;
 }
 
 /** A claim that is held: say once what became of it. */

@@ -2,13 +2,15 @@
  * The Lightning port over HTTP to the bridge: signed requests, answers whose signature belongs to this very request and
  * whose form is exactly the contract's (M28). Effects: one fetch a call.
  */
-import { MintAnswer, type MintRequest } from '#lnd-bridge/contract.ts';
+import { LookupAnswer, MintAnswer, type MintRequest } from '#lnd-bridge/contract.ts';
 import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Clock, type InvoiceOrder, type Lightning, type Random } from '../ports.ts';
+import { type Clock, type Lightning, type Random } from '../ports.ts';
 
 /** A client waits for its 402: a bridge that takes longer counts as down. */
-const TIME_LIMIT_MS = 10_000;
+const MINT_LIMIT_MS = 10_000;
+/** Beyond the time that the bridge gives a node by default. */
+const LOOK_UP_LIMIT_MS = 5000;
 /** No answer of the contract comes near. */
 const LARGEST_ANSWER = 16_384;
 
@@ -20,30 +22,55 @@ export interface BridgeOptions {
   readonly random: Random;
 }
 
+interface BridgeCall<Answer> {
+  readonly method: 'GET' | 'POST';
+  readonly pathAndQuery: string;
+  /** Empty: none. */
+  readonly body: string;
+  readonly limitMs: number;
+  /** Of the contract. */
+  readonly schema: { readonly safeParse: (value: unknown) => { readonly success: boolean; readonly data?: Answer | undefined } };
+}
+
+const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
+
 /** Lightning behind the bridge at this address. */
 export function createBridgeLightning({ url, key, clock, random }: BridgeOptions): Lightning {
+  async function call<Answer>({ limitMs, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
+    const { method, pathAndQuery, body } = request;
+    const nonceHex = formatHex(random(16));
+    const response = await fetch(`${url}${pathAndQuery}`, {
+      method,
+      headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
+      body: body === '' ? null : body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(limitMs),
+    });
+    const text = await response.text();
+    if (text.length > LARGEST_ANSWER) throw new Error('the bridge sent an answer that is too large');
+    const header = (name: string) => response.headers.get(name);
+    if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
+      throw new Error(`the bridge answered ${response.status} without a signature of its own`);
+    }
+    if (response.status !== 200) throw new Error(`the bridge answered ${response.status}`);
+    const { data } = schema.safeParse(JSON.parse(text));
+    if (data === undefined) throw new Error('the bridge sent an answer that is not of the contract');
+    return data;
+  }
+
   return {
-    async mint({ amountMsat, ...order }: InvoiceOrder) {
+    async mint({ amountMsat, ...order }) {
       const body = JSON.stringify({ amountMsat: String(amountMsat), ...order } satisfies MintRequest);
-      const request = { method: 'POST', pathAndQuery: '/v1/invoices', body };
-      const nonceHex = formatHex(random(16));
-      const response = await fetch(`${url}${request.pathAndQuery}`, {
-        method: request.method,
-        headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
-        body,
-        redirect: 'manual',
-        signal: AbortSignal.timeout(TIME_LIMIT_MS),
-      });
-      const text = await response.text();
-      if (text.length > LARGEST_ANSWER) throw new Error('the bridge sent an answer that is too large');
-      const header = (name: string) => response.headers.get(name);
-      if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
-        throw new Error(`the bridge answered ${response.status} without a signature of its own`);
-      }
-      if (response.status !== 200) throw new Error(`the bridge answered ${response.status}`);
-      const answer = MintAnswer.safeParse(JSON.parse(text));
-      if (!answer.success) throw new Error('the bridge sent an answer that is not of the contract');
-      return { invoice: answer.data.invoice };
+      const limitMs = MINT_LIMIT_MS;
+      const { invoice, settlement } = await call({ method: 'POST', pathAndQuery: '/v1/invoices', body, limitMs, schema: MintAnswer });
+      return { invoice, settlement };
+    },
+    async lookUp(paymentHash) {
+      const asked = formatHex(paymentHash);
+      const pathAndQuery = `/v1/invoices/${asked}`;
+      const answer = await call({ method: 'GET', pathAndQuery, body: '', limitMs: LOOK_UP_LIMIT_MS, schema: LookupAnswer });
+      if (answer.paymentHashHex !== asked) throw new Error('the bridge answered for another invoice');
+      return STATES[answer.state];
     },
   };
 }

@@ -1,7 +1,7 @@
 /*
  * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before dear: routes, the fences
  * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
- * Durable Object call each), and never the Lightning node.
+ * Durable Object call each). The Lightning node is asked only at the first use of a token that says it must be (M24).
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
@@ -19,6 +19,7 @@ import { type GatewayRefusal, type SituationCode } from './refusals.ts';
 import { findObstacle, nameOrigin, type Passage } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { type ProveSettled } from './settlement.ts';
 import { findRoute, quoteSale, type QuoteOutcome } from './routes.ts';
 import { type Trip, type Way } from './send.ts';
 import { admitUnpaid } from './unpaid.ts';
@@ -59,8 +60,8 @@ const LEASE_MARGIN_SECONDS = 60;
 
 /** The body of a request that a token is narrowed to is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
-/** Another payment may be tried, or a new one made. */
-const USED_UP: ReadonlySet<SituationCode> = new Set(['payment_spent', 'caveat_exhausted']);
+/** This payment is over: another may be tried, or a new one made. */
+const USED_UP: ReadonlySet<SituationCode> = new Set(['payment_spent', 'caveat_exhausted', 'invoice_gone']);
 
 /** The use of a payment that is counted; none for a pass. */
 export interface Use {
@@ -76,7 +77,7 @@ export async function admit(
   facts: RequestFacts,
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
-  const { settings, control, quota, keys, hmac, verified, pricing, clock, random, wait, log } = deps;
+  const { settings, control, quota, keys, hmac, verified, proveSettled, pricing, clock, random, wait, log } = deps;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const found = findRoute(settings.routes, facts);
   if (!found.ok) return refused(found.refusal);
@@ -143,7 +144,7 @@ export async function admit(
     const paymentHashHex = formatHex(grant.value.paymentHash);
     if (tried.has(paymentHashHex)) continue;
     tried.add(paymentHashHex);
-    const { charge, maxPerMinute, challengeId, passEndsAtSeconds } = grant.value;
+    const { paymentHash, charge, maxPerMinute, challengeId, passEndsAtSeconds, needsSettlement } = grant.value;
     const reservationId = formatHex(random(16));
     const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
@@ -154,8 +155,11 @@ export async function admit(
       const trip: Trip = { way, lane: 'paid', steps, voters };
       return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
-    if (charge === undefined) return enter(undefined);
-    const claimed = await claim(grant.value, { charge, reservationId, leaseSeconds: leaseSecondsOf(passage, settings) }, deps);
+    const prove = needsSettlement ? () => proveSettled({ paymentHash, client: client.key.key }, deps) : undefined;
+    if (charge === undefined && prove === undefined) return enter(undefined);
+    const leaseSeconds = leaseSecondsOf(passage, settings);
+    const claimed =
+      charge === undefined ? await provePass(prove!) : await claim(grant.value, { charge, reservationId, leaseSeconds, prove }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
@@ -211,11 +215,21 @@ export function leaseSecondsOf(
   return timeoutSeconds + (brokenBody === 'released' ? maxStreamSeconds : 0) + LEASE_MARGIN_SECONDS;
 }
 
+type Claimed = { readonly kind: 'granted'; readonly use: Use | undefined } | { readonly kind: 'refused'; readonly reason: GatewayRefusal };
+
+/** Asks whether the payment was made. */
+type Prove = () => ReturnType<ProveSettled>;
+
+async function provePass(prove: Prove): Promise<Claimed> {
+  const reason = await prove();
+  return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
+}
+
 async function claim(
   grant: Grant,
-  { charge, reservationId, leaseSeconds }: { charge: Charge; reservationId: string; leaseSeconds: number },
+  { charge, reservationId, leaseSeconds, prove }: { charge: Charge; reservationId: string; leaseSeconds: number; prove: Prove | undefined },
   { claims, log }: GateDeps,
-): Promise<{ readonly kind: 'granted'; readonly use: Use } | { readonly kind: 'refused'; readonly reason: GatewayRefusal }> {
+): Promise<Claimed> {
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
@@ -225,13 +239,21 @@ async function claim(
     limit: charge.limit,
     cost: charge.cost,
     draws: charge.draws,
+    ...(prove === undefined ? {} : { settlement: 'unproved' as const }),
   };
   const refused = (reason: GatewayRefusal) => ({ kind: 'refused', reason }) as const;
   try {
-    const answer = await claims.reserve(order);
+    let answer = await claims.reserve(order);
+    if (answer.kind === 'unproved' && prove !== undefined) {
+      const unsettled = await prove();
+      if (unsettled !== undefined) return refused(unsettled);
+      answer = await claims.reserve({ ...order, settlement: 'proved' });
+    }
     switch (answer.kind) {
       case 'granted':
         return { kind: 'granted', use: { lease: answer.lease, cost: charge.cost, remaining: findRemaining(charge, answer) } };
+      case 'unproved':
+        throw new Error('a payment that was proved is not');
       case 'spent':
         return refused({
           code: 'payment_spent',

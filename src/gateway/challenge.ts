@@ -7,6 +7,7 @@ import { formatHex } from '#protocol/bytes.ts';
 import { checkInvoice, INVOICE_EXPIRY_SLACK_SECONDS, parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
 import { formatSats } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type Terms } from '#protocol/terms.ts';
 import { mintToken } from '#protocol/token.ts';
 import { offer } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
@@ -30,8 +31,9 @@ export async function challenge(
     unmade();
     return problem(ordered.refusal, { docsUrl, method });
   }
-  const { invoice, expiresAtSeconds } = ordered.value;
-  const token = await mintFor(ordered.value, { quote, random }, deps);
+  const { facts, settlement } = ordered.value;
+  const { invoice, expiresAtSeconds } = facts;
+  const token = await mintFor(facts, { quote, random, settlement }, deps);
   deps.log('challenge', { match: quote.match, service: quote.service, amount_msat: String(quote.sells.amountMsat), reason: reason.code });
   return problem(
     { ...reason, limits },
@@ -48,14 +50,19 @@ export async function challenge(
         invoice,
         token,
         invoice_expires_at: formatInstant(expiresAtSeconds),
-        token_expires_at: formatInstant(endOf(ordered.value, quote, deps)),
+        token_expires_at: formatInstant(endOf(facts, quote, deps)),
         ...left,
       },
     },
   );
 }
 
-async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<InvoiceFacts, GatewayRefusal>> {
+interface OrderedInvoice {
+  readonly facts: InvoiceFacts;
+  readonly settlement: Terms['settlement'];
+}
+
+async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<OrderedInvoice, GatewayRefusal>> {
   const { lightning, random, clock, log, settings } = deps;
   const memo = `${quote.description} [${formatHex(random(8))}]`;
   const unavailable = (cause: string) => {
@@ -66,7 +73,7 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
       retryAfterSeconds: NODE_RETRY_SECONDS,
     } as const);
   };
-  let minted: string;
+  let minted: Awaited<ReturnType<GateDeps['lightning']['mint']>>;
   try {
     const order = {
       amountMsat: quote.sells.amountMsat,
@@ -74,11 +81,11 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
       expirySeconds: settings.invoiceExpirySeconds,
       idempotencyKey: formatHex(random(16)),
     };
-    minted = (await lightning.mint(order)).invoice;
+    minted = await lightning.mint(order);
   } catch (error) {
     return unavailable(error instanceof Error ? error.message : 'unknown');
   }
-  const facts = parseInvoice(minted);
+  const facts = parseInvoice(minted.invoice);
   if (!facts.ok) return unavailable(facts.refusal.code);
   const nowSeconds = Math.floor(clock() / 1000);
   const wrong = checkInvoice(facts.value, {
@@ -88,10 +95,16 @@ async function orderInvoice(quote: Quote, deps: GateDeps): Promise<Result<Invoic
     description: memo,
     latestExpirySeconds: nowSeconds + settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS,
   });
-  return wrong === undefined ? accept(facts.value) : unavailable(wrong.code);
+  if (wrong !== undefined) return unavailable(wrong.code);
+  const isStrict = settings.settlement === 'strict' || minted.settlement === 'strict';
+  return accept({ facts: facts.value, settlement: isStrict ? 'strict' : undefined });
 }
 
-async function mintFor(facts: InvoiceFacts, { quote, random }: { quote: Quote; random: Uint8Array }, deps: GateDeps): Promise<string> {
+async function mintFor(
+  facts: InvoiceFacts,
+  { quote, random, settlement }: { quote: Quote; random: Uint8Array; settlement: Terms['settlement'] },
+  deps: GateDeps,
+): Promise<string> {
   const { keys, hmac, settings } = deps;
   const { keyId, epoch, epochKey } = await keys.current();
   return mintToken({
@@ -111,6 +124,7 @@ async function mintFor(facts: InvoiceFacts, { quote, random }: { quote: Quote; r
       paidMsat: quote.sells.amountMsat,
       access: quote.sells.access,
       quoteDigest: quote.digest,
+      settlement,
     },
     epochKey,
     hmac,

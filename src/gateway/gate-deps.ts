@@ -23,11 +23,14 @@ import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
 import { type OriginProof } from './origin-proof.ts';
 import { type Operator } from './operator.ts';
 import { type RouteTable } from './routes.ts';
+import { type ProveSettled } from './settlement.ts';
 
 export interface GateSettings {
   readonly routes: RouteTable;
   readonly network: Network;
   readonly docsUrl: string;
+  /** What tokens say is the stricter of this and what the bridge tells with the invoice (M24). */
+  readonly settlement: 'preimage' | 'strict';
   readonly invoiceExpirySeconds: number;
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
@@ -52,6 +55,7 @@ export interface GateDeps {
   readonly keys: KeyRing;
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;
+  readonly proveSettled: ProveSettled;
   readonly pricing: Pricing;
   readonly origin: Origin;
   /** Nothing: no ORIGIN_SECRET, no proof. */

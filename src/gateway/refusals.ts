@@ -22,8 +22,8 @@ const PAY_ANEW = 'Pay the invoice of this answer and repeat the request with `Au
 const UNCHANGED = 'Send the token exactly as it was issued, with the preimage of its own invoice; or pay the invoice of this answer.';
 const NARROWED = 'Whoever narrowed this token can give you a wider one; or pay the invoice of this answer.';
 const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
-const STILL_GOOD =
-  'Your payment is still good. Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
+const NOT_AGAIN = 'Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
+const STILL_GOOD = `Your payment is still good. ${NOT_AGAIN}`;
 
 /** Situations that this gateway adds to those of a credential. */
 const GATEWAY = {
@@ -96,6 +96,14 @@ const GATEWAY = {
   },
   payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
   claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: STILL_GOOD },
+  invoice_unsettled: {
+    status: 503,
+    mayCostInvoice: false,
+    title: 'Payment not seen yet',
+    hint: 'Pay no other invoice than the one that came with this token. Once it is paid, repeat the request with the same credential.',
+  },
+  settlement_unknown: { status: 503, mayCostInvoice: false, title: 'Payment cannot be looked up now', hint: NOT_AGAIN },
+  invoice_gone: { ...PAY, title: 'Invoice ended unpaid', hint: PAY_ANEW },
   node_unavailable: { status: 503, mayCostInvoice: false, title: 'No invoice can be made now', hint: TRY_LATER },
   price_unavailable: { status: 503, mayCostInvoice: false, title: 'Price cannot be worked out now', hint: TRY_LATER },
   origin_unreachable: { status: 502, mayCostInvoice: false, title: 'Origin unreachable', hint: TRY_LATER },

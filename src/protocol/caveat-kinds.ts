@@ -17,6 +17,7 @@ import {
   parseQuoteDigest,
   parseRequestDigest,
   parseSeconds,
+  parseSettlement,
   type CountLimit,
 } from './caveat-values.ts';
 import { parseMsat } from './msat.ts';
@@ -105,6 +106,7 @@ const KINDS = index([
   kind('access', { isTerm: true, parse: (text) => (parseAccess(text) === undefined ? undefined : text), narrows: isSame }),
   kind('paid_msat', { isTerm: true, parse: parseMsat, narrows: isNoMore }),
   kind('quote', { isTerm: true, parse: parseQuoteDigest, narrows: isSame }),
+  kind('settlement', { isTerm: true, parse: parseSettlement, narrows: isSame }),
   // lnget and the Go clients append this one to what they send: it must be the preimage shown.
   kind('preimage', {
     parse: parsePreimage,

@@ -23,6 +23,11 @@ export function parseCount(text: string, largest: number): number | undefined {
   return count <= largest ? count : undefined;
 }
 
+/** The one value there is: without the caveat, the preimage alone is the proof of payment. */
+export function parseSettlement(text: string): 'strict' | undefined {
+  return text === 'strict' ? text : undefined;
+}
+
 /** The digest of a quote's inputs: 32 hex digits in lower case. */
 export function parseQuoteDigest(text: string): string | undefined {
   return /^[0-9a-f]{32}$/.test(text) ? text : undefined;

@@ -24,6 +24,8 @@ export interface Terms {
   readonly paidMsat: Msat;
   /** A digest of what the price was asked for; 32 hex digits. */
   readonly quoteDigest: string;
+  /** `strict`: others may have seen the preimage before it was paid for, so it proves no payment (M24). */
+  readonly settlement?: 'strict' | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Terms {
  * are a fault of the caller: a payer would have paid for something else, or for nothing.
  */
 export function formatTerms(terms: Terms): readonly string[] {
-  const { service, tier, capabilities, access = ONE_CALL, validUntilSeconds, paidMsat, quoteDigest } = terms;
+  const { service, tier, capabilities, access = ONE_CALL, validUntilSeconds, paidMsat, quoteDigest, settlement } = terms;
   // A border inside the name would sell two services, or write a caveat of another kind.
   if (/[:,=]/.test(service) || parseServices(`${service}:${tier}`)?.get(service) !== tier) {
     throw new RangeError('service, tier: a name without borders and an integer from 0 to 255');
@@ -50,11 +52,12 @@ export function formatTerms(terms: Terms): readonly string[] {
     formatCaveat(`${service}_valid_until`, String(validUntilSeconds)),
     formatCaveat('paid_msat', String(paidMsat)),
     formatCaveat('quote', quoteDigest),
+    ...(settlement === undefined ? [] : [formatCaveat('settlement', settlement)]),
   ];
 }
 
 /** What policy needs of the terms. The services are judged as a caveat, not here. */
-export interface SoldTerms extends Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest'> {
+export interface SoldTerms extends Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest' | 'settlement'> {
   readonly access: Access;
 }
 
@@ -77,7 +80,9 @@ export function readTerms(
   const accessText = find('access');
   const access = accessText === undefined ? ONE_CALL : parseAccess(accessText);
   if (access?.kind !== accessKind) return missing('the access that its id names');
-  return accept({ access, validUntilSeconds, paidMsat, quoteDigest });
+  // Whatever it says: a value that does not parse has been refused before.
+  const settlement = find('settlement') === undefined ? undefined : 'strict';
+  return accept({ access, validUntilSeconds, paidMsat, quoteDigest, settlement });
 }
 
 function missing(term: string): Result<never, CredentialRefusal> {

@@ -122,6 +122,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     claimId: nameClaim(paymentHash),
     charge: charge.value,
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
+    needsSettlement: terms.value.settlement !== undefined,
     challengeId: nameChallenge(id.random),
     passEndsAtSeconds: access.kind === 'pass' ? earliestEnd(caveats, service) + extendedBySeconds : undefined,
   });

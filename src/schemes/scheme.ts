@@ -49,6 +49,8 @@ export interface Grant {
   /** Nothing for a pass: it is good until it ends, and no object is asked. */
   readonly charge: Charge | undefined;
   readonly maxPerMinute: number | undefined;
+  /** The preimage does not prove the payment: that the invoice is settled must be known before the first use (M24). */
+  readonly needsSettlement: boolean;
   /** The challenge that was paid, as the quota of those who have not paid knows it. */
   readonly challengeId: string;
   /** When a pass ends, for whoever has set the earliest end; nothing for what is counted, which its end does not break off (M14). */

@@ -161,6 +161,10 @@ describe('several nodes', () => {
       ['strict', '1000'],
     ]);
     expect((await fetch(`${bridge.url}/v1/node`)).status).toBe(401);
+    const minted = await bridge.call({ body: anOrder() });
+    expect(minted.body).toMatchObject({ settlement: 'strict' });
+    const lenient = await startTestBridge({ nodes: [makeNode('alice', { clock })], clock });
+    expect((await lenient.call({ body: anOrder() })).body).toMatchObject({ settlement: 'preimage' });
   });
 });
 

@@ -51,6 +51,7 @@ export const terms: fc.Arbitrary<Terms> = fc.record(
     quoteDigest: quoteDigests,
     capabilities,
     access: accesses,
+    settlement: fc.constant('strict' as const),
   },
   { requiredKeys: ['service', 'tier', 'validUntilSeconds', 'paidMsat', 'quoteDigest'] },
 );
@@ -113,6 +114,7 @@ const limits = fc.oneof(
   instants.map((value) => `valid_until=${value}`),
   instants.map((value) => `not_before=${value}`),
   accessTexts.map((value) => `access=${value}`),
+  fc.constantFrom('settlement=strict', 'settlement=preimage'),
   fc.tuple(fc.constantFrom('max_calls', 'max_msat', 'max_msat_month'), counts).map(([condition, value]) => `${condition}=${value}`),
 );
 

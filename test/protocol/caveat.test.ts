@@ -149,6 +149,13 @@ describe('M5 the terms of a sale stand in the token', () => {
     });
   });
 
+  it('M24: reads strict settlement from the minter alone', () => {
+    const strict = formatTerms({ ...TERMS, settlement: 'strict' });
+    expect(readTerms(minter(strict), SOLD)).toMatchObject({ value: { settlement: 'strict' } });
+    const byHolder = [...minter(formatTerms(TERMS)), decodeCaveat(latin1(strict.at(-1)!), 'holder')];
+    expect(readTerms(byHolder, SOLD)).toEqual(readTerms(minter(formatTerms(TERMS)), SOLD));
+  });
+
   it('M5, M1 reads them only from the first n caveats: what a holder wrote is not a term', () => {
     const all = formatTerms(TERMS);
     for (const [index, text] of all.entries()) {

@@ -4,7 +4,7 @@
  */
 import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { type Control, type ControlIndex } from '#src/ports.ts';
+import { type Control, type ControlIndex, type Lightning } from '#src/ports.ts';
 
 /** A control object that shows this, and remembers nothing. */
 export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false): Control {
@@ -16,6 +16,12 @@ export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false):
     setMaintenance: () => Promise.resolve('recorded'),
   };
 }
+
+/** A node that cannot be reached. */
+export const deadNode: Lightning = {
+  mint: () => Promise.reject(new Error('the node is down')),
+  lookUp: () => Promise.reject(new Error('the node is down')),
+};
 
 /** Fences that let everyone pass. */
 export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'tryHalfOpen'> {

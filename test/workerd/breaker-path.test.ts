@@ -27,7 +27,7 @@ const routes: Gateway['routes'] = [
 function openShop(more: { readonly probePath?: string } = {}) {
   const state = { status: 200, minted: 0, calls: 0 };
   const node = startEmbedded();
-  const lightning = { mint: (order: Parameters<typeof node.mint>[0]) => ((state.minted += 1), node.mint(order)) };
+  const lightning = { ...node, mint: (order: Parameters<typeof node.mint>[0]) => ((state.minted += 1), node.mint(order)) };
   const origin = () => Promise.resolve(new Response('origin', { status: ((state.calls += 1), state.status) }));
   const door = openGateway({ routes, fences: { breaker: { ...breaker, ...more } } }, { parts: { lightning, origin } });
   const ask = async (path: string, address: string, authorization = '') => {

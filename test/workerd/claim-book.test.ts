@@ -75,6 +75,42 @@ describe('a transaction that is undone', () => {
     }));
 });
 
+describe('a payment that its preimage does not prove', () => {
+  const unproved = { settlement: 'unproved' } as const;
+  const proved = { settlement: 'proved' } as const;
+
+  it('M24: is refused without a trace until somebody says that it was made, and is then believed for good', () =>
+    openBook('proved', (book, { commit }) => {
+      for (const id of ['a', 'b']) commit(() => expect(book.reserve(order(id, unproved), 0)).toEqual({ answer: { kind: 'unproved' } }));
+      expect(book.nextPruneMs).toBeUndefined();
+      commit(() => expect(book.reserve(order('c', { ...proved, limit: 2 }), 0).answer).toMatchObject({ kind: 'granted', remaining: 1 }));
+      commit(() => expect(book.reserve(order('d', { ...unproved, limit: 2 }), 0).answer.kind).toBe('granted'));
+      commit(() => expect(book.reserve(order('e', { ...unproved, paymentHash: new ArrayBuffer(32) }), 0).answer.kind).toBe('unproved'));
+    }));
+
+  it('M24: is not proved by uses that were in doubt or given back before', () =>
+    openBook('in doubt', (book, { commit }) => {
+      commit(() => expect(book.reserve(order('a', { limit: 5 }), 0).answer.kind).toBe('granted'));
+      commit(() => expect(book.reserve(order('b', { ...unproved, limit: 5 }), LEASE_MS).answer.kind).toBe('unproved'));
+    }));
+
+  it('M24: is not proved by a transaction that is undone', () =>
+    openBook('proof undone', (book, { commit, undo }) => {
+      undo(() => void book.reserve(order('a', proved), 0));
+      commit(() => expect(book.reserve(order('a', unproved), 0).answer.kind).toBe('unproved'));
+    }));
+
+  it('M2 M24: is remembered as proved as long as its row is kept, and no longer', () =>
+    openBook('proof pruned', (book, { commit }) => {
+      commit(() => void book.reserve(order('a', { ...proved, limit: 2 }), 0));
+      commit(() => book.prune(endsAtSeconds * 1000));
+      commit(() => expect(book.reserve(order('b', { ...unproved, limit: 2 }), 0).answer.kind).toBe('granted'));
+      commit(() => book.prune(book.nextPruneMs!));
+      commit(() => expect(book.reserve(order('c', unproved), 0).answer.kind).toBe('unproved'));
+      expect(book.nextPruneMs).toBeUndefined();
+    }));
+});
+
 describe('a replay set whose write fails', () => {
   it('M10: tells whoever waits, and tries again to write an outcome that was told', () =>
     runInDurableObject(stubOf('write fails'), async (set: ReplaySet, { storage }) => {

@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Gateway } from '#src/config.ts';
-import { fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway } from './front-door.ts';
@@ -197,7 +197,7 @@ describe('the fences on the path', () => {
     const { calls, bindings } = countObjectCalls();
     const door = openGateway(
       { fences: { allow: { cidrs: ['198.51.100.0/24'] } }, routes: [{ match: '/once', service: 'once', priceSats: 1 }] },
-      { bindings, parts: { lightning: { mint: gone } } },
+      { bindings, parts: { lightning: deadNode } },
     );
     expect((await door.ask('/once', from('198.51.100.7'))).status).toBe(503);
     calls.length = 0;

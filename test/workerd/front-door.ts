@@ -12,7 +12,7 @@ import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
 import { type Clock } from '#src/ports.ts';
-import { MANY_CHALLENGES } from '#support/fakes.ts';
+import { deadNode, MANY_CHALLENGES } from '#support/fakes.ts';
 import { hmac, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
 const VARIABLES = {
@@ -55,7 +55,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
-    lightning: { mint: () => Promise.reject(new Error('the node is down')) },
+    lightning: deadNode,
     origin({ url }) {
       seen.push(new URL(url).pathname);
       return Promise.resolve(new Response('origin'));

@@ -11,6 +11,7 @@ import { createDurableClaims } from '#adapters/do-claims.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SITUATION_CODES, SITUATIONS, type Situation, type SituationCode } from '#gateway/refusals.ts';
+import { createSettlement } from '#gateway/settlement.ts';
 import { formatBase64 } from '#protocol/bytes.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
@@ -20,7 +21,7 @@ import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
-import { fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
@@ -40,10 +41,11 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
   return {
     settings,
     ...openFences(),
-    lightning: { mint: () => Promise.reject(new Error('the node is down')) },
+    lightning: deadNode,
     claims: createDurableClaims(namespace),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
     verified: createVerifiedTokens(),
+    proveSettled: createSettlement(),
     hmac,
     pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
@@ -220,6 +222,11 @@ describe('every refusal', () => {
     expect(await reason(five.join(', '))).toBe('too_many_tokens');
     await ask('/call/x', { headers: { authorization: good.authorization } });
     expect(await reason(good.authorization)).toBe('payment_spent');
+    const gone = { lightning: { ...lightning, lookUp: async () => 'gone' as const } };
+    const strict = await of({ service: 'call', terms: { settlement: 'strict' } });
+    const over = await ask('/call/x', { headers: { authorization: strict } }, gone);
+    expect([over.status, (await over.json<{ code: SituationCode }>()).code]).toEqual([402, 'invoice_gone']);
+    produced.add('invoice_gone');
     const { cutShort, withoutTerms } = await import('./odd-tokens.ts');
     expect(await reason(await cutShort())).toBe('minter_caveats_missing');
     expect(await reason(await withoutTerms())).toBe('terms_missing');
@@ -249,6 +256,12 @@ describe('every refusal', () => {
     expect(await reasonOf('/call/x', await paid(), { claims: { reserve: inFlight } })).toBe('claim_in_flight');
     const cooling = () => Promise.resolve({ kind: 'cooling', retryAfterSeconds: 10 } as const);
     expect(await reasonOf('/call/x', await paid(), { claims: { reserve: cooling } })).toBe('payment_cooling');
+    const strict = async () => {
+      const { authorization } = await makeToken({ service: 'call', terms: { settlement: 'strict' } });
+      return { headers: { authorization } };
+    };
+    expect(await reasonOf('/call/x', await strict())).toBe('settlement_unknown');
+    expect(await reasonOf('/call/x', await strict(), { lightning: { ...deadNode, lookUp: async () => 'open' } })).toBe('invoice_unsettled');
     const broken = () => Promise.reject(new Error('reset'));
     expect(await reasonOf('/call/x', await paid(), { origin: broken })).toBe('origin_unreachable');
     const slow = (request: Request) =>

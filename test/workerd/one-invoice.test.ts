@@ -120,7 +120,7 @@ describe('a place of claims that is changed in the configuration', () => {
 function startStuckNode(): Lightning {
   const embedded = startEmbedded();
   let first: ReturnType<Lightning['mint']> | undefined;
-  return { mint: (order) => (first ??= embedded.mint(order)) };
+  return { ...embedded, mint: (order) => (first ??= embedded.mint(order)) };
 }
 
 describe('a node that answers with the same invoice twice', () => {

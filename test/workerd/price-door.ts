@@ -68,8 +68,9 @@ export function openPriceDoor(
         const answer = await node.mint(order);
         if (!answer.ok) throw new Error(answer.refusal.code);
         minted += 1;
-        return { invoice: answer.value.invoice };
+        return { invoice: answer.value.invoice, settlement: node.settlement };
       },
+      lookUp: () => Promise.reject(new Error('nothing here is sold strictly')),
     },
     async origin(request) {
       const body = await request.text();

@@ -5,7 +5,7 @@ import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createConcurrency } from '#gateway/concurrency.ts';
 import { type Gateway } from '#src/config.ts';
-import { openFences } from '#support/fakes.ts';
+import { deadNode, openFences } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway, type DoorOptions } from './front-door.ts';
@@ -17,7 +17,7 @@ const CHALLENGES = { perMinute: 5, open: 5 };
 function openShop(gateway: Partial<Gateway> = {}, options: DoorOptions = {}) {
   const lightning = startEmbedded();
   let minted = 0;
-  const counting = { mint: (order: Parameters<typeof lightning.mint>[0]) => ((minted += 1), lightning.mint(order)) };
+  const counting = { ...lightning, mint: (order: Parameters<typeof lightning.mint>[0]) => ((minted += 1), lightning.mint(order)) };
   const shop: Gateway = {
     fences: { challenges: CHALLENGES },
     ...gateway,
@@ -91,7 +91,7 @@ describe('the quota of those who have not paid', () => {
   });
 
   it('is not used up by a node that is down, but for the minute', async () => {
-    const { ask } = openShop({}, { parts: { lightning: { mint: () => Promise.reject(new Error('down')) } } });
+    const { ask } = openShop({}, { parts: { lightning: deadNode } });
     const answers = [];
     for (let call = 0; call < 6; call++) answers.push(await ask('192.0.2.1'));
     expect(answers.map(({ code }) => code)).toEqual([...Array.from({ length: 5 }, () => 'node_unavailable'), 'quota_exceeded']);

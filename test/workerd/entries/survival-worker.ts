@@ -24,8 +24,10 @@ const lightning: Lightning = {
       textField(FIELD.description, memo),
       numberField(FIELD.expiry, expirySeconds),
     ];
-    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp: Math.floor(Date.now() / 1000), fields }) };
+    const timestamp = Math.floor(Date.now() / 1000);
+    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp, fields }), settlement: 'preimage' };
   },
+  lookUp: () => Promise.reject(new Error('no node')),
 };
 
 const underShortLease = (claims: Claims): Claims => ({ reserve: (order) => claims.reserve({ ...order, leaseMs: LEASE_MS }) });
