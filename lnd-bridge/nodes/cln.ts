@@ -25,6 +25,7 @@ import {
   readSeconds,
   repeatMint,
 } from './node-answers.ts';
+import { findKeyNeeded, findNotVisible, inspectCredential, type CredentialWords } from './credential-findings.ts';
 import { type NodeReply } from './node-http.ts';
 
 export interface ClnOptions extends NodeOptions {
@@ -184,7 +185,7 @@ export function createClnNode(options: ClnOptions): LightningNode {
   };
 
   async function inspect(): Promise<readonly NodeFinding[]> {
-    const findings = inspectRune(rune);
+    const findings = inspectCredential(auditRune(rune), WORDS);
     const key = await nodeKeyHex();
     if (!key.ok) return [...findings, key.refusal.fault === 'permission_missing' ? KEY_NEEDED : findingOf(key.refusal)];
     const info = await read('getinfo', { schema: InfoBody });
@@ -209,37 +210,10 @@ export function createClnNode(options: ClnOptions): LightningNode {
 
 const NETWORK_NAMES: Readonly<Record<string, string>> = { bitcoin: 'mainnet', testnet: 'testnet', signet: 'signet', regtest: 'regtest' };
 
-const KEY_NEEDED: NodeFinding = {
-  severity: 'problem',
-  code: 'credential_too_weak',
-  detail: 'the rune may not call getinfo, so the public key of the node must be stated in the settings',
-};
+const KEY_NEEDED = findKeyNeeded('rune', 'getinfo');
+const WORDS: CredentialWords = { name: 'rune', rights: 'restrictions', lacks: 'does not allow' };
 
-function inspectRune(rune: string): NodeFinding[] {
-  const audit = auditRune(rune);
-  if (audit === undefined) {
-    return [
-      {
-        severity: 'warning',
-        code: 'credential_too_strong',
-        detail: 'the restrictions of the rune cannot be read: it may be able to spend',
-      },
-    ];
-  }
-  const findings: NodeFinding[] = [];
-  if (audit.missing.length > 0) {
-    findings.push({ severity: 'problem', code: 'credential_too_weak', detail: `the rune does not allow: ${audit.missing.join(', ')}` });
-  }
-  if (audit.spending.length > 0) {
-    const detail = `the rune can do more than take payments, and might spend: ${audit.spending.slice(0, 12).join(', ')}`;
-    findings.push({ severity: 'warning', code: 'credential_too_strong', detail });
-  }
-  return findings;
-}
-
-function notVisible(method: string, consequence: string): NodeFinding {
-  return { severity: 'note', code: 'not_visible', detail: `the rune may not call ${method}: ${consequence}` };
-}
+const notVisible = (call: string, consequence: string) => findNotVisible('rune', { call, consequence });
 
 /** clnrest says 201 to what worked; some versions and proxies 200. */
 function isSuccess({ status }: NodeReply): boolean {

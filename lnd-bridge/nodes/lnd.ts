@@ -22,6 +22,7 @@ import {
   readSeconds,
   repeatMint,
 } from './node-answers.ts';
+import { findKeyNeeded, findNotVisible, inspectCredential, type CredentialWords } from './credential-findings.ts';
 import { type NodeReply, type NodeRequest } from './node-http.ts';
 
 export interface LndOptions extends NodeOptions {
@@ -171,7 +172,7 @@ export function createLndNode(options: LndOptions): LightningNode {
   }
 
   async function inspect(): Promise<readonly NodeFinding[]> {
-    const findings = inspectMacaroon(macaroonHex);
+    const findings = inspectCredential(auditMacaroon(macaroonHex), WORDS);
     const key = await nodeKeyHex();
     if (!key.ok) return [...findings, key.refusal.fault === 'permission_missing' ? KEY_NEEDED : findingOf(key.refusal)];
     const info = await readInfo();
@@ -193,37 +194,10 @@ export function createLndNode(options: LndOptions): LightningNode {
   }
 }
 
-const KEY_NEEDED: NodeFinding = {
-  severity: 'problem',
-  code: 'credential_too_weak',
-  detail: 'the macaroon may not call GetInfo, so the public key of the node must be stated in the settings',
-};
+const KEY_NEEDED = findKeyNeeded('macaroon', 'GetInfo');
+const WORDS: CredentialWords = { name: 'macaroon', rights: 'permissions', lacks: 'lacks' };
 
-function inspectMacaroon(macaroonHex: string): NodeFinding[] {
-  const audit = auditMacaroon(macaroonHex);
-  if (audit === undefined) {
-    return [
-      {
-        severity: 'warning',
-        code: 'credential_too_strong',
-        detail: 'the permissions of the macaroon cannot be read: it may be able to spend',
-      },
-    ];
-  }
-  const findings: NodeFinding[] = [];
-  if (audit.missing.length > 0) {
-    findings.push({ severity: 'problem', code: 'credential_too_weak', detail: `the macaroon lacks: ${audit.missing.join(', ')}` });
-  }
-  if (audit.spending.length > 0) {
-    const detail = `the macaroon can do more than take payments, and might spend: ${audit.spending.slice(0, 12).join(', ')}`;
-    findings.push({ severity: 'warning', code: 'credential_too_strong', detail });
-  }
-  return findings;
-}
-
-function notVisible(call: string, consequence: string): NodeFinding {
-  return { severity: 'note', code: 'not_visible', detail: `the macaroon may not call ${call}: ${consequence}` };
-}
+const notVisible = (call: string, consequence: string) => findNotVisible('macaroon', { call, consequence });
 
 /** LND gives a duplicate the general error code, so its words decide. */
 function isDuplicate(text: string): boolean {
