@@ -2,6 +2,7 @@
  * The gate: every request that is not the gateway's own business comes through here, once. Read, decide, answer; one
  * switch with four arms.
  */
+import { type Background } from '../ports.ts';
 import { admit, type Admission } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
@@ -13,11 +14,11 @@ import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { findRoute } from './routes.ts';
 import { send } from './send.ts';
-import { serve, type WaitUntil } from './serve.ts';
+import { serve } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
-export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUntil): Promise<Response> {
+export async function gate(request: Request, deps: GateDeps, waitUntil: Background): Promise<Response> {
   const { method } = request;
   const read = readRequestFacts(request, deps.settings.fences.clientAddress);
   if (!read.ok) return refused(read.refusal, { method, deps });
@@ -38,7 +39,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: WaitUnti
 
 async function pass(
   request: Request,
-  { facts, admission, waitUntil }: { facts: RequestFacts; admission: Extract<Admission, { kind: 'free' }>; waitUntil: WaitUntil },
+  { facts, admission, waitUntil }: { facts: RequestFacts; admission: Extract<Admission, { kind: 'free' }>; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
   const { trip, body: held } = admission;

@@ -2,7 +2,7 @@
  * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
  * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
  */
-import { type Lease, type Outcome } from '../ports.ts';
+import { type Background, type Lease, type Outcome } from '../ports.ts';
 import { type Admission, type Use } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { paidAnswer } from './forward.ts';
@@ -14,9 +14,6 @@ import { endStream, type StreamTerms } from './stream-end.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 import { watchBody } from './watched-body.ts';
 
-/** Keeps the work alive after the client has gone; the platform's own promise. */
-export type WaitUntil = (work: Promise<unknown>) => void;
-
 export type Entry = Extract<Admission, { kind: 'enter' }>;
 
 /** The platform ends a Worker 30 s after its client has gone: before that, an unanswered call is counted (M11). */
@@ -27,7 +24,7 @@ const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429])
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
   request: Request,
-  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
   const { use } = entry;
@@ -40,7 +37,7 @@ export function serve(
 /** A pass is not used up: there is nothing to record. */
 async function servePass(
   request: Request,
-  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
   const { trip, body: held } = entry;
@@ -52,7 +49,7 @@ async function servePass(
 
 async function forwardAndFinish(
   request: Request,
-  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: WaitUntil },
+  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
   const { quote, callId } = entry;
@@ -119,7 +116,7 @@ function streamTerms({ passEndsAtSeconds }: Entry, { clock, settings, wait }: Ga
 /** Gives up on an origin that is silent when the client has gone. */
 function sendWatched(
   request: Request,
-  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: WaitUntil },
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
   deps: GateDeps,
 ): ReturnType<typeof send> {
   const { trip, body: held } = entry;
