@@ -5,21 +5,18 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
-import { type Hmac } from '#protocol/hmac.ts';
 import { msatFromSats } from '#protocol/msat.ts';
 import { deriveEpochKey } from '#protocol/root-key.ts';
 import { type Terms } from '#protocol/terms.ts';
 import { mintToken } from '#protocol/token.ts';
 import { epochAt, TOKEN_ID_RANDOM_BYTES, type TokenId } from '#protocol/token-id.ts';
+import { hmac } from '../protocol/webcrypto-hmac.ts';
 
 export const TOKEN_SECRET = new Uint8Array(32).fill(7);
 export const TOKEN_SECRET_HEX = formatHex(TOKEN_SECRET);
 export const OTHER_SECRET = new Uint8Array(32).fill(9);
 
-export const hmac: Hmac = async (key, message) => {
-  const imported = await crypto.subtle.importKey('raw', key as Uint8Array<ArrayBuffer>, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, message as Uint8Array<ArrayBuffer>));
-};
+export { hmac };
 
 export interface TestTokenOptions {
   readonly service: string;
