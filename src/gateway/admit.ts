@@ -180,13 +180,13 @@ function judgeContext(
   { skewSeconds, digest }: { skewSeconds: number; digest: JudgeContext['digestRequest'] },
 ): JudgeContext {
   const { method, host, path } = facts;
-  const { addressText } = facts.client();
   const nowSeconds = nowMs / 1000;
   const maintenances = control.index?.maintenances ?? [];
   return {
     nowSeconds,
     skewSeconds,
-    request: { method, host, path, clientAddress: addressText },
+    request: { method, host, path },
+    clientAddress: () => facts.client().addressText,
     digestRequest: digest,
     extensionOf:
       maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),

@@ -19,9 +19,9 @@ export function rewriteHeaders(
   { facts, passage, paid, proof }: { facts: RequestFacts; passage: Passage; paid: PaidHeaders | undefined; proof: string | undefined },
 ): void {
   const hops = readHops(facts.headers);
-  for (const name of facts.headers.keys()) {
+  facts.headers.forEach((_, name) => {
     if ((isStripped(name) || hops?.has(name) === true) && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
-  }
+  });
   if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);

@@ -3,7 +3,7 @@
  * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
  */
 import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
-import { nameChallenge } from '#schemes/l402.ts';
+import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Background, type QuotaAnswer } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { judgeTrial } from './fences.ts';
