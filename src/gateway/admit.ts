@@ -117,7 +117,7 @@ export async function admit(
   const digest = async () => {
     if (!facts.hasBody) return digestFor(facts, NO_BODY_HASH);
     // Only for a token that has been proved, and once: it is sent on from memory then.
-    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held)));
+    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held, passage)));
     return body.ok ? digestFor(facts, sha256(body.value)) : undefined;
   };
   for (const credential of credentials.value) {
@@ -197,9 +197,9 @@ function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8A
   return digestRequest({ method, host, path, query, bodyHash });
 }
 
-/** A body that was priced by its length has no more than that. */
-function limitOf(held: HeldBody | undefined): number {
-  return held?.kind === 'sized' ? Math.min(held.bytes, LARGEST_DIGESTED_BODY) : LARGEST_DIGESTED_BODY;
+/** A body that was priced by its length has no more than that, and none has more than its route takes. */
+function limitOf(held: HeldBody | undefined, { maxBodyBytes = LARGEST_DIGESTED_BODY }: Passage): number {
+  return Math.min(held?.kind === 'sized' ? held.bytes : LARGEST_DIGESTED_BODY, maxBodyBytes, LARGEST_DIGESTED_BODY);
 }
 
 /** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */
