@@ -34,7 +34,7 @@ export interface RequestFacts {
 
 /** Room for four tokens of the largest size. */
 export const LONGEST_AUTHORIZATION = 32_768;
-export const METADATA_HEADERS = ['grpc-metadata-macaroon', 'macaroon'] as const;
+export const METADATA_HEADERS: readonly string[] = ['grpc-metadata-macaroon', 'macaroon'];
 
 /** Reads a request, or says what is malformed about it. `source` is where the client's address is read (M21). */
 export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
