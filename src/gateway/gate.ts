@@ -6,7 +6,7 @@ import { type Background } from '../ports.ts';
 import { admit, type Admission } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { freeAnswer } from './forward.ts';
+import { freeAnswer, paidAnswer } from './forward.ts';
 import { stateLimits } from './rate-fields.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -44,7 +44,11 @@ async function pass(
   const { trip, body: held } = admission;
   const { passage } = trip.way;
   const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
-  if (sent.kind === 'answered') return stateLimits(freeAnswer(sent.response), [...admission.limits, ...limits]);
+  if (sent.kind === 'answered') {
+    // Given away to one client, and to no cache that would give it to all.
+    const answer = trip.way.isSold ? paidAnswer(sent.response, undefined) : freeAnswer(sent.response);
+    return stateLimits(answer, [...admission.limits, ...limits]);
+  }
   return answerUnanswered(sent, { method: facts.method, passage }, deps);
 }
 
