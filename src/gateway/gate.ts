@@ -13,7 +13,7 @@ import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { findRoute } from './routes.ts';
 import { send } from './send.ts';
-import { serve } from './serve.ts';
+import { limitStream, serve } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
@@ -45,9 +45,10 @@ async function pass(
   const { passage } = trip.way;
   const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
   if (sent.kind === 'answered') {
-    // Given away to one client, and to no cache that would give it to all.
-    const answer = trip.way.isSold ? paidAnswer(sent.response, undefined) : freeAnswer(sent.response);
-    return stateLimits(answer, [...admission.limits, ...limits]);
+    const stated = [...admission.limits, ...limits];
+    if (!trip.way.isSold) return stateLimits(freeAnswer(sent.response), stated);
+    // Given away to one client and for one call: to no cache that would give it to all, and not for ever.
+    return limitStream(stateLimits(paidAnswer(sent.response, undefined), stated), { passEndsAtSeconds: undefined }, deps);
   }
   return answerUnanswered(sent, { method: facts.method, passage }, deps);
 }
