@@ -118,9 +118,9 @@ const BreakerSchema = z.strictObject({
 });
 
 const ConcurrencySchema = z.strictObject({
-  /** Calls of one isolate under way at one origin. */
+  /** Calls of one isolate under way at one origin. A quarter of them, if there are two, are for those who have paid alone. */
   most: whole(1, 10_000),
-  /** Calls that wait for a place; more are turned away at once. */
+  /** Calls that wait for a place, of those who have paid and of those who have not; more are turned away at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
   /** How long they wait. Half of the margin of a claim's lease at most, which goes on meanwhile. */
   waitSeconds: z._default(whole(0, 30), 5),

@@ -46,7 +46,7 @@ export async function send(
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.fences.hasConcurrency ? deps.places : undefined;
-  const leave = await places?.enter(origin);
+  const leave = await places?.enter(origin, lane === 'paid' ? 'paid' : 'unpaid');
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
