@@ -9,12 +9,12 @@ import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
 import { accept } from '#protocol/result.ts';
 import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
-import { type Background, type Lease } from '../ports.ts';
+import { type Background, type Lease, type RateBound } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
-import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
-import { type StatedLimit } from './rate-fields.ts';
+import { checkOfToken, rateOfAll, rateOfPass, rateOfRoute, rateOfToken, REACHED } from './rate.ts';
+import { stateRate, type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
 import { findObstacle, nameOrigin, type Passage } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
@@ -69,6 +69,8 @@ export interface Use {
   readonly cost: number;
   /** Once this use is counted. */
   readonly remaining: Remaining;
+  /** What is left of the rate of the payment. */
+  readonly limits: readonly StatedLimit[];
 }
 
 /** Decides about a request. Its headers and body are looked at only where the price depends on them. */
@@ -149,17 +151,20 @@ export async function admit(
     const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
       quota.giveBack({ client: client.key, challengeId }, background);
-      const steps = [...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
+      const ofToken = charge === undefined ? rateOfToken(paymentHashHex, fences.tokenRate) : [];
+      const steps = [...ofToken, ...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
       // Clients whose address is not known are not one client.
       const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-      const trip: Trip = { way, lane: 'paid', steps, voters };
+      const trip: Trip = { way, lane: 'paid', steps, stated: use?.limits ?? [], voters };
       return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     const prove = needsSettlement ? () => proveSettled({ paymentHash, client: client.key.key }, deps) : undefined;
     if (charge === undefined && prove === undefined) return enter(undefined);
     const leaseSeconds = leaseSecondsOf(passage, settings);
     const claimed =
-      charge === undefined ? await provePass(prove!) : await claim(grant.value, { charge, reservationId, leaseSeconds, prove }, deps);
+      charge === undefined
+        ? await provePass(prove!)
+        : await claim(grant.value, { charge, reservationId, leaseSeconds, prove, tokenRate: fences.tokenRate }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
@@ -225,9 +230,17 @@ async function provePass(prove: Prove): Promise<Claimed> {
   return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
 }
 
+interface ClaimTerms {
+  readonly charge: Charge;
+  readonly reservationId: string;
+  readonly leaseSeconds: number;
+  readonly prove: Prove | undefined;
+  readonly tokenRate: RateBound | undefined;
+}
+
 async function claim(
   grant: Grant,
-  { charge, reservationId, leaseSeconds, prove }: { charge: Charge; reservationId: string; leaseSeconds: number; prove: Prove | undefined },
+  { charge, reservationId, leaseSeconds, prove, tokenRate }: ClaimTerms,
   { claims, log }: GateDeps,
 ): Promise<Claimed> {
   const order = {
@@ -240,6 +253,7 @@ async function claim(
     cost: charge.cost,
     draws: charge.draws,
     ...(prove === undefined ? {} : { settlement: 'unproved' as const }),
+    ...(tokenRate === undefined ? {} : { rate: checkOfToken(formatHex(grant.paymentHash), tokenRate) }),
   };
   const refused = (reason: GatewayRefusal) => ({ kind: 'refused', reason }) as const;
   try {
@@ -251,7 +265,22 @@ async function claim(
     }
     switch (answer.kind) {
       case 'granted':
-        return { kind: 'granted', use: { lease: answer.lease, cost: charge.cost, remaining: findRemaining(charge, answer) } };
+        return {
+          kind: 'granted',
+          use: {
+            lease: answer.lease,
+            cost: charge.cost,
+            remaining: findRemaining(charge, answer),
+            limits: tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate),
+          },
+        };
+      case 'rated':
+        return refused({
+          code: 'rate_limited',
+          detail: REACHED.token,
+          retryAfterSeconds: answer.retryAfterSeconds,
+          limits: tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate),
+        });
       case 'unproved':
         throw new Error('a payment that was proved is not');
       case 'spent':

@@ -23,6 +23,8 @@ export interface Trip {
   readonly way: Way;
   readonly lane: Lane;
   readonly steps: readonly RateStep[];
+  /** Limits under which it has passed already. */
+  readonly stated?: readonly StatedLimit[];
   /** Who says how the origin does (M12). Nobody who has not paid: strangers must not be able to open a breaker. */
   readonly voters: readonly string[];
 }
@@ -38,7 +40,7 @@ export async function send(
   { trip, ...options }: Omit<ForwardOptions, 'passage'> & { trip: Trip },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { way, lane, steps, voters } = trip;
+  const { way, lane, steps, stated = [], voters } = trip;
   const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
@@ -62,7 +64,7 @@ export async function send(
     const outcome = judgeOrigin(sent, deps.clock() - startedMs > breaker.slowHeadMs);
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
   }
-  return { sent, limits: limited.value };
+  return { sent, limits: [...stated, ...limited.value] };
 }
 
 /** How the origin did; nothing where that is the client's doing. */
