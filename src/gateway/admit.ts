@@ -57,6 +57,8 @@ export type Admission =
 const MOST_CLAIMS_TRIED = 2;
 /** Beyond the time limits of a call: what it may wait for a place, and a Worker need to say what became of it (M10). */
 const LEASE_MARGIN_SECONDS = 60;
+/** So much of that is for the Worker to say what became of the call: later than this none is sent. */
+const OUTCOME_SECONDS = 10;
 
 /** The body of a request that a token is narrowed to is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
@@ -71,6 +73,8 @@ export interface Use {
   readonly remaining: Remaining;
   /** What is left of the rate of the payment. */
   readonly limits: readonly StatedLimit[];
+  /** A call that is sent later could outlive its lease (M10). */
+  readonly sendByMs: number;
 }
 
 /** Decides about a request. Its headers and body are looked at only where the price depends on them. */
@@ -155,7 +159,7 @@ export async function admit(
       const steps = [...ofToken, ...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
       // Clients whose address is not known are not one client.
       const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-      const trip: Trip = { way, lane: 'paid', steps, stated: use?.limits ?? [], voters };
+      const trip: Trip = { way, lane: 'paid', steps, stated: use?.limits ?? [], sendByMs: use?.sendByMs, voters };
       return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     const prove = needsSettlement ? () => proveSettled({ paymentHash, client: client.key.key }, deps) : undefined;
@@ -241,8 +245,10 @@ interface ClaimTerms {
 async function claim(
   grant: Grant,
   { charge, reservationId, leaseSeconds, prove, tokenRate }: ClaimTerms,
-  { claims, log }: GateDeps,
+  { claims, clock, log }: GateDeps,
 ): Promise<Claimed> {
+  // Before the object is asked: its lease begins no sooner.
+  const sendByMs = clock() + (LEASE_MARGIN_SECONDS - OUTCOME_SECONDS) * 1000;
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
@@ -272,6 +278,7 @@ async function claim(
             cost: charge.cost,
             remaining: findRemaining(charge, answer),
             limits: tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate),
+            sendByMs,
           },
         };
       case 'rated':

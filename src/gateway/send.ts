@@ -25,6 +25,8 @@ export interface Trip {
   readonly steps: readonly RateStep[];
   /** Limits under which it has passed already. */
   readonly stated?: readonly StatedLimit[];
+  /** Later it is not sent. */
+  readonly sendByMs?: number | undefined;
   /** Who says how the origin does (M12). Nobody who has not paid: strangers must not be able to open a breaker. */
   readonly voters: readonly string[];
 }
@@ -40,7 +42,7 @@ export async function send(
   { trip, ...options }: Omit<ForwardOptions, 'passage'> & { trip: Trip },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { way, lane, steps, stated = [], voters } = trip;
+  const { way, lane, steps, stated = [], sendByMs = Infinity, voters } = trip;
   const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
@@ -53,6 +55,10 @@ export async function send(
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
   const startedMs = deps.clock();
+  if (startedMs > sendByMs) {
+    leave?.();
+    return heldBack({ code: 'origin_busy', detail: 'the call could not be sent in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
+  }
   let sent: Forwarded;
   try {
     sent = await forward(request, { ...options, passage }, deps);
