@@ -29,7 +29,7 @@ export const GatewaySchema = z.strictObject({
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
-  /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
+  /** What the Lightning backend can ask for at least, in millisatoshi: nothing is sold for less. 1 for LND, Core Lightning and Eclair. */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /**
    * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes

@@ -30,6 +30,7 @@ export type {
   QuotaBounds,
   QuotaReading,
   RateBound,
+  RateCheck,
   RateReading,
 };
 
@@ -71,6 +72,8 @@ export interface ClaimOrder {
   readonly draws: readonly (Draw & { readonly limit: number })[];
   /** Only of a payment that its preimage does not prove (M24). */
   readonly settlement?: Settlement | undefined;
+  /** How often the payment may be used, counted in the same call. */
+  readonly rate?: RateCheck | undefined;
 }
 
 /** A claim that is held: say once what became of it. */

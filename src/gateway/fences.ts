@@ -39,6 +39,8 @@ export interface FenceSettings {
   readonly hasConcurrency: boolean;
   /** For those who have not paid. */
   readonly quota: { readonly bounds: QuotaBounds; readonly totals: QuotaBounds };
+  /** For each payment. */
+  readonly tokenRate?: RateBound;
   /** For calls that go to the origin. */
   readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
 }

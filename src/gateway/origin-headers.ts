@@ -2,6 +2,7 @@
  * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
  * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
  */
+import { parseMetadataMacaroon } from '#protocol/credential-header.ts';
 import { isStripped } from './forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from './passage.ts';
 import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
@@ -20,9 +21,9 @@ export function rewriteHeaders(
 ): void {
   const hops = readHops(facts.headers);
   facts.headers.forEach((_, name) => {
-    if ((isStripped(name) || hops?.has(name) === true) && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
+    const isDropped = isStripped(name) || hops?.has(name) === true || holdsCredential(name, facts.headers);
+    if (isDropped && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
   });
-  if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
   if (passage.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);
@@ -35,6 +36,11 @@ export function rewriteHeaders(
   }
   for (const [name, value] of passage.setHeaders) headers.set(name, value);
   if (proof !== undefined) headers.set('x-l402-signature', proof);
+}
+
+/** Whichever credential was read: another that stands beside it is none of the origin's business either. */
+function holdsCredential(name: string, headers: Headers): boolean {
+  return METADATA_HEADERS.includes(name) && parseMetadataMacaroon(headers.get(name) ?? '') !== undefined;
 }
 
 /** The fields that end at this hop by the client's word; nothing in the usual case. */

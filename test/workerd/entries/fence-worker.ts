@@ -62,7 +62,7 @@ const worker: ExportedHandler<Env> = {
         return Response.json({ isStale, isRevoked });
       }
       case '/place': {
-        const leave = await places.enter('origin');
+        const leave = await places.enter('origin', 'paid');
         if (leave === undefined) return new Response('busy', { status: 503 });
         inside += 1;
         mostInside = Math.max(mostInside, inside);
