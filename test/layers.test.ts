@@ -48,8 +48,8 @@ const LAYERS: readonly Layer[] = [
   { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
   {
-    files: '{scripts,bench}/*.ts',
-    may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^#src\/config\.ts$/, /^autocannon$/],
+    files: '{scripts,bench}/**/*.ts',
+    may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\.ts$/, /^autocannon$/],
   },
 ];
 
