@@ -2,11 +2,10 @@
  * `npm run bench`: what the gateway costs beside a bare proxy, on the same raw workerd, in the same run, interleaved.
  * `-- --help` tells the options, bench/README.md the keys.
  */
-import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import { buildWorker } from '#local/build-worker.ts';
+import { readBundleSize } from './bundle.ts';
 import { CASES, type Case } from './cases.ts';
 import { countObjectCalls } from './object-calls.ts';
 import { GENERATOR, measureLoad, type Load } from './load.ts';
@@ -63,7 +62,7 @@ const report = {
   machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, generator: GENERATOR },
   yardstick: Object.fromEntries(cases.filter(({ against }) => against === undefined).map(({ name }) => [`${name}_rps`, rpsOf(name)])),
   ...Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
-  bundle: { gzip_bytes: gzipSync(readFileSync(shippedPath), { level: 9 }).length },
+  bundle: { gzip_bytes: readBundleSize(shippedPath).gzipBytes },
   startup_ms: Math.round(system.startMs),
   memory,
 };
