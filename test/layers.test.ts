@@ -83,6 +83,19 @@ describe('layers', () => {
     for (const file of shipped) expect(readFileSync(file, 'utf8'), file).not.toContain('passThroughOnException');
   });
 
+  it('a credential is read in one place, so that no two readings of it can differ', () => {
+    const readers = globSync('{src,durable-objects}/**/*.ts').filter((file) =>
+      /splitAuthorization\(|parseMetadataMacaroon\(/.test(readFileSync(file, 'utf8')),
+    );
+    expect(readers.toSorted()).toEqual(['src/gateway/request-facts.ts', 'src/protocol/credential-header.ts']);
+  });
+
+  it('no port has more than six methods', () => {
+    const ports = readFileSync('src/ports.ts', 'utf8').split(/^export /m);
+    expect(ports.length).toBeGreaterThan(10);
+    for (const port of ports) expect(port.match(/=> /g)?.length ?? 0, port.split('\n')[0]).toBeLessThanOrEqual(6);
+  });
+
   it('no file is longer than 400 lines', () => {
     const all = [...files, ...globSync('test/**/*.ts')];
     for (const file of all) expect(readFileSync(file, 'utf8').split('\n').length, file).toBeLessThanOrEqual(401);
