@@ -102,6 +102,11 @@ describe('after a run with everything in it', () => {
     expect(findIn(Buffer.from(log), new Map([...secrets, ...tokens]))).toEqual([]);
   });
 
+  it('each order of the operator stands in the log, by what it did', () => {
+    expect(system.lines.filter((line) => line.includes('"event":"order"'))).toEqual(['{"event":"order","order":"revoke token"}']);
+    expect(system.lines.filter((line) => line.includes('order_invalid')).length).toBe(1);
+  });
+
   it('no answer holds a secret, or the credential that was shown', () => {
     expect(seen.length).toBeGreaterThan(15);
     // The first challenge is where the token of the sale is handed over.
