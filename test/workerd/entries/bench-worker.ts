@@ -1,9 +1,7 @@
 /* The Worker that is measured: the one that ships, with a route for each kind of access. */
 import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { defineGateway } from '#src/config.ts';
-import { type Env } from '#src/deps.ts';
 import { createWorker } from '#src/worker.ts';
-import { watchObjectCalls } from '../object-calls.ts';
 
 export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
@@ -13,7 +11,7 @@ export { ReplaySet } from '#durable-objects/replay-set.ts';
 /** One route has places at its origin; the others do without. */
 const fences = { concurrency: false } as const;
 
-const gateway = createWorker(
+export default createWorker(
   defineGateway({
     // The load says from which client each request is. Even so one table of invoices holds more of them than it would for clients.
     clientAddress: { trustedHops: 1 },
@@ -23,6 +21,8 @@ const gateway = createWorker(
       { match: 'GET /paid', service: 'bench', priceSats: 1, fences },
       { match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
       { match: 'GET /calls', service: 'calls', priceSats: 1, access: { calls: 1_000_000 }, fences },
+      // One request an hour and client: everything else is a flood.
+      { match: 'GET /flood', service: 'flood', priceSats: 1, fences: { ...fences, clientRate: { calls: 1, seconds: 3600, total: 16 } } },
       { match: 'GET /credit', service: 'credit', priceSats: 1, access: { creditSats: 1_000_000 }, fences },
       {
         match: 'GET /fences',
@@ -39,19 +39,3 @@ const gateway = createWorker(
     ],
   }),
 );
-
-/** Object calls since the start, by binding: only where they are asked to be counted, which is not where load is measured. */
-const calls: Record<string, number> = {};
-let counted: Env | undefined;
-
-const worker: ExportedHandler<Env & { readonly COUNT_OBJECT_CALLS?: string }> = {
-  fetch(request, env, context) {
-    if (env.COUNT_OBJECT_CALLS === undefined) return gateway.fetch!(request, env, context);
-    if (new URL(request.url).pathname === '/object-calls') return Response.json(calls);
-    const { COUNT_OBJECT_CALLS: _, ...bindings } = env;
-    counted ??= { ...bindings, ...watchObjectCalls(env, (name) => void (calls[name] = (calls[name] ?? 0) + 1)) };
-    return gateway.fetch!(request, counted, context);
-  },
-};
-
-export default worker;
