@@ -36,6 +36,8 @@ export interface Env {
   readonly RATE_LIMITER?: DurableObjectNamespace<RateLimiter>;
   readonly CONTROL?: DurableObjectNamespace<ControlObject>;
   readonly SETTLEMENTS?: DurableObjectNamespace<Settlements>;
+  /** The way to the bridge, when it is not a public one: a service, or a VPC service. */
+  readonly BRIDGE?: Fetcher;
   /** The platform's own limiter, for limits with `count: 'platform'`. */
   readonly RATE_LIMIT?: RateLimit;
 }
@@ -66,6 +68,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
+  if (env.BRIDGE !== undefined && typeof env.BRIDGE.fetch !== 'function') return refuse(['BRIDGE: neither a service nor a VPC service']);
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
   const { skewSeconds, fences } = settings;
   const time = { clock: platformClock, wait: platformWait };
@@ -88,7 +91,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   });
   return accept({
     settings,
-    lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
+    lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
     quota: createDurableQuota(QUOTA),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
