@@ -9,6 +9,7 @@ import { type GateDeps } from '#gateway/gate-deps.ts';
 import { answerOrder } from '#gateway/operator.ts';
 import { describeSituations } from '#gateway/refusals.ts';
 import { OWN_ANSWER_HEADERS, problem } from '#gateway/refuse.ts';
+import { answerPush } from '#gateway/settlement-push.ts';
 import { type Result } from '#protocol/result.ts';
 import { type Log } from './ports.ts';
 
@@ -56,6 +57,10 @@ function createPages(deps: Result<GateDeps, readonly string[]>, log: Log): Hono 
   const { operator, settings, clock } = deps.value;
   if (operator !== undefined) {
     app.post(`${OWN_PREFIX}/control`, ({ req }) => answerOrder(req.raw, operator, { docsUrl: settings.docsUrl, clock, log }));
+  }
+  const { settlements } = deps.value;
+  if (settlements !== undefined) {
+    app.post(`${OWN_PREFIX}/settlements`, ({ req }) => answerPush(req.raw, settlements, { docsUrl: settings.docsUrl, log }));
   }
   // Whatever else stands below our prefix is neither sold nor forwarded.
   app.all(`${OWN_PREFIX}/*`, ({ req }) =>

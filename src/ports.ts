@@ -16,6 +16,7 @@ import {
 import { type RateAnswer, type RateBound, type RateCheck, type RateReading } from '#durable-objects/rate-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
+import { type Result } from '#protocol/result.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
@@ -56,6 +57,29 @@ export interface Lightning {
   readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string; readonly settlement: 'strict' | 'preimage' }>;
   /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
   readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
+}
+
+/** What the bridge has signed and sent. */
+export interface SignedPush {
+  readonly method: string;
+  readonly pathAndQuery: string;
+  readonly body: string;
+  readonly header: (name: string) => string | null;
+}
+
+/** Payments that nodes have seen, as the bridge pushes them (M24). Both throw when what is known cannot be reached. */
+export interface Settlements {
+  /** `false` says only that nobody has told of it. */
+  readonly isSettled: (paymentHashHex: string) => Promise<boolean>;
+  /** Gives the answer with the signature that belongs to it. */
+  readonly takePush: (
+    push: SignedPush,
+  ) => Promise<
+    Result<
+      { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+      { readonly code: 'push_unauthorized' | 'push_invalid'; readonly detail: string }
+    >
+  >;
 }
 
 export interface ClaimOrder {
