@@ -21,7 +21,7 @@ import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
-import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openFences, openQuota } from '#support/fakes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
@@ -305,9 +305,8 @@ describe('every refusal', () => {
     const { startEmbedded } = await import('./embedded-mint.ts');
     expect(await reason({ ...control({ isRevoked: () => true }), lightning: startEmbedded() }, await paid())).toBe('token_revoked');
     const refused = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
-    const { giveBack } = openFences().quota;
-    expect(await reason({ quota: { giveBack, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
-    expect(await reason({ quota: { giveBack, ask: gone } })).toBe('quota_unavailable');
+    expect(await reason({ quota: { ...openQuota, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
+    expect(await reason({ quota: { ...openQuota, ask: gone } })).toBe('quota_unavailable');
     const limited = behind({}, { fences: { rate: { calls: 1, seconds: 1 } } });
     const full = () => Promise.resolve({ allowed: false, retryAfterSeconds: 1, readings: [{ remaining: 0, resetSeconds: 1 }] });
     expect(await reason({ ...limited, rates: { take: full } }, await paid())).toBe('rate_limited');
