@@ -93,7 +93,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
-    quota: createDurableQuota(QUOTA),
+    quota: createDurableQuota(QUOTA, { wait: platformWait }),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
     control,
     operator: adminSecret && { secret: adminSecret, control, revokeClaim: claims.revoke, graceHours: tokenKeys.graceHours },

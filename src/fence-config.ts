@@ -51,6 +51,17 @@ const FreeCallsSchema = z.strictObject({
   total: whole(16, 1_000_000_000),
 });
 
+const AfterPaymentSchema = z.strictObject({
+  /** Invoices for one payment that is used up, in any minute. */
+  perMinute: z._default(whole(1, 10_000), 10),
+  /** Invoices for one payment that is used up, which are neither paid nor expired. */
+  open: z._default(whole(1, 10_000), 3),
+  /** Invoices for all such payments together in any minute. */
+  totalPerMinute: z._default(total, 1600),
+  /** Invoices for all such payments together that are neither paid nor expired. */
+  totalOpen: z._default(total, 3200),
+});
+
 const ChallengesSchema = z.strictObject({
   /** Invoices for one client in any minute. */
   perMinute: z._default(whole(1, 10_000), 30),
@@ -60,6 +71,10 @@ const ChallengesSchema = z.strictObject({
   totalPerMinute: z._default(total, 3200),
   /** Invoices of all clients together that are neither paid nor expired. */
   totalOpen: z._default(total, 6400),
+  /** Over its bounds a client gets the invoice again that it has, as long as a minute of it is left (`repeat`), or 429 (`refuse`). */
+  overQuota: z._default(z.enum(['repeat', 'refuse']), 'repeat'),
+  /** The same for those who show a payment that is used up: others cannot fill it. */
+  afterPayment: z.prefault(AfterPaymentSchema, {}),
 });
 
 const TokenRateSchema = z.strictObject({
@@ -222,7 +237,8 @@ export function compileRouteFences(gateway: GatewayFences, route: RouteFences = 
   const block = route.block ?? fences.block;
   const clientRate = route.clientRate ?? fences.clientRate;
   const freeCalls = route.freeCalls ?? fences.freeCalls;
-  const { perMinute, open, totalPerMinute, totalOpen } = route.challenges ?? fences.challenges ?? ChallengesSchema.parse({});
+  const challenges = route.challenges ?? fences.challenges ?? ChallengesSchema.parse({});
+  const { perMinute, open, totalPerMinute, totalOpen, overQuota, afterPayment } = challenges;
   const bounds = (of: 'calls' | 'total', invoices: QuotaBounds['challenges']): QuotaBounds => ({
     ...(isOn(clientRate) ? { requests: { limit: clientRate[of], windowMs: clientRate.seconds * 1000 } } : {}),
     ...(isOn(freeCalls) ? { free: { calls: freeCalls[of], periodMs: freeCalls.seconds * 1000 } } : {}),
@@ -238,7 +254,16 @@ export function compileRouteFences(gateway: GatewayFences, route: RouteFences = 
     hasMaintenance: route.maintenance !== false,
     hasBreaker: fences.breaker !== false && route.breaker !== false,
     hasConcurrency: isOn(fences.concurrency) && route.concurrency !== false,
-    quota: { bounds: bounds('calls', { perMinute, open }), totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }) },
+    quota: {
+      bounds: bounds('calls', { perMinute, open }),
+      totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }),
+      repeats: overQuota === 'repeat',
+      // They have paid before: nothing is free for them, and how often they ask is no matter.
+      paid: {
+        bounds: { challenges: { perMinute: afterPayment.perMinute, open: afterPayment.open } },
+        totals: { challenges: { perMinute: afterPayment.totalPerMinute, open: afterPayment.totalOpen } },
+      },
+    },
   };
 }
 

@@ -7,9 +7,9 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
 import { accept } from '#protocol/result.ts';
-import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
+import { judgeToken, provesPayment, proveCredential, readCredentials, readShownHashes } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
-import { type Background, type Lease, type RateBound } from '../ports.ts';
+import { type Background, type Lease, type RateBound, type ReadyChallenge } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
@@ -45,13 +45,23 @@ export type Admission =
       readonly kind: 'pay';
       readonly quote: Quote;
       readonly reason: GatewayRefusal;
-      /** For the token: it begins with the name under which the quota knows the challenge. */
-      readonly random: Uint8Array;
+      readonly source: ChallengeSource;
       readonly limits: readonly StatedLimit[];
-      /** To be called when no invoice could be had. */
-      readonly unmade: () => void;
     }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
+
+/** Where the invoice comes from: one that was ready, or one that is to be made. */
+export type ChallengeSource =
+  | { readonly kind: 'ready'; readonly item: ReadyChallenge }
+  | {
+      readonly kind: 'direct';
+      /** For the token: it begins with the name under which the quota knows the challenge. */
+      readonly random: Uint8Array;
+      /** To be called when no invoice could be had. */
+      readonly unmade: () => void;
+      /** To be called with what was made. */
+      readonly made: (ready: ReadyChallenge) => void;
+    };
 
 /** Different payments of one request that are tried; the second only when the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
@@ -111,7 +121,12 @@ export async function admit(
   if (known?.ok === false) return refused(known.refusal);
   const { service } = sale;
   let held = known?.value.body;
-  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body: held }, { deps, background });
+  let usedUp: string | undefined;
+  const unpaid = (reason: GatewayRefusal) => {
+    const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified });
+    const offered = { quote: ask, known: known?.value.quote, isFixed: sale.price.kind === 'fixed' };
+    return admitUnpaid({ way, reason, service, ...offered, shown, usedUp, body: held }, { deps, background });
+  };
 
   const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
   if (!credentials.ok) return unpaid(credentials.refusal);
@@ -144,6 +159,7 @@ export async function admit(
     if (read !== undefined) held = { kind: 'read', bytes: read.value };
     if (!grant.ok) {
       note(grant.refusal);
+      if (grant.refusal.code === 'token_expired' && provesPayment(proved.value)) usedUp ??= formatHex(proved.value.paymentHash);
       continue;
     }
     // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
@@ -172,6 +188,7 @@ export async function admit(
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
+    if (reason.code !== 'invoice_gone') usedUp = paymentHashHex;
     if (tried.size === MOST_CLAIMS_TRIED) break;
   }
   return unpaid(reason);

@@ -2,10 +2,9 @@
  * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
  * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
  */
-import { parseMetadataMacaroon } from '#protocol/credential-header.ts';
 import { isStripped } from './forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from './passage.ts';
-import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
+import { holdsCredential, type RequestFacts } from './request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
 export interface PaidHeaders {
@@ -36,11 +35,6 @@ export function rewriteHeaders(
   }
   for (const [name, value] of passage.setHeaders) headers.set(name, value);
   if (proof !== undefined) headers.set('x-l402-signature', proof);
-}
-
-/** Whichever credential was read: another that stands beside it is none of the origin's business either. */
-function holdsCredential(name: string, headers: Headers): boolean {
-  return METADATA_HEADERS.includes(name) && parseMetadataMacaroon(headers.get(name) ?? '') !== undefined;
 }
 
 /** The fields that end at this hop by the client's word; nothing in the usual case. */

@@ -124,3 +124,8 @@ function readMetadata(headers: Headers): Credential | undefined {
   }
   return undefined;
 }
+
+/** Whether a field holds a credential in gRPC style, also where another one was read: it is none of the origin's business. */
+export function holdsCredential(name: string, headers: Headers): boolean {
+  return METADATA_HEADERS.includes(name) && parseMetadataMacaroon(headers.get(name) ?? '') !== undefined;
+}

@@ -55,7 +55,7 @@ export function createSettlement(): ProveSettled {
     const known = unsettled.get(name);
     if (known !== undefined && nowMs < known.untilMs) return known.refusal;
     try {
-      if ((await settlements?.isSettled(name)) === true) {
+      if (settlements !== undefined && (await settlements.isSettled(name))) {
         keep(settled, name, true);
         return undefined;
       }

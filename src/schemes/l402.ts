@@ -2,10 +2,11 @@
  * L402 as a way to pay: what a 402 offers, which credentials a request shows, and what a verified one is good for.
  * Pure but for the HMAC it is given: no network, no storage.
  */
-import { equalBytes } from '#protocol/bytes.ts';
+import { equalBytes, formatHex } from '#protocol/bytes.ts';
 import { judgeCaveats } from '#protocol/caveat.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
+import { decodeIdentifier } from '#protocol/identifier.ts';
 import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -50,6 +51,33 @@ export function readCredentials(
   }
   if (metadata !== undefined) distinct.push(metadata);
   return distinct.length === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept(distinct);
+}
+
+/** The payment hashes that a request shows, in hex; nothing when one of its credentials cannot be read. */
+export function readShownHashes(
+  texts: readonly string[],
+  { metadata, verified }: { metadata: Credential | undefined; verified: VerifiedTokens },
+): readonly string[] | undefined {
+  const shown = new Set<string>();
+  const credentials = metadata === undefined ? [] : [metadata];
+  for (const text of texts) {
+    const known = verified.find(text);
+    const parsed = known === undefined ? parseCredential(text) : accept([known]);
+    // Of several tokens before one preimage, those that do not parse are left out there.
+    if (!parsed.ok || parsed.value.length < text.split(',').length) return undefined;
+    credentials.push(...parsed.value);
+  }
+  for (const { macaroon } of credentials) {
+    const identifier = decodeIdentifier(macaroon.identifier);
+    if (!identifier.ok) return undefined;
+    shown.add(formatHex(identifier.value.paymentHash));
+  }
+  return [...shown];
+}
+
+/** Whether the preimage of a proved token proves that it was paid: not where others may have seen it before (M24). */
+export function provesPayment({ caveats }: ProvedToken): boolean {
+  return !caveats.some(({ author, condition }) => author === 'minter' && condition === 'settlement');
 }
 
 /**

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { createDurableClaims } from '#adapters/do-claims.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { defineGateway } from '#src/config.ts';
+import { openQuota } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { codeOf, openGateway } from './front-door.ts';
@@ -107,7 +108,7 @@ describe('an object behind the fences that cannot be reached', () => {
 
   it('a quota that cannot be asked is no matter of those who have paid', async () => {
     const { authorization } = await makeToken({ service: 'once' });
-    const quota = { ask: gone, giveBack: () => undefined };
+    const quota = { ...openQuota, ask: gone };
     const door = openGateway(shop, { parts: { quota, lightning: startEmbedded() } });
     const refused = await door.ask('/once/a');
     expect([refused.status, await codeOf(refused), refused.headers.has('www-authenticate')]).toEqual([503, 'quota_unavailable', false]);

@@ -4,6 +4,7 @@
  */
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { createDurableQuota } from '#adapters/do-quota.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
@@ -55,6 +56,8 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
+    // What was paid waits for the next ask: a test waits until all work is done.
+    quota: createDurableQuota((others['QUOTA'] ?? bindings['QUOTA']) as NonNullable<Env['QUOTA']>),
     lightning: deadNode,
     origin({ url }) {
       seen.push(new URL(url).pathname);
@@ -83,9 +86,9 @@ function addressOf(path: string): string {
   return path.startsWith('https://') ? path : `http://gateway.test${path}`;
 }
 
-/** A gateway for the many requests of a test, all of which come from nowhere. */
+/** A gateway for the many requests of a test, all of which come from nowhere. Invoices are made when they are asked for. */
 export function forMany(gateway: Gateway): Gateway {
-  return { ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
+  return { pool: false, ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
 }
 
 /** From an address, as workerd tells it. */

@@ -17,17 +17,19 @@ export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
 export { Settlements } from '#durable-objects/settlements.ts';
 
+const mint: Lightning['mint'] = async ({ amountMsat, memo, expirySeconds }) => {
+  if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
+  const fields = [
+    bytesField(FIELD.paymentHash, randomBytes(32)),
+    textField(FIELD.description, memo),
+    numberField(FIELD.expiry, expirySeconds),
+  ];
+  const timestamp = Math.floor(Date.now() / 1000);
+  return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp, fields }), settlement: 'preimage' };
+};
 const lightning: Lightning = {
-  async mint({ amountMsat, memo, expirySeconds }) {
-    if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
-    const fields = [
-      bytesField(FIELD.paymentHash, randomBytes(32)),
-      textField(FIELD.description, memo),
-      numberField(FIELD.expiry, expirySeconds),
-    ];
-    const timestamp = Math.floor(Date.now() / 1000);
-    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp, fields }), settlement: 'preimage' };
-  },
+  mint,
+  mintBatch: (orders) => Promise.all(orders.map(mint)),
   lookUp: () => Promise.reject(new Error('no node')),
 };
 
