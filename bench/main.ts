@@ -68,12 +68,13 @@ const report = {
 };
 console.log(values.json === true ? JSON.stringify(report) : table());
 
-async function measure({ gateway: name, path, tokens, status, fromMany = false, isSpent = false }: Case): Promise<Load> {
+async function measure({ gateway: name, path, tokens, status, fromMany = false, isSpent = false, isStocked = false }: Case): Promise<Load> {
   const authorizations =
     tokens === undefined
       ? undefined
       : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
   const url = system.urlOf(name, path);
+  if (isStocked) await (await fetch(system.urlOf(name, '/stock'))).arrayBuffer();
   if (isSpent) await (await fetch(url, { headers: { authorization: authorizations![0]! } })).arrayBuffer();
   return measureLoad({ url, seconds, expectedStatus: status, authorizations, fromMany, pid: system.pid });
 }

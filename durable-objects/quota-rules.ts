@@ -9,7 +9,7 @@
  */
 import { HANDED_WEIGHT, type HandedChallenge } from './handed-rules.ts';
 import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
-import { slideWindow, takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
+import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
 
 /** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
 export interface ClientKey {
@@ -191,11 +191,14 @@ function keepHanded(tally: Tally, change: (handed: readonly HandedChallenge[]) =
   return tally.handed === undefined ? tally : { ...tally, handed: change(tally.handed) };
 }
 
+/** Nothing is copied where nothing has ended: a tally of all clients is long, and everyone asks it. */
 function cleanTally(tally: Tally, nowMs: number): Tally {
+  const { challenges, free } = tally;
+  const isLive = ({ atMs, endsAtMs }: OpenChallenge) => endsAtMs > nowMs || isRecent(atMs, nowMs);
   return {
     ...keepHanded(tally, (handed) => handed.filter(({ item }) => item.endsAtMs > nowMs)),
-    challenges: tally.challenges.filter(({ atMs, endsAtMs }) => endsAtMs > nowMs || atMs > nowMs - MINUTE_MS),
-    free: tally.free.filter(({ endsAtMs }) => endsAtMs > nowMs),
+    challenges: challenges.every(isLive) ? challenges : challenges.filter(isLive),
+    free: free.filter(({ endsAtMs }) => endsAtMs > nowMs),
   };
 }
 
@@ -226,33 +229,48 @@ function takeFree(
 
 /** Until one more challenge may be offered; 0 if it may be now. */
 function challengeWaitMs({ tally, bounds }: QuotaLevel, nowMs: number): number {
-  const { recent, ends } = countChallenges(tally, nowMs);
-  const { perMinute, open } = bounds.challenges;
+  const { recent, open } = countChallenges(tally, nowMs);
+  const { perMinute, open: mostOpen } = bounds.challenges;
   // After a bound has been lowered more than one has to go.
-  const minuteWait = recent.length < perMinute ? 0 : (recent[recent.length - perMinute] ?? nowMs) + MINUTE_MS - nowMs;
-  const openWait = ends.length < open ? 0 : (ends[ends.length - open] ?? nowMs + MINUTE_MS) - nowMs;
+  const minuteWait = recent < perMinute ? 0 : instantAt(recentInstants(tally, nowMs), recent - perMinute, nowMs) + MINUTE_MS - nowMs;
+  const openWait = open < mostOpen ? 0 : instantAt(openEnds(tally, nowMs), open - mostOpen, nowMs + MINUTE_MS) - nowMs;
   return Math.max(minuteWait, openWait);
 }
 
 function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
-  const { recent, ends } = countChallenges(level.tally, nowMs);
-  const { perMinute, open } = level.bounds.challenges;
-  const remaining = Math.max(0, Math.min(perMinute - recent.length, open - ends.length));
-  const untilMs = remaining > 0 ? (recent[0] ?? nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
+  const { recent, open } = countChallenges(level.tally, nowMs);
+  const { perMinute, open: mostOpen } = level.bounds.challenges;
+  const remaining = Math.max(0, Math.min(perMinute - recent, mostOpen - open));
+  const untilMs =
+    remaining > 0 ? instantAt(recentInstants(level.tally, nowMs), 0, nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
   return { policy: 'challenges', remaining, resetSeconds: seconds(untilMs) };
 }
 
-function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: RateLog; readonly ends: RateLog } {
-  return {
-    recent: slideWindow(
-      challenges.map(({ atMs }) => atMs),
-      { windowMs: MINUTE_MS, nowMs },
-    ),
-    ends: challenges
-      .map(({ endsAtMs }) => endsAtMs)
-      .filter((endsAtMs) => endsAtMs > nowMs)
-      .toSorted((left, right) => left - right),
-  };
+/** In one pass: this is what every ask costs at the tally of all clients. */
+function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: number; readonly open: number } {
+  let recent = 0;
+  let open = 0;
+  for (const { atMs, endsAtMs } of challenges) {
+    if (isRecent(atMs, nowMs)) recent += 1;
+    if (endsAtMs > nowMs) open += 1;
+  }
+  return { recent, open };
+}
+
+function isRecent(atMs: number, nowMs: number): boolean {
+  return atMs > nowMs - MINUTE_MS;
+}
+
+function recentInstants({ challenges }: Tally, nowMs: number): RateLog {
+  return challenges.flatMap(({ atMs }) => (isRecent(atMs, nowMs) ? [atMs] : []));
+}
+
+function openEnds({ challenges }: Tally, nowMs: number): RateLog {
+  return challenges.flatMap(({ endsAtMs }) => (endsAtMs > nowMs ? [endsAtMs] : [])).toSorted((left, right) => left - right);
+}
+
+function instantAt(instants: RateLog, index: number, otherwise: number): number {
+  return instants[index] ?? otherwise;
 }
 
 function seconds(ms: number): number {

@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { type Quote } from '#schemes/scheme.ts';
+import { type PoolBounds } from '../ports.ts';
 import { type GateSettings } from './gate-deps.ts';
 import { type SigningKey } from './ready-challenge.ts';
 
@@ -17,6 +18,14 @@ interface NamedOffer {
 
 /** Quotes of fixed prices live as long as their routes, which belong to one configuration. */
 const named = new WeakMap<Quote, NamedOffer>();
+
+/**
+ * The pool of an offer whose price is the same for every request; none for amounts that are no whole satoshi. What a limit may
+ * still hold back is not taken out of a pool for nothing.
+ */
+export function findPool(quote: Quote, { pool, fences }: Pick<GateSettings, 'pool' | 'fences'>): PoolBounds | undefined {
+  return fences.rate === undefined && quote.sells.amountMsat % 1000n === 0n ? pool : undefined;
+}
 
 /** The name of what is offered now. */
 export function nameOffer(quote: Quote, { keyId, epoch }: Omit<SigningKey, 'epochKey'>, settings: GateSettings): string {

@@ -9,7 +9,7 @@ import { type Admission } from './admit.ts';
 import { judgeTrial } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type HeldBody } from './held-body.ts';
-import { nameOffer } from './offer-key.ts';
+import { findPool, nameOffer } from './offer-key.ts';
 import { rateOfAll, takeSteps } from './rate.ts';
 import { stateQuota } from './rate-fields.ts';
 import { placedRandom, refillPool } from './refill.ts';
@@ -57,8 +57,7 @@ export async function admitUnpaid(
   const tokenRandom = placedRandom(random, place);
   const challengeId = nameChallenge(tokenRandom);
   const steps = rateOfAll(settings.fences.rate);
-  // What a limit may still hold back is not taken out of the pool for nothing.
-  const pool = settings.pool !== undefined && isFixed && steps.length === 0 && isWhole(known) ? settings.pool : undefined;
+  const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
   // Clients whose address is not known are not one client.
   const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
   const offer = known === undefined ? undefined : { key: nameOffer(known, await keys.current(), settings), repeats, pool };
@@ -94,9 +93,4 @@ export async function admitUnpaid(
     if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
   };
   return { ...admission, source: { kind: 'direct', random: tokenRandom, unmade, made } };
-}
-
-/** Amounts that are no whole satoshi are as many as there are requests. */
-function isWhole(quote: Quote | undefined): boolean {
-  return quote !== undefined && quote.sells.amountMsat % 1000n === 0n;
 }

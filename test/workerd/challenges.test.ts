@@ -7,6 +7,7 @@ import { type Network } from '#protocol/invoice.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
 import { type Gateway } from '#src/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
+import { deadNode, openQuota } from '#support/fakes.ts';
 import { faultsOf, hashOf, identifierOf, openShop, POOL, startNode } from './challenge-shop.ts';
 import { startEmbedded } from './embedded-mint.ts';
 
@@ -152,6 +153,43 @@ describe('a challenge that was made beforehand', () => {
     for (let call = 0; call < 8; call++) expect((await shop.ask('192.0.2.1')).status).toBe(402);
     // Once in fifteen seconds.
     expect(faultsOf(shop)).toEqual(['no batches here']);
+  });
+});
+
+describe('the round of the clock', () => {
+  it('makes what warm offers want, though nobody asks, and nothing for cold ones', async () => {
+    const node = startNode();
+    const lightning: Lightning = { ...node.lightning, mintBatch: () => Promise.reject(new Error('not now')) };
+    await openShop({}, { node, parts: { lightning } }).warm();
+    const { door, ask, made } = openShop({}, { node });
+    await door.tick();
+    expect(made).toEqual({ direct: 3, ahead: 0 });
+    // Whoever was told to bring some has not.
+    vi.setSystemTime(Date.now() + 15_000);
+    await door.tick();
+    expect(made).toEqual({ direct: 3, ahead: 10 });
+    await door.tick();
+    await ask('192.0.2.1');
+    expect(made).toEqual({ direct: 3, ahead: 10 });
+    await ask('192.0.2.1', '/dear/a');
+    expect(made.direct).toBe(4);
+  });
+
+  it('is bounded, does nothing where the pool is off, and survives a node that is down', async () => {
+    const { door, made, warm } = openShop({ pool: false });
+    await warm();
+    await door.tick();
+    expect(made.ahead).toBe(0);
+    const down = openShop({}, { parts: { lightning: deadNode } });
+    await down.warm();
+    vi.setSystemTime(Date.now() + 15_000);
+    await down.door.tick();
+    expect(faultsOf(down).at(-1)).toBe('the node is down');
+    const asked: number[] = [];
+    const wanting = { ...openQuota, places: 16, want: (place: number) => Promise.resolve([asked.push(place) && 400, 400]) };
+    const busy = openShop({}, { parts: { quota: wanting } });
+    await busy.door.tick();
+    expect([busy.made.ahead, asked]).toEqual([1000, [0, 1]]);
   });
 });
 

@@ -6,6 +6,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers';
 import { createDurableQuota } from '#adapters/do-quota.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { refillPools } from '#gateway/pool-round.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
@@ -28,6 +29,8 @@ export interface FrontDoor {
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
   /** The same, without waiting until all work is done: for answers that go on. */
   readonly open: (path: string, init?: RequestInit) => Promise<Response>;
+  /** What the platform's clock does every few minutes. */
+  readonly tick: () => Promise<void>;
   /** Paths that have reached the origin. */
   readonly seen: readonly string[];
   /** Events and their fields, as they were logged. */
@@ -72,6 +75,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
     seen,
     logged,
     open: (path, init = {}) => Promise.resolve(app.fetch(new Request(addressOf(path), init), env, createExecutionContext())),
+    tick: () => refillPools(deps),
     async ask(path, init = {}) {
       const context = createExecutionContext();
       const response = await app.fetch(new Request(addressOf(path), init), env, context);

@@ -14,7 +14,7 @@ export class ReplaySet extends ShippedReplaySet {
    * Rows of payments that were used once, and that end on this day, in a table like that of another day. Sorted, so that even
    * ten million come in minutes. The object knows of a new table when it has been started anew.
    */
-  fill({ rows, day, like }: { rows: number; day: number; like: number }): void {
+  addRows({ rows, day, like }: { rows: number; day: number; like: number }): void {
     const { sql } = this.ctx.storage;
     const [form] = sql.exec<{ sql: string }>(`SELECT sql FROM sqlite_master WHERE name = 'payments_v1_${like}'`);
     sql.exec(form!.sql.replace(/^CREATE TABLE \S+/, `CREATE TABLE IF NOT EXISTS payments_v1_${day}`));
@@ -66,7 +66,7 @@ const worker: ExportedHandler<ShardEnv> = {
         return new Response(session.answer.kind, { status: session.answer.kind === 'granted' ? 200 : 500 });
       }
       case '/fill':
-        await stub.fill({ rows: Number(searchParams.get('rows')), day, like: Number(searchParams.get('like')) });
+        await stub.addRows({ rows: Number(searchParams.get('rows')), day, like: Number(searchParams.get('like')) });
         return new Response('filled');
       case '/restart':
         await stub.restart().catch(() => undefined);
