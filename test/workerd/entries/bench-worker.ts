@@ -20,6 +20,9 @@ export default createWorker(
       { match: 'GET /free', free: true, fences },
       { match: 'GET /paid', service: 'bench', priceSats: 1, fences },
       { match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
+      { match: 'POST /up', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
+      { match: 'GET /down', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
+      { match: 'GET /events', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
       { match: 'GET /calls', service: 'calls', priceSats: 1, access: { calls: 1_000_000 }, fences },
       // One request an hour and client: everything else is a flood.
       { match: 'GET /flood', service: 'flood', priceSats: 1, fences: { ...fences, clientRate: { calls: 1, seconds: 3600, total: 16 } } },
