@@ -26,7 +26,7 @@ Measures on loopback, bounded in time: about cases x (rounds x seconds + 1) seco
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '4' },
     seconds: { type: 'string', default: '2' },
     only: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
