@@ -54,14 +54,11 @@ export function createSettlement(): ProveSettled {
     const nowMs = clock();
     const known = unsettled.get(name);
     if (known !== undefined && nowMs < known.untilMs) return known.refusal;
-    try {
-      if ((await settlements?.isSettled(name)) === true) {
-        keep(settled, name, true);
-        return undefined;
-      }
-    } catch (error) {
-      // The node still can be asked.
-      noteFault('settlements.isSettled', error);
+    // When it cannot be reached, the node still can be asked.
+    const told = settlements?.isSettled(name).catch((error: unknown) => noteFault('settlements.isSettled', error));
+    if (told !== undefined && (await told) === true) {
+      keep(settled, name, true);
+      return undefined;
     }
     if (nowMs - window.startMs >= LOOK_UP_WINDOW_MS) window = { startMs: nowMs, counts: new Map() };
     const { counts } = window;
