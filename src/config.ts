@@ -14,6 +14,7 @@ import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
 import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
+import { compilePool, PoolSchema } from './pool-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
@@ -29,7 +30,7 @@ export const GatewaySchema = z.strictObject({
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
-  /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
+  /** What the Lightning backend can ask for at least, in millisatoshi: nothing is sold for less. 1 for LND, Core Lightning and Eclair. */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /**
    * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes
@@ -59,6 +60,8 @@ export const GatewaySchema = z.strictObject({
   claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
+  /** Invoices made before anyone asks, for prices that are fixed, so that a 402 waits for no node; `false`: none. */
+  pool: z.prefault(z.union([PoolSchema, z.literal(false)]), {}),
   ...gatewayFenceKeys,
 });
 
@@ -171,6 +174,8 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     gateway: file.data,
   });
   const fences = compileGatewayFences(file.data);
+  const pool = compilePool(file.data.pool, settings);
+  if (!pool.ok) problems.push(...pool.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
@@ -192,11 +197,11 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     }
     if (own !== undefined) others.push(own);
   }
-  if (problems.length > 0 || !prepared.ok || !fences.ok) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, network: NETWORK, fences: fences.value },
+    settings: { ...settings, routes, network: NETWORK, pool: pool.value, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     settlementFeed,
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },

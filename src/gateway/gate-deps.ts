@@ -11,6 +11,7 @@ import {
   type Lightning,
   type Log,
   type Origin,
+  type PoolBounds,
   type Pricing,
   type Quota,
   type Random,
@@ -38,6 +39,8 @@ export interface GateSettings {
   readonly maxStreamSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
+  /** Nothing: no invoice is made before somebody asks. */
+  readonly pool: PoolBounds | undefined;
   readonly fences: GatewayFenceSettings;
 }
 

@@ -54,11 +54,14 @@ export function createSettlement(): ProveSettled {
     const nowMs = clock();
     const known = unsettled.get(name);
     if (known !== undefined && nowMs < known.untilMs) return known.refusal;
-    // When it cannot be reached, the node still can be asked.
-    const told = settlements?.isSettled(name).catch((error: unknown) => noteFault('settlements.isSettled', error));
-    if (told !== undefined && (await told) === true) {
-      keep(settled, name, true);
-      return undefined;
+    try {
+      if (settlements !== undefined && (await settlements.isSettled(name))) {
+        keep(settled, name, true);
+        return undefined;
+      }
+    } catch (error) {
+      // The node still can be asked.
+      noteFault('settlements.isSettled', error);
     }
     if (nowMs - window.startMs >= LOOK_UP_WINDOW_MS) window = { startMs: nowMs, counts: new Map() };
     const { counts } = window;

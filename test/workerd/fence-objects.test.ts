@@ -98,6 +98,7 @@ describe('the quota', () => {
   const ask = (quota: Quota, client: ClientKey, more: Partial<{ bounds: QuotaBounds; totals: QuotaBounds; id: string }> = {}) =>
     quota.ask({
       client,
+      lane: 'unpaid',
       ask: { scope: 'route', challengeId: more.id ?? `c${count++}`, challengeMs: 600_000 },
       bounds: more.bounds ?? bounds,
       totals: more.totals ?? plenty,
@@ -177,7 +178,15 @@ describe('the quota', () => {
       const totals = { challenges: { perMinute: 1e6, open: 1e6 }, free: { calls: 1e6, periodMs: 1e9 } };
       const free = { ...bounds, free: { calls: 1, periodMs: 1e9 } };
       const visit = (key: string) =>
-        instance.ask({ client: { key }, ask: { scope: 'r', challengeId: key, challengeMs: 1 }, bounds: free, totals, paid: [] }).kind;
+        instance.ask({
+          client: { key },
+          lane: 'unpaid',
+          ask: { scope: 'r', challengeId: key, challengeMs: 1 },
+          bounds: free,
+          totals,
+          paid: [],
+          kept: [],
+        }).kind;
       // One of them is the total.
       for (let index = 0; index < MOST_TALLIES - 1; index++) visit(`${index}`);
       return { known: visit('0'), latecomers: Array.from({ length: 30 }, (_, index) => visit(`late ${index}`)) };

@@ -23,7 +23,7 @@ import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
 import { type Env } from '#src/deps.ts';
-import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openFences, openQuota } from '#support/fakes.ts';
 import { makePush } from '#support/pushes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
@@ -308,9 +308,8 @@ describe('every refusal', () => {
     const { startEmbedded } = await import('./embedded-mint.ts');
     expect(await reason({ ...control({ isRevoked: () => true }), lightning: startEmbedded() }, await paid())).toBe('token_revoked');
     const refused = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
-    const { giveBack } = openFences().quota;
-    expect(await reason({ quota: { giveBack, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
-    expect(await reason({ quota: { giveBack, ask: gone } })).toBe('quota_unavailable');
+    expect(await reason({ quota: { ...openQuota, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
+    expect(await reason({ quota: { ...openQuota, ask: gone } })).toBe('quota_unavailable');
     const limited = behind({}, { fences: { rate: { calls: 1, seconds: 1 } } });
     const full = () => Promise.resolve({ allowed: false, retryAfterSeconds: 1, readings: [{ remaining: 0, resetSeconds: 1 }] });
     expect(await reason({ ...limited, rates: { take: full } }, await paid())).toBe('rate_limited');
@@ -341,7 +340,7 @@ describe('every refusal', () => {
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
     const { control } = openFences();
     const secret = new Uint8Array(32).fill(5);
-    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1 };
+    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1, matches: new Set<string>() };
     const order = (authorization: string) => ({ method: 'POST', body: '{}', headers: { authorization } });
     expect(await reasonOf('/_l402/control', order('Bearer 00'), { operator })).toBe('order_unauthorized');
     expect(await reasonOf('/_l402/control', order(`Bearer ${'05'.repeat(32)}`), { operator })).toBe('order_invalid');
