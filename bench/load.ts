@@ -5,10 +5,11 @@
  */
 import autocannon from 'autocannon';
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { readCpuMs } from './process-facts.ts';
 
 export interface LoadOptions {
   readonly url: string;
@@ -39,9 +40,9 @@ export const GENERATOR = hasWrk() ? 'wrk' : 'autocannon';
 
 /** Puts load on an address and tells what came of it. */
 export async function measureLoad(options: LoadOptions): Promise<Load> {
-  const before = cpuMs(options.pid);
+  const before = readCpuMs(options.pid);
   const { requests, expected, seconds, p50Ms, p99Ms } = await (GENERATOR === 'wrk' ? runWrk(options) : runAutocannon(options));
-  const spentMs = cpuMs(options.pid) - before;
+  const spentMs = readCpuMs(options.pid) - before;
   if (requests === 0 || expected !== requests) {
     throw new Error(`${options.url}: ${requests} answers, ${expected} of them ${options.expectedStatus}`);
   }
@@ -52,16 +53,6 @@ interface Outcome extends Omit<Load, 'rps' | 'cpuUs'> {
   readonly requests: number;
   readonly expected: number;
   readonly seconds: number;
-}
-
-/** Clock ticks are hundredths of a second on Linux; elsewhere there is no figure. */
-function cpuMs(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return Number.NaN;
-  }
 }
 
 function hasWrk(): boolean {

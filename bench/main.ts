@@ -2,19 +2,15 @@
  * `npm run bench`: what the gateway costs beside a bare proxy, on the same raw workerd, in the same run, interleaved.
  * `-- --help` tells the options, bench/README.md the keys.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import { buildWorker } from '#local/build-worker.ts';
-import { startWorkerd } from '#local/workerd-process.ts';
-import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { readBundleSize } from './bundle.ts';
 import { CASES, type Case } from './cases.ts';
 import { countObjectCalls } from './object-calls.ts';
 import { GENERATOR, measureLoad, type Load } from './load.ts';
+import { readResidentKib } from './process-facts.ts';
+import { startBenchSystem } from './system.ts';
 
 const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
 
@@ -40,47 +36,12 @@ const seconds = Number(values.seconds);
 const TOKENS_A_ROUND = seconds * 8000;
 const cases = chooseCases(values.only?.split(',') ?? CASES.map(({ name }) => name));
 
-const directory = mkdtempSync(join(tmpdir(), 'l402-bench-'));
-const bundlePath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/bench-worker.ts' });
 const shippedPath = await buildWorker({ outDirectory: 'dist' });
-const secretHex = 'bb'.repeat(32);
-const parts = spawn(process.execPath, [new URL('parts.ts', import.meta.url).pathname], {
-  env: { ...process.env, BRIDGE_SECRET_HEX: secretHex },
-  stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-});
-const { originUrl, bridgeUrl } = await new Promise<{ originUrl: string; bridgeUrl: string }>((resolve) => {
-  createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as { originUrl: string; bridgeUrl: string }));
-});
-const startedMs = performance.now();
-const gateway = {
-  port: 0,
-  bundlePath,
-  variables: { ORIGIN_URL: originUrl, BRIDGE_URL: bridgeUrl, NETWORK: 'regtest' },
-  secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
-};
-const yardstick = { port: 0, variables: { ORIGIN_URL: originUrl }, secrets: {} };
-const workerd = await startWorkerd({
-  directory,
-  gateways: [
-    { ...gateway, name: 'gateway' },
-    // The same once more, under no load: it counts.
-    { ...gateway, name: 'counter', variables: { ...gateway.variables, COUNT_OBJECT_CALLS: '1' } },
-    { ...yardstick, name: 'proxy', bundlePath: 'bench/yardsticks/proxy.js', claimsOf: 'gateway' },
-    { ...yardstick, name: 'objects', bundlePath: 'bench/yardsticks/proxy-objects.js' },
-  ],
-  environment: { TOKEN_SECRET_1: TOKEN_SECRET_HEX, BRIDGE_SECRET: secretHex },
-  onLine: (line) => {
-    if (line.includes('"fault"')) console.error(line);
-  },
-});
-const urlOf = (name: Case['gateway'] | 'counter', path: string) => `http://127.0.0.1:${workerd.ports[name]}${path}`;
-const health = await fetch(urlOf('gateway', '/_l402/health'));
-if (!health.ok) throw new Error(`the gateway is not healthy: ${health.status}`);
-const startupMs = performance.now() - startedMs;
+const system = await startBenchSystem();
 
 const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
 const objectCalls = new Map<string, number>();
-const memory = { before_kib: residentKib(workerd.pid), after_kib: 0 };
+const memory = { before_kib: readResidentKib(system.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
     for (const one of cases) {
@@ -90,21 +51,19 @@ try {
       console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${one.name.padEnd(13)} ${Math.round(load.rps)}/s`);
     }
   }
-  memory.after_kib = residentKib(workerd.pid);
+  memory.after_kib = readResidentKib(system.pid);
   for (const one of cases) {
-    if (one.gateway === 'gateway') objectCalls.set(one.name, await countObjectCalls(one, urlOf('counter', '')));
+    if (one.gateway === 'gateway') objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));
   }
 } finally {
-  await workerd.kill('SIGTERM');
-  parts.disconnect();
-  rmSync(directory, { recursive: true });
+  await system.close();
 }
 const report = {
   machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, generator: GENERATOR },
   yardstick: Object.fromEntries(cases.filter(({ against }) => against === undefined).map(({ name }) => [`${name}_rps`, rpsOf(name)])),
   ...Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
-  bundle: { gzip_bytes: gzipSync(readFileSync(shippedPath), { level: 9 }).length },
-  startup_ms: Math.round(startupMs),
+  bundle: { gzip_bytes: readBundleSize(shippedPath).gzipBytes },
+  startup_ms: Math.round(system.startMs),
   memory,
 };
 console.log(values.json === true ? JSON.stringify(report) : table());
@@ -114,10 +73,10 @@ async function measure({ gateway: name, path, tokens, status, fromMany = false, 
     tokens === undefined
       ? undefined
       : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
-  const url = urlOf(name, path);
-  if (isStocked) await (await fetch(urlOf(name, '/stock'))).arrayBuffer();
+  const url = system.urlOf(name, path);
+  if (isStocked) await (await fetch(system.urlOf(name, '/stock'))).arrayBuffer();
   if (isSpent) await (await fetch(url, { headers: { authorization: authorizations![0]! } })).arrayBuffer();
-  return measureLoad({ url, seconds, expectedStatus: status, authorizations, fromMany, pid: workerd.pid });
+  return measureLoad({ url, seconds, expectedStatus: status, authorizations, fromMany, pid: system.pid });
 }
 
 function chooseCases(names: readonly string[]): readonly Case[] {
@@ -157,14 +116,6 @@ function median(runs: readonly number[]): number {
 
 function round2(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-function residentKib(pid: number): number {
-  try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN);
-  } catch {
-    return Number.NaN;
-  }
 }
 
 function table(): string {

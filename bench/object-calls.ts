@@ -3,6 +3,7 @@
  * is left out: it is asked in the background. Effects: requests.
  */
 import { type Case } from './cases.ts';
+import { readTallies, sumTallies } from './operations.ts';
 
 const REQUESTS = 20;
 
@@ -27,6 +28,5 @@ export async function countObjectCalls({ path, status, tokens, fromMany, isSpent
 }
 
 async function readCalls(baseUrl: string): Promise<number> {
-  const { CONTROL: _, ...calls } = (await (await fetch(`${baseUrl}/object-calls`)).json()) as Record<string, number>;
-  return Object.values(calls).reduce((sum, count) => sum + count, 0);
+  return sumTallies(await readTallies(baseUrl)).calls;
 }

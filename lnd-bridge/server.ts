@@ -9,14 +9,22 @@ import { type BridgeAnswer, formatRefusal } from './answers.ts';
 import { type BridgeConfig } from './config.ts';
 import { answerHealth, answerLookUp, answerMetrics, answerMint, answerMintBatch, answerNode, type EndpointOptions } from './endpoints.ts';
 import { describeFault } from './fault-text.ts';
+import { createPush } from './gateway-push.ts';
 import { createHttpListener, readBody } from './http-listener.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodePool, type NodeEntry } from './node-pool.ts';
-import { type Clock, type Log } from './ports.ts';
+import { type Wait } from './nodes/node-answers.ts';
+import { systemWait } from './nodes/open-node.ts';
+import { type Clock, type Log, type Random } from './ports.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { checkRequest, signAnswer } from './request-auth.ts';
+import { startFeed, type SettlementFeed } from './settlement-feed.ts';
 
 export interface BridgeOptions {
+  /** For the nonces of pushes. */
+  readonly random: Random;
+  /** The system's if left out. */
+  readonly wait?: Wait;
   /** In the order in which they are asked; at least one. */
   readonly nodes: readonly NodeEntry[];
   readonly log: Log;
@@ -42,10 +50,11 @@ export type ServerConfig = Pick<
   | 'maxSkewSeconds'
   | 'queueCapacity'
   | 'metricsToken'
+  | 'gatewayUrl'
 >;
 
 /** A bridge before these nodes; nothing listens yet. */
-export function createBridge(config: ServerConfig, { nodes, log, clock }: BridgeOptions): Bridge {
+export function createBridge(config: ServerConfig, { nodes, log, clock, random, wait = systemWait }: BridgeOptions): Bridge {
   const stranger = nodes.find(({ node }) => node.network !== config.network)?.node;
   if (stranger !== undefined) throw new RangeError(`node: is on ${stranger.network}, the bridge is set to ${config.network}`);
   const metrics = createMetrics();
@@ -125,7 +134,19 @@ export function createBridge(config: ServerConfig, { nodes, log, clock }: Bridge
       for (const paymentHashHex of minted) log({ event: 'answer_lost', paymentHashHex });
     },
   });
-  return { listen: () => listener.listen(config), close: () => listener.close().finally(refusals.flush) };
+  let feeds: readonly SettlementFeed[] = [];
+  return {
+    async listen() {
+      const bound = await listener.listen(config);
+      if (config.gatewayUrl === undefined) return bound;
+      const push = createPush({ url: config.gatewayUrl, keys: config.keys, clock, random });
+      feeds = nodes.flatMap((entry) => startFeed(entry, { push, clock, wait, log, metrics }) ?? []);
+      return bound;
+    },
+    async close() {
+      await Promise.all([...feeds.map((feed) => feed.close()), listener.close()]).finally(refusals.flush);
+    },
+  };
 }
 
 type SignedRoute =

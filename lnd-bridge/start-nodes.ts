@@ -12,7 +12,7 @@ import { type NodeEntry } from './node-pool.ts';
 import { openNode } from './nodes/open-node.ts';
 import { type Clock, type Log } from './ports.ts';
 import { createBridge } from './server.ts';
-import { formatUrl, SYSTEM_CLOCK } from './start.ts';
+import { formatUrl, SYSTEM_CLOCK, SYSTEM_RANDOM } from './start.ts';
 
 export interface RunningNodeBridge {
   readonly url: string;
@@ -42,7 +42,7 @@ export async function startNodeBridge(
     closeNodes();
     return refuse(inspections);
   }
-  const bridge = createBridge(config, { nodes, log, clock });
+  const bridge = createBridge(config, { nodes, log, clock, random: SYSTEM_RANDOM });
   const { port } = await bridge.listen().catch((error: unknown) => {
     closeNodes();
     throw error;
@@ -74,7 +74,7 @@ export async function checkNodes(config: BridgeConfig, { log, clock = SYSTEM_CLO
 
 function openNodes(config: BridgeConfig, clock: Clock): readonly NodeEntry[] {
   return config.nodes.map((settings) => {
-    const node = openNode(settings, { network: config.network, clock });
+    const node = openNode(settings, { network: config.network, clock, hasFeed: config.gatewayUrl !== undefined });
     return { name: settings.name, node, concurrency: settings.concurrency };
   });
 }

@@ -32,7 +32,8 @@ export interface StartOptions {
 const EMBEDDED_CONCURRENCY = 16;
 
 export const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
-const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
+/** Of the system. */
+export const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
 
 /** Starts bridge, embedded node and wallet endpoint; for real nodes there is start-nodes.ts. Throws when a port cannot be had, and then leaves none open. */
 export async function startBridge(
@@ -44,7 +45,7 @@ export async function startBridge(
   const token = config.embedded.payToken ?? formatHex(random(32));
   const node = createEmbeddedNode({ secretKey, clock, random });
   const wallet = createWalletServer(node, { port: config.embedded.payPort, token, log });
-  const bridge = createBridge(config, { nodes: [{ name: node.kind, node, concurrency: EMBEDDED_CONCURRENCY }], log, clock });
+  const bridge = createBridge(config, { nodes: [{ name: node.kind, node, concurrency: EMBEDDED_CONCURRENCY }], log, clock, random });
   const walletPort = (await wallet.listen()).port;
   const { port } = await bridge.listen().catch(async (error: unknown) => {
     await wallet.close();

@@ -25,6 +25,7 @@ const OBJECTS = [
   ['QUOTA', 'Quota'],
   ['RATE_LIMITER', 'RateLimiter'],
   ['CONTROL', 'Control'],
+  ['SETTLEMENTS', 'Settlements'],
 ] as const;
 
 const COMPATIBILITY_DATE = '2026-11-01';

@@ -30,13 +30,15 @@ export const GatewaySchema = z.strictObject({
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
-  /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
+  /** What the Lightning backend can ask for at least, in millisatoshi: nothing is sold for less. 1 for LND, Core Lightning and Eclair. */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /**
    * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes
    * are strict is believed whatever stands here. Tokens that have been sold stay as they were sold.
    */
   settlement: z._default(z.enum(['preimage', 'strict']), 'preimage'),
+  /** Whether the bridge pushes payments to `/_l402/settlements`: then the node is asked only of those that were not pushed. */
+  settlementFeed: z._default(z.boolean(), false),
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */
@@ -115,6 +117,7 @@ export const VariablesSchema = z.strictObject({
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  readonly settlementFeed: boolean;
   /** Nothing: the origin gets no proof. */
   readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly pricing: {
@@ -159,7 +162,8 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
 
   const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
   const { ADMIN_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = file.data;
+  const { smallestInvoiceMsat, settlementFeed, ...settings } = rest;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
@@ -199,6 +203,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   return accept({
     settings: { ...settings, routes, network: NETWORK, pool: pool.value, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
+    settlementFeed,
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     pricing: {
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,

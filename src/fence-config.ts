@@ -77,6 +77,13 @@ const ChallengesSchema = z.strictObject({
   afterPayment: z.prefault(AfterPaymentSchema, {}),
 });
 
+const TokenRateSchema = z.strictObject({
+  /** Calls with one payment in any stretch of `seconds`, through however many tokens. */
+  calls: whole(1, 1000),
+  /** Length of that stretch. @example 60 */
+  seconds: rateSeconds,
+});
+
 const RateSchema = z.strictObject({
   /** Calls in any stretch of `seconds`. */
   calls: rateCalls,
@@ -95,6 +102,8 @@ const shared = {
   clientRate: z.optional(z.union([QuotaRateSchema, off])),
   /** Calls that are given away before the first payment; none if left out. */
   freeCalls: z.optional(z.union([FreeCallsSchema, off])),
+  /** How often one payment may be used; no limit if left out. Counted with its claim, for a pass by an object call of its own. */
+  tokenRate: z.optional(z.union([TokenRateSchema, off])),
   /** How many invoices are made for those who do not pay them. */
   challenges: z.optional(ChallengesSchema),
 };
@@ -133,9 +142,9 @@ const BreakerSchema = z.strictObject({
 });
 
 const ConcurrencySchema = z.strictObject({
-  /** Calls of one isolate under way at one origin. */
+  /** Calls of one isolate under way at one origin. A quarter of them, if there are two, are for those who have paid alone. */
   most: whole(1, 10_000),
-  /** Calls that wait for a place; more are turned away at once. */
+  /** Calls that wait for a place, of those who have paid and of those who have not; more are turned away at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
   /** How long they wait. Half of the margin of a claim's lease at most, which goes on meanwhile. */
   waitSeconds: z._default(whole(0, 30), 5),
@@ -236,10 +245,12 @@ export function compileRouteFences(gateway: GatewayFences, route: RouteFences = 
     challenges: invoices,
   });
   const rate = compileRate(route.rate);
+  const tokenRate = route.tokenRate ?? fences.tokenRate;
   return {
     ...(isOn(allow) ? { allow: compileList(allow) } : {}),
     ...(isOn(block) ? { block: compileList(block) } : {}),
     ...(rate === undefined ? {} : { rate }),
+    ...(isOn(tokenRate) ? { tokenRate: { limit: tokenRate.calls, windowMs: tokenRate.seconds * 1000 } } : {}),
     hasMaintenance: route.maintenance !== false,
     hasBreaker: fences.breaker !== false && route.breaker !== false,
     hasConcurrency: isOn(fences.concurrency) && route.concurrency !== false,

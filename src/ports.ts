@@ -18,6 +18,7 @@ import {
 import { type RateAnswer, type RateBound, type RateCheck, type RateReading } from '#durable-objects/rate-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
+import { type Result } from '#protocol/result.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
@@ -33,6 +34,7 @@ export type {
   QuotaBounds,
   QuotaReading,
   RateBound,
+  RateCheck,
   RateReading,
   ReadyChallenge,
 };
@@ -68,6 +70,29 @@ export interface Lightning {
   readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
 }
 
+/** What the bridge has signed and sent. */
+export interface SignedPush {
+  readonly method: string;
+  readonly pathAndQuery: string;
+  readonly body: string;
+  readonly header: (name: string) => string | null;
+}
+
+/** Payments that nodes have seen, as the bridge pushes them (M24). Both throw when what is known cannot be reached. */
+export interface Settlements {
+  /** `false` says only that nobody has told of it. */
+  readonly isSettled: (paymentHashHex: string) => Promise<boolean>;
+  /** Gives the answer with the signature that belongs to it. */
+  readonly takePush: (
+    push: SignedPush,
+  ) => Promise<
+    Result<
+      { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+      { readonly code: 'push_unauthorized' | 'push_invalid'; readonly detail: string }
+    >
+  >;
+}
+
 export interface ClaimOrder {
   readonly paymentHash: Uint8Array;
   /** Read from the token, never made from configuration (M3). */
@@ -82,6 +107,8 @@ export interface ClaimOrder {
   readonly draws: readonly (Draw & { readonly limit: number })[];
   /** Only of a payment that its preimage does not prove (M24). */
   readonly settlement?: Settlement | undefined;
+  /** How often the payment may be used, counted in the same call. */
+  readonly rate?: RateCheck | undefined;
 }
 
 /** A claim that is held: say once what became of it. */

@@ -13,7 +13,7 @@ import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
-import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
+import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
@@ -100,12 +100,19 @@ function readSale(
   if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
   if (route.free === true) return accept({ kind: 'free' });
   if (route.closed === true) return accept({ kind: 'closed' });
-  const price = route.price === undefined ? readFixedPrice(route, smallestInvoiceMsat) : preparePrice(route, smallestInvoiceMsat);
+  const access = readAccess(route.access, smallestInvoiceMsat);
+  if (!access.ok) return refuse([access.refusal]);
+  const creditMsat = access.value.access.kind === 'credit' ? access.value.access.creditMsat : undefined;
+  // What is drawn from a balance has no invoice of its own.
+  const leastMsat = creditMsat === undefined ? smallestInvoiceMsat : 1n;
+  const price = route.price === undefined ? readFixedPrice(route, leastMsat) : preparePrice({ ...route, creditMsat }, leastMsat);
   if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  const access = readAccess(route.access);
-  if (!access.ok) return refuse([access.refusal]);
+  // Whoever pays for a balance must be able to use it.
+  if (creditMsat !== undefined && dearestOf(price.value) > creditMsat) {
+    return refuse([`.access.creditSats: less than the dearest call of this route, which costs ${dearestOf(price.value)} msat`]);
+  }
   return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
 }
 

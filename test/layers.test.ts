@@ -48,8 +48,8 @@ const LAYERS: readonly Layer[] = [
   { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
   {
-    files: '{scripts,bench}/*.ts',
-    may: [/^\.\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support)\//, /^#src\/config\.ts$/, /^autocannon$/],
+    files: '{scripts,bench}/**/*.ts',
+    may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\.ts$/, /^autocannon$/],
   },
 ];
 
@@ -81,6 +81,19 @@ describe('layers', () => {
     const shipped = [...globSync('{src,durable-objects,test/workerd/entries}/**/*.{ts,js}'), ...globSync('*.{ts,toml,jsonc}')];
     expect(shipped.length).toBeGreaterThan(40);
     for (const file of shipped) expect(readFileSync(file, 'utf8'), file).not.toContain('passThroughOnException');
+  });
+
+  it('a credential is read in one place, so that no two readings of it can differ', () => {
+    const readers = globSync('{src,durable-objects}/**/*.ts').filter((file) =>
+      /splitAuthorization\(|parseMetadataMacaroon\(/.test(readFileSync(file, 'utf8')),
+    );
+    expect(readers.toSorted()).toEqual(['src/gateway/request-facts.ts', 'src/protocol/credential-header.ts']);
+  });
+
+  it('no port has more than six methods', () => {
+    const ports = readFileSync('src/ports.ts', 'utf8').split(/^export /m);
+    expect(ports.length).toBeGreaterThan(10);
+    for (const port of ports) expect(port.match(/=> /g)?.length ?? 0, port.split('\n')[0]).toBeLessThanOrEqual(6);
   });
 
   it('no file is longer than 400 lines', () => {

@@ -1,6 +1,7 @@
 /*
  * The Lightning port over HTTP to the bridge: signed requests, answers whose signature belongs to this very request and
- * whose form is exactly the contract's (M28). Effects: one fetch a call.
+ * whose form is exactly the contract's (M28). Over the public network, or through a binding to a service or a VPC. Effects:
+ * one fetch a call.
  */
 import {
   LookupAnswer,
@@ -13,6 +14,7 @@ import {
 import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { type Clock, type InvoiceOrder, type Lightning, type Random } from '../ports.ts';
+import { type ServiceBinding } from './pricing-service.ts';
 
 /** A client waits for its 402: a bridge that takes longer counts as down. */
 const MINT_LIMIT_MS = 10_000;
@@ -28,6 +30,8 @@ const LARGEST_BATCH = 16_384;
 export interface BridgeOptions {
   /** Without a slash at its end. */
   readonly url: string;
+  /** A binding through which the bridge is reached; the host of the address says nothing then. */
+  readonly binding?: ServiceBinding | undefined;
   readonly key: BridgeKey;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,11 +52,12 @@ interface BridgeCall<Answer> {
 const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
 
 /** Lightning behind the bridge at this address. */
-export function createBridgeLightning({ url, key, clock, random }: BridgeOptions): Lightning {
+export function createBridgeLightning({ url, binding, key, clock, random }: BridgeOptions): Lightning {
   async function call<Answer>({ limitMs, largestAnswer = LARGEST_ANSWER, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
     const { method, pathAndQuery, body } = request;
     const nonceHex = formatHex(random(16));
-    const response = await fetch(`${url}${pathAndQuery}`, {
+    const send: ServiceBinding['fetch'] = (address, init) => (binding === undefined ? fetch(address, init) : binding.fetch(address, init));
+    const response = await send(`${url}${pathAndQuery}`, {
       method,
       headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
       body: body === '' ? null : body,

@@ -50,6 +50,8 @@ export interface FenceSettings {
     /** For those whose payment is used up (M19). */
     readonly paid: QuotaSettings;
   };
+  /** For each payment. */
+  readonly tokenRate?: RateBound;
   /** For calls that go to the origin. */
   readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
 }

@@ -16,6 +16,7 @@ import {
   type Quota,
   type Random,
   type RateLimits,
+  type Settlements,
   type Wait,
 } from '../ports.ts';
 import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
@@ -59,6 +60,8 @@ export interface GateDeps {
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;
   readonly proveSettled: ProveSettled;
+  /** Nothing: nobody pushes, and the node is asked. */
+  readonly settlements?: Settlements | undefined;
   readonly pricing: Pricing;
   readonly origin: Origin;
   /** Nothing: no ORIGIN_SECRET, no proof. */

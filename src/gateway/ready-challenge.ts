@@ -3,7 +3,7 @@
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { mintToken } from '#protocol/token.ts';
-import { nameChallenge } from '#schemes/l402.ts';
+import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type KeyRing, type ReadyChallenge } from '../ports.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';

@@ -2,8 +2,8 @@
  * A request that shows no payment which is good for it: one question to the quota, which gives it a free call, lets it have
  * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
  */
-import { nameChallenge } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
+import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { judgeTrial } from './fences.ts';

@@ -48,6 +48,26 @@ describe('an invoice that the bridge is asked about', () => {
   });
 });
 
+describe('a bridge behind a binding', () => {
+  it('M28: gets the same signed requests through it, and its answers are checked the same', async () => {
+    const clock = createTestClock();
+    const bridge = await startTestBridge({ node: createTestNode(clock), clock });
+    const asked: string[] = [];
+    const binding = {
+      fetch(address: string, init: RequestInit) {
+        asked.push(address);
+        return fetch(address.replace('http://bridge.internal', bridge.url), init);
+      },
+    };
+    const options = { url: 'http://bridge.internal', binding, key: KEY, clock: () => clock.nowSeconds() * 1000, random };
+    const { invoice } = await createBridgeLightning(options).mint(order);
+    expect(asked).toEqual(['http://bridge.internal/v1/invoices']);
+    expect(await createBridgeLightning(options).lookUp(hashOf(invoice))).toBe('open');
+    const other = { ...options, key: { id: 'k1', secret: new Uint8Array(32).fill(1) } };
+    await expect(createBridgeLightning(other).mint(order)).rejects.toThrow('signature');
+  });
+});
+
 describe('an answer to a look-up', () => {
   const hash = random(32);
   const settled = { paymentHashHex: Buffer.from(hash).toString('hex'), state: 'settled' };

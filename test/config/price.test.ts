@@ -53,6 +53,39 @@ describe('a key that nobody knows', () => {
   });
 });
 
+describe('a balance', () => {
+  const ofBalance = (creditSats: number, route: object, rest: object = {}) => problemsOfRoute({ access: { creditSats }, ...route }, rest);
+
+  it.each<[number, object]>([
+    [9, { priceSats: 10 }],
+    [19, { price: { parameter: 'model', sats: { small: 1, large: 20 } } }],
+    [1999, { price: { parameter: 'n', unitSats: 2, max: 1000 } }],
+    [99, { price: decide, ...bounded }],
+    [99, { price: { service: 'PRICING' }, ...bounded }],
+    [99, { price: { perKibibyteSats: 1 }, ...bounded }],
+  ])('M4: of %i sat that could not pay for what it is sold for is a mistake: %j', (creditSats, route) => {
+    expect(ofBalance(creditSats, route)).toEqual([
+      `routes.0.access.creditSats: less than the dearest call of this route, which costs ${creditSats + 1}000 msat`,
+    ]);
+    expect(ofBalance(creditSats + 1, route)).toEqual([]);
+  });
+
+  it('M17: sells no larger body than it can pay for where the price is by size alone', () => {
+    const config = readConfig({ routes: [{ match: '/a', price: { perKibibyteSats: 2 }, access: { creditSats: 1000 } }] }, VARIABLES);
+    const [route] = config.ok ? config.value.settings.routes.routes : [];
+    expect(route?.sale).toMatchObject({ price: { kind: 'size', mostKibibytes: 500 } });
+    expect(ofBalance(1, { price: { perKibibyteSats: 2 } })).toEqual(['routes.0.access.creditSats: less than one kibibyte costs']);
+  });
+
+  it('is no smaller than an invoice can be; what is drawn from it may be', () => {
+    const route = { priceSats: 0.5 };
+    expect(ofBalance(11, route, { smallestInvoiceMsat: 11_000 })).toEqual([]);
+    expect(ofBalance(10, route, { smallestInvoiceMsat: 11_000 })).toEqual([
+      'routes.0.access.creditSats: less than an invoice can ask for, which is smallestInvoiceMsat: 11000',
+    ]);
+  });
+});
+
 describe('prices', () => {
   it.each([
     { price: { parameter: 'n', unitSats: 2, max: 1000 } },

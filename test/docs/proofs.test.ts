@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { SITUATION_CODES, SITUATIONS } from '#gateway/refusals.ts';
 import { hasTest, readProofs, readRows } from '#support/doc-tables.ts';
 
-const PAGES = ['docs/operations.md', 'docs/failure.md'];
+const PAGES = ['docs/operations.md', 'docs/failure.md', 'docs/threat-model.md'];
 
 describe.each(PAGES)('%s', (page) => {
   const rows = readRows(page, 'Test');

@@ -152,7 +152,7 @@ describe('an origin with an address', () => {
 });
 
 describe('a request', () => {
-  it.each(['a, b', 'user@gateway.test', 'a b', '[::1'])('to the host %s is refused', async (host) => {
+  it.each(['a, b', 'user@gateway.test', 'a b', '[::1', 'gateway.test:65536'])('to the host %s is refused', async (host) => {
     const answer = await sendRaw(system.ports['gateway']!, { target: '/free/x', headers: { host } });
     expect([answer.status, answer.body.includes('"host_malformed"')]).toEqual([400, true]);
   });

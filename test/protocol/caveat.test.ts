@@ -174,6 +174,14 @@ describe('M5 the terms of a sale stand in the token', () => {
     });
   });
 
+  it('P4 refuses a token whose minter named no service, whatever a holder added', () => {
+    const caveats = [
+      ...minter(formatTerms(TERMS).filter((line) => !line.startsWith('services='))),
+      decodeCaveat(latin1('services=weather:1'), 'holder'),
+    ];
+    expect(readTerms(caveats, SOLD)).toMatchObject({ refusal: { code: 'terms_missing', detail: expect.stringContaining('services') } });
+  });
+
   it("M2 the end is the minter's first one, never a holder's", () => {
     const caveats = [...minter(formatTerms(TERMS)), decodeCaveat(latin1('weather_valid_until=1600000000'), 'holder')];
     expect(readTerms(caveats, SOLD)).toMatchObject({ value: { validUntilSeconds: 1_700_000_000 } });

@@ -35,6 +35,8 @@ export interface TestSystem {
   readonly pid: number;
   /** Everything that any part has logged. */
   readonly lines: string[];
+  /** Holds workerd's configuration and what the Durable Objects have written. */
+  readonly directory: string;
   readonly pay: (invoice: string) => Promise<string>;
   readonly urlOf: (gateway: string) => string;
   /** Ends workerd the hard way and starts it again on the same Durable Objects; ports change. */
@@ -70,6 +72,7 @@ export async function startTestSystem(gateways: readonly TestGateway[]): Promise
     origin,
     bridge,
     lines,
+    directory,
     get ports() {
       return workerd.ports;
     },

@@ -73,6 +73,24 @@ describe('a claim object that cannot be reached', () => {
 
 const gone = () => Promise.reject(new Error('object gone'));
 
+describe('a fence that holds a call for longer than its lease can bear', () => {
+  it.each([
+    [51, 503, 'origin_busy', 0],
+    [49, 200, undefined, 1],
+  ])('M10: after %i s in all the call is sent no more: nobody else may have the payment meanwhile', async (...row) => {
+    const [seconds, status, code, reached] = row;
+    let nowMs = Date.now();
+    const take = () => {
+      nowMs += seconds * 1000;
+      return Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] });
+    };
+    const { authorization } = await makeToken({ service: 'limited' });
+    const door = openGateway(shop, { clock: () => nowMs, parts: { rates: { take } } });
+    const answer = await door.ask('/limited/a', { headers: { authorization } });
+    expect([answer.status, await codeOf(answer), door.seen.length]).toEqual([status, code, reached]);
+  });
+});
+
 describe('an object behind the fences that cannot be reached', () => {
   it.each([
     ['a rate limit cannot be counted', { rates: { take: gone } }, 'rate_unavailable'],

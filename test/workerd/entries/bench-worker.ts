@@ -1,21 +1,20 @@
 /* The Worker that is measured: the one that ships, with a route for each kind of access. */
 import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { defineGateway } from '#src/config.ts';
-import { type Env } from '#src/deps.ts';
 import { createWorker } from '#src/worker.ts';
 import { stockPools } from '../bench-stock.ts';
-import { watchObjectCalls } from '../object-calls.ts';
 
 export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
 /** One route has places at its origin; the others do without. */
 const fences = { concurrency: false } as const;
 
 const sold = defineGateway({
-  // Before a round of 402s it is filled to the brim: what is measured is not how fast a node signs.
+  // Before a round of 402s it is filled: what is measured is not how fast a node signs.
   pool: { low: 16, high: 64_000 },
   // The load says from which client each request is. Even so one table of invoices holds more of them than it would for clients.
   clientAddress: { trustedHops: 1 },
@@ -23,9 +22,12 @@ const sold = defineGateway({
   routes: [
     { match: 'GET /free', free: true, fences },
     { match: 'GET /paid', service: 'bench', priceSats: 1, fences },
-    { match: 'GET /direct', service: 'direct', priceMsat: 1001, fences },
     { match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
     { match: 'GET /calls', service: 'calls', priceSats: 1, access: { calls: 1_000_000 }, fences },
+    // No whole satoshi: each of its invoices is made while somebody waits.
+    { match: 'GET /direct', service: 'direct', priceMsat: 1001, fences },
+    // One request an hour and client: everything else is a flood.
+    { match: 'GET /flood', service: 'flood', priceSats: 1, fences: { ...fences, clientRate: { calls: 1, seconds: 3600, total: 16 } } },
     { match: 'GET /credit', service: 'credit', priceSats: 1, access: { creditSats: 1_000_000 }, fences },
     {
       match: 'GET /fences',
@@ -43,19 +45,12 @@ const sold = defineGateway({
 });
 const gateway = createWorker(sold);
 
-/** Object calls since the start, by binding: only where they are asked to be counted, which is not where load is measured. */
-const calls: Record<string, number> = {};
-let counted: Env | undefined;
-
-const worker: ExportedHandler<Env & { readonly COUNT_OBJECT_CALLS?: string }> = {
-  fetch(request, env, context) {
-    if (request.url.endsWith('/stock')) return stockPools(env, { gateway: sold, match: 'GET /paid', count: 1000 });
-    if (env.COUNT_OBJECT_CALLS === undefined) return gateway.fetch!(request, env, context);
-    if (new URL(request.url).pathname === '/object-calls') return Response.json(calls);
-    const { COUNT_OBJECT_CALLS: _, ...bindings } = env;
-    counted ??= { ...bindings, ...watchObjectCalls(env, (name) => void (calls[name] = (calls[name] ?? 0) + 1)) };
-    return gateway.fetch!(request, counted, context);
-  },
+const worker: ReturnType<typeof createWorker> = {
+  ...gateway,
+  fetch: (request, env, context) =>
+    request.url.endsWith('/stock')
+      ? stockPools(env, { gateway: sold, match: 'GET /paid', count: 1000 })
+      : gateway.fetch!(request, env, context),
 };
 
 export default worker;

@@ -16,6 +16,7 @@ export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
 interface Env {
   readonly QUOTA: DurableObjectNamespace<QuotaObject>;
@@ -62,7 +63,7 @@ const worker: ExportedHandler<Env> = {
         return Response.json({ isStale, isRevoked });
       }
       case '/place': {
-        const leave = await places.enter('origin');
+        const leave = await places.enter('origin', 'paid');
         if (leave === undefined) return new Response('busy', { status: 503 });
         inside += 1;
         mostInside = Math.max(mostInside, inside);

@@ -15,6 +15,7 @@ export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
 const mintAs = async (firstByte: number, { amountMsat, memo, expirySeconds }: InvoiceOrder): ReturnType<Lightning['mint']> => {
   if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
