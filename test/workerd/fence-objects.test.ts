@@ -164,6 +164,26 @@ describe('the quota', () => {
     expect((await ask(createDurableQuota(QUOTA), payer)).kind).toBe('challenge');
   });
 
+  it('M18: is told within a second what was paid, by one call for all that was paid in that second', async () => {
+    const waits: (() => void)[] = [];
+    const wait = () => new Promise<void>((resolve) => void waits.push(resolve));
+    const quota = createDurableQuota(QUOTA, { wait });
+    const payer = { key: 'prompt payer' };
+    const works: Promise<unknown>[] = [];
+    for (let index = 0; index < 5; index++) await ask(quota, payer, { id: `prompt ${index}` });
+    for (let index = 0; index < 5; index++)
+      quota.giveBack({ client: payer, challengeId: `prompt ${index}` }, (work) => void works.push(work));
+    expect([works.length, waits.length]).toEqual([1, 1]);
+    waits[0]!();
+    await Promise.all(works);
+    // Another instance has nothing that could ride along.
+    const others = createDurableQuota(QUOTA);
+    const answers = [];
+    for (let call = 0; call < 6; call++)
+      answers.push((await ask(others, payer, { bounds: { challenges: { perMinute: 9, open: 5 } } })).kind);
+    expect(answers).toEqual([...Array.from({ length: 5 }, () => 'challenge'), 'refused']);
+  });
+
   it('remembers what was used when it has been put to sleep', async () => {
     const quota = createDurableQuota(QUOTA);
     const sleepy = client('203.0.113.77');
