@@ -318,6 +318,17 @@ describe('the control object and its snapshot', () => {
     expect((await read()).isStale).toBe(false);
   });
 
+  it('M30: asks anew when the clock is set back, and does not wait until it has caught up', async () => {
+    const { state, read, settle } = scripted();
+    await read();
+    state.nowMs -= 3_600_000;
+    expect([(await read()).isStale, state.calls]).toEqual([false, 2]);
+    state.nowMs -= 10_000;
+    expect((await read()).isStale).toBe(false);
+    await settle();
+    expect(state.calls).toBe(3);
+  });
+
   it('M30: has none when the object cannot be reached at all, and asks again no more than once a second', async () => {
     const { state, read, settle } = scripted();
     state.isDown = true;
