@@ -19,6 +19,8 @@ export interface Case {
   readonly fromMany?: boolean;
   /** The token has been used before: every answer is a new challenge. */
   readonly isSpent?: boolean;
+  /** Invoices lie ready when a round begins. */
+  readonly isStocked?: boolean;
   /** How the tokens of a round are made: one for all requests, or one for each, or for each so many. */
   readonly tokens?: { readonly count: 'one' | 'each'; readonly uses?: number; readonly make: () => Promise<string> };
   /** Bytes that are sent along, by POST. */
@@ -104,7 +106,16 @@ export const CASES: readonly Case[] = [
     tokens: { count: 'one', ...token('credit', CREDIT) },
   },
   { name: 'fences', gateway: 'gateway', path: '/fences', status: 200, against: 'proxy_do', tokens: { count: 'each', ...token('fences') } },
-  { name: 'challenge', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy', fromMany: true },
+  {
+    name: 'fences_exact',
+    gateway: 'gateway',
+    path: '/fences-exact',
+    status: 200,
+    against: 'proxy_do',
+    tokens: { count: 'each', ...token('fences-exact') },
+  },
+  { name: 'challenge_pool', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy_do', fromMany: true, isStocked: true },
+  { name: 'challenge_direct', gateway: 'gateway', path: '/direct', status: 402, against: 'proxy_do', fromMany: true },
   {
     name: 'replay',
     gateway: 'gateway',

@@ -103,10 +103,11 @@ function summarize(one: Case): Summary {
 }
 
 async function measure(one: Case, forSeconds: number): Promise<Load> {
-  const { path, tokens, status, fromMany = false, isSpent = false, bodyBytes = 0 } = one;
+  const { path, tokens, status, fromMany = false, isSpent = false, isStocked = false, bodyBytes = 0 } = one;
   const url = system.urlOf(one.gateway, path);
   if (one.isPurchase === true) return measurePurchases({ url, wallet: system.wallet, seconds: forSeconds, pid: system.pid });
   const authorizations = await makeTokens(one, forSeconds);
+  if (isStocked) await (await fetch(system.urlOf(one.gateway, '/stock'))).arrayBuffer();
   if (isSpent) await (await fetch(url, { headers: { authorization: authorizations[0]! } })).arrayBuffer();
   return measureLoad({
     url,

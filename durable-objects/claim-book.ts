@@ -21,6 +21,8 @@ import {
 } from './claim-rules.ts';
 import { DailyTable, type StoredRow, type Value } from './daily-table.ts';
 import { OpenUses } from './open-uses.ts';
+import { type RateCheck } from './rate-rules.ts';
+import { TokenRates } from './token-rates.ts';
 
 export interface ClaimRequest extends Reservation {
   readonly paymentHash: ArrayBuffer;
@@ -28,6 +30,8 @@ export interface ClaimRequest extends Reservation {
   readonly endsAtSeconds: number;
   /** Nothing: the preimage is the proof. */
   readonly settlement?: Settlement | undefined;
+  /** How often the payment may be used. Nothing: as often as it likes. */
+  readonly rate?: RateCheck | undefined;
 }
 
 export interface FinishRequest {
@@ -56,6 +60,9 @@ const PAYMENT_COLUMNS = [
   'open TEXT',
 ];
 
+/** Of a use that is not granted. */
+const NO_NUMBER = -1;
+
 /** The book of one object. */
 export class ClaimBook {
   readonly #sql: SqlStorage;
@@ -63,6 +70,7 @@ export class ClaimBook {
   #counters!: DailyTable;
   /** Payments that were made, by the node's word (M24). */
   #proved!: DailyTable;
+  #rates!: TokenRates;
   #open!: OpenUses;
   readonly #heldPayments = new Map<string, Held<Payment> & { readonly key: ArrayBuffer }>();
   readonly #heldCounters = new Map<string, Held<Counter>>();
@@ -79,6 +87,7 @@ export class ClaimBook {
     this.#payments = new DailyTable(this.#sql, { prefix: 'payments_v1_', columns: PAYMENT_COLUMNS });
     this.#counters = new DailyTable(this.#sql, { prefix: 'counters_v1_', columns: ['used INTEGER', 'period TEXT'] });
     this.#proved = new DailyTable(this.#sql, { prefix: 'proved_v1_', columns: ['proved INTEGER'] });
+    this.#rates = new TokenRates(this.#sql);
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
   }
 
@@ -89,7 +98,7 @@ export class ClaimBook {
 
   /** Takes units of a payment, or says why they cannot be had. */
   reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
-    const { paymentHash, endsAtSeconds, draws, settlement } = request;
+    const { paymentHash, endsAtSeconds, draws, settlement, rate } = request;
     if (settlement !== undefined && this.#proved.find(paymentHash) === undefined) {
       if (settlement === 'unproved') return { answer: { kind: 'unproved' } };
       this.#proved.write(paymentHash, [1], { endsAtSeconds, stored: undefined });
@@ -103,10 +112,20 @@ export class ClaimBook {
     }
     const counters = draws.map(({ key }) => this.#holdCounter(key, endsAtSeconds));
     const state = { payment, counters: counters.map(({ row }) => row) };
+    const rated = rate === undefined ? undefined : this.#rates.ask(rate, nowMs);
+    const reading = rated?.decision.readings[0];
+    if (rated?.decision.allowed === false && reading !== undefined) {
+      // Whether it would have been granted: what is spent is told to be spent.
+      const { answer, number, payment: next } = reserveUnits(state, request, { nextNumber: () => NO_NUMBER, nowMs });
+      if (next === undefined) return { answer, number };
+      return { answer: { kind: 'rated', retryAfterSeconds: rated.decision.retryAfterSeconds, rate: reading } };
+    }
     const reserved = reserveUnits(state, request, { nextNumber: () => this.#open.add(endsAtSeconds), nowMs });
+    if (reserved.payment !== undefined) rated?.count();
     if (reserved.payment !== undefined) change(held, reserved.payment);
     for (const [index, counter] of (reserved.counters ?? []).entries()) change(counters[index]!, counter);
-    return { answer: reserved.answer, number: reserved.number };
+    const { answer, number } = reserved;
+    return { answer: answer.kind === 'granted' && reading !== undefined ? { ...answer, rate: reading } : answer, number };
   }
 
   /** Records the outcome of a reservation by its id. */
@@ -140,6 +159,7 @@ export class ClaimBook {
     for (const [key, { row, stored, endsAtSeconds, isChanged }] of this.#heldCounters) {
       if (isChanged && row !== undefined) this.#counters.write(key, [row.used, row.period], { endsAtSeconds, stored });
     }
+    this.#rates.write();
     this.#open.write();
   }
 
@@ -147,6 +167,7 @@ export class ClaimBook {
   settle(): void {
     this.#heldPayments.clear();
     this.#heldCounters.clear();
+    this.#rates.settle();
     this.#open.settle();
   }
 
@@ -154,6 +175,7 @@ export class ClaimBook {
     this.#payments.prune(nowMs);
     this.#counters.prune(nowMs);
     this.#proved.prune(nowMs);
+    this.#rates.prune(nowMs);
     this.#open.prune(nowMs);
   }
 

@@ -11,6 +11,8 @@
  * known outside the row, by its number (open-uses.ts).
  */
 
+import { type RateReading } from './rate-rules.ts';
+
 /** What one payment bought, and what has become of it. */
 export interface Payment {
   /** Units reserved and counted; `Infinity` when the payment has been revoked. */
@@ -63,8 +65,10 @@ export interface Reservation {
 export type Settlement = 'unproved' | 'proved';
 
 export type ReserveAnswer =
-  /** What is left of the payment, and of each counter in the order of the draws. */
-  | { readonly kind: 'granted'; readonly remaining: number; readonly left: readonly number[] }
+  /** What is left of the payment, of each counter in the order of the draws, and of its rate where it has one. */
+  | { readonly kind: 'granted'; readonly remaining: number; readonly left: readonly number[]; readonly rate?: RateReading }
+  /** It would have been granted, and is used as often as it may be. Nothing was changed. */
+  | { readonly kind: 'rated'; readonly retryAfterSeconds: number; readonly rate: RateReading }
   /** Nobody has said yet that the payment was made. Nothing was changed. */
   | { readonly kind: 'unproved' }
   | { readonly kind: 'spent'; readonly remaining: number }

@@ -18,6 +18,7 @@ export interface KeptRows<Row extends KeptRow> {
   drop(key: string): void;
   /** The key that was set longest ago. */
   oldestKey(): string | undefined;
+  keys(): Iterable<string>;
   readonly size: number;
   /** What all rows weigh together. */
   readonly weight: number;
@@ -32,10 +33,20 @@ const SWEEP_MS = 1000;
 /** Ended rows lie on the disk of an idle object for so long. */
 const ALARM_MS = 3_600_000;
 
-/** The rows of an object, read from its disk; `weigh` says how much of the memory's bound a row takes. */
-export function keepRows<Row extends KeptRow>(storage: DurableObjectStorage, weigh: (row: Row) => number): KeptRows<Row> {
+export interface KeptRowsOptions<Row extends KeptRow> {
+  /** How much of the memory's bound a row takes. */
+  readonly weigh: (row: Row) => number;
+  /** Where the rows lie on disk. */
+  readonly table?: string;
+}
+
+/** The rows of an object, read from its disk. */
+export function keepRows<Row extends KeptRow>(
+  storage: DurableObjectStorage,
+  { weigh, table = 'rows_v1' }: KeptRowsOptions<Row>,
+): KeptRows<Row> {
   const { sql } = storage;
-  sql.exec('CREATE TABLE IF NOT EXISTS rows_v1 (key TEXT PRIMARY KEY, ends_at_ms INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID');
+  sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, ends_at_ms INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID`);
   const rows = new Map<string, Row>();
   const changed = new Set<string>();
   let weight = 0;
@@ -50,7 +61,7 @@ export function keepRows<Row extends KeptRow>(storage: DurableObjectStorage, wei
     rows.set(key, row);
     weight += weigh(row);
   };
-  for (const { key, row } of sql.exec<{ key: string; row: string }>('SELECT key, row FROM rows_v1 ORDER BY ends_at_ms')) {
+  for (const { key, row } of sql.exec<{ key: string; row: string }>(`SELECT key, row FROM ${table} ORDER BY ends_at_ms`)) {
     put(key, JSON.parse(row) as Row);
   }
 
@@ -67,8 +78,8 @@ export function keepRows<Row extends KeptRow>(storage: DurableObjectStorage, wei
     storage.transactionSync(() => {
       for (const key of changed) {
         const row = rows.get(key);
-        if (row === undefined) sql.exec('DELETE FROM rows_v1 WHERE key = ?', key);
-        else sql.exec('INSERT OR REPLACE INTO rows_v1 VALUES (?, ?, ?)', key, row.endsAtMs, JSON.stringify(row));
+        if (row === undefined) sql.exec(`DELETE FROM ${table} WHERE key = ?`, key);
+        else sql.exec(`INSERT OR REPLACE INTO ${table} VALUES (?, ?, ?)`, key, row.endsAtMs, JSON.stringify(row));
       }
     });
     changed.clear();
@@ -80,6 +91,7 @@ export function keepRows<Row extends KeptRow>(storage: DurableObjectStorage, wei
     set: change,
     drop: (key) => change(key, undefined),
     oldestKey: () => rows.keys().next().value,
+    keys: () => rows.keys(),
     get size() {
       return rows.size;
     },

@@ -5,8 +5,11 @@
  * Pure.
  *
  *   ask ─ too many requests ▶ refused     ─ a free call left ▶ free     ─ too many invoices ▶ refused     ─ else ▶ challenge
+ *                                                                         (or the same again: M18)
  */
-import { slideWindow, takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
+import { HANDED_WEIGHT, type HandedChallenge } from './handed-rules.ts';
+import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
 
 /** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
 export interface ClientKey {
@@ -33,6 +36,8 @@ export interface Tally {
   readonly requests: RateLog;
   readonly challenges: readonly OpenChallenge[];
   readonly free: readonly { readonly scope: string; readonly used: number; readonly endsAtMs: number }[];
+  /** Of a single client: challenges that it may be given again. */
+  readonly handed?: readonly HandedChallenge[];
   /** From then on nothing of it counts any more. */
   readonly endsAtMs: number;
 }
@@ -44,6 +49,20 @@ export interface QuotaAsk {
   readonly challengeId: string;
   /** How long the invoice can be paid. */
   readonly challengeMs: number;
+  /** What would be sold. Nothing: the price is not known yet. */
+  readonly offer?: QuotaOffer | undefined;
+  /** Payment hashes that the request shows: their challenges are never given again. Nothing: they cannot be told, so none is. */
+  readonly shown?: readonly string[] | undefined;
+}
+
+/** An offer as the object knows it. */
+export interface QuotaOffer {
+  /** A digest of everything that stands in its tokens and invoices: other terms are another offer. */
+  readonly key: string;
+  /** The client is one client, and may be given the challenge again that it has already, when it is over its bounds. */
+  readonly repeats: boolean;
+  /** Nothing: its challenges are not made beforehand. */
+  readonly pool?: PoolBounds | undefined;
 }
 
 /** A challenge that nobody will pay any more, because it was paid or could not be made, and who had asked for it. */
@@ -58,7 +77,15 @@ export type QuotaPolicy = 'requests' | 'free' | 'challenges';
 export type QuotaReading = RateReading & { readonly policy: QuotaPolicy };
 
 export type QuotaAnswer =
-  | { readonly kind: 'free' | 'challenge'; readonly readings: readonly QuotaReading[] }
+  | { readonly kind: 'free'; readonly readings: readonly QuotaReading[] }
+  | {
+      readonly kind: 'challenge';
+      readonly readings: readonly QuotaReading[];
+      /** Nothing: one has to be made. */
+      readonly item?: ReadyChallenge;
+      /** So many challenges of this offer are to be made beforehand, by whoever gets this answer. */
+      readonly refill?: number;
+    }
   | {
       readonly kind: 'refused';
       readonly by: Exclude<QuotaPolicy, 'free'>;
@@ -76,6 +103,10 @@ export interface QuotaDecision {
   readonly answer: QuotaAnswer;
   /** The new tallies, in order; none when refused. */
   readonly tallies?: readonly Tally[];
+  /** The tallies if the client is given a challenge again that it has: a request, and no new challenge. */
+  readonly repeatTallies?: readonly Tally[];
+  /** What the tallies now count as open. */
+  readonly challenge?: OpenChallenge;
 }
 
 export const EMPTY_TALLY: Tally = { requests: [], challenges: [], free: [], endsAtMs: 0 };
@@ -107,12 +138,23 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: nu
 
   const waits = counted.map((level) => challengeWaitMs(level, nowMs));
   const waitMs = Math.max(...waits);
-  if (waitMs > 0) return refuseAsk('challenges', seconds(waitMs));
+  if (waitMs > 0) return { ...refuseAsk('challenges', seconds(waitMs)), repeatTallies: counted.map(({ tally }) => tally) };
   const challenge = { id: ask.challengeId, atMs: nowMs, endsAtMs: nowMs + ask.challengeMs };
   const tallies = counted.map(({ tally }) =>
     keep(tally, { challenges: [...tally.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
   );
-  return { answer: { kind: 'challenge', readings: [...own, readChallenges({ ...counted[0]!, tally: tallies[0]! }, nowMs)] }, tallies };
+  return {
+    answer: { kind: 'challenge', readings: [...own, readChallenges({ ...counted[0]!, tally: tallies[0]! }, nowMs)] },
+    tallies,
+    challenge,
+  };
+}
+
+/** The tally with one that was ready in the place of the challenge that it counts. */
+export function countReady(tally: Tally, challenge: OpenChallenge, { id, endsAtMs }: ReadyChallenge): Tally {
+  const ready = { id, atMs: challenge.atMs, endsAtMs };
+  // It was counted last.
+  return keep(tally, { challenges: [...tally.challenges.slice(0, -1), ready] }, endsAtMs);
 }
 
 /** The tally without a challenge that was paid; nothing if it holds no such challenge. */
@@ -120,7 +162,10 @@ export function giveBackChallenge(tally: Tally, { challengeId, wasMade }: Omit<P
   const found = tally.challenges.find(({ id }) => id === challengeId);
   if (found === undefined) return undefined;
   const left = wasMade !== false ? [] : [{ ...found, endsAtMs: found.atMs }];
-  return { ...tally, challenges: tally.challenges.flatMap((challenge) => (challenge === found ? left : [challenge])) };
+  return {
+    ...keepHanded(tally, (handed) => handed.filter(({ item }) => item.id !== challengeId)),
+    challenges: tally.challenges.flatMap((challenge) => (challenge === found ? left : [challenge])),
+  };
 }
 
 /** The bounds of a larger network. */
@@ -133,8 +178,8 @@ export function widenBounds({ requests, free, challenges }: QuotaBounds): QuotaB
 }
 
 /** How many things a tally remembers. */
-export function weighTally({ requests, challenges, free }: Tally): number {
-  return 1 + requests.length + challenges.length + free.length;
+export function weighTally({ requests, challenges, free, handed = [] }: Tally): number {
+  return 1 + requests.length + challenges.length + free.length + handed.length * HANDED_WEIGHT;
 }
 
 /** Says only what was exceeded, and not whether it was the client's own bound: how busy others are is nobody's business. */
@@ -142,11 +187,18 @@ function refuseAsk(by: 'requests' | 'challenges', retryAfterSeconds: number): Qu
   return { answer: { kind: 'refused', by, retryAfterSeconds, readings: [{ policy: by, remaining: 0, resetSeconds: retryAfterSeconds }] } };
 }
 
+function keepHanded(tally: Tally, change: (handed: readonly HandedChallenge[]) => readonly HandedChallenge[]): Tally {
+  return tally.handed === undefined ? tally : { ...tally, handed: change(tally.handed) };
+}
+
+/** Nothing is copied where nothing has ended: a tally of all clients is long, and everyone asks it. */
 function cleanTally(tally: Tally, nowMs: number): Tally {
+  const { challenges, free } = tally;
+  const isLive = ({ atMs, endsAtMs }: OpenChallenge) => endsAtMs > nowMs || isRecent(atMs, nowMs);
   return {
-    ...tally,
-    challenges: tally.challenges.filter(({ atMs, endsAtMs }) => endsAtMs > nowMs || atMs > nowMs - MINUTE_MS),
-    free: tally.free.filter(({ endsAtMs }) => endsAtMs > nowMs),
+    ...keepHanded(tally, (handed) => handed.filter(({ item }) => item.endsAtMs > nowMs)),
+    challenges: challenges.every(isLive) ? challenges : challenges.filter(isLive),
+    free: free.filter(({ endsAtMs }) => endsAtMs > nowMs),
   };
 }
 
@@ -177,33 +229,48 @@ function takeFree(
 
 /** Until one more challenge may be offered; 0 if it may be now. */
 function challengeWaitMs({ tally, bounds }: QuotaLevel, nowMs: number): number {
-  const { recent, ends } = countChallenges(tally, nowMs);
-  const { perMinute, open } = bounds.challenges;
+  const { recent, open } = countChallenges(tally, nowMs);
+  const { perMinute, open: mostOpen } = bounds.challenges;
   // After a bound has been lowered more than one has to go.
-  const minuteWait = recent.length < perMinute ? 0 : (recent[recent.length - perMinute] ?? nowMs) + MINUTE_MS - nowMs;
-  const openWait = ends.length < open ? 0 : (ends[ends.length - open] ?? nowMs + MINUTE_MS) - nowMs;
+  const minuteWait = recent < perMinute ? 0 : instantAt(recentInstants(tally, nowMs), recent - perMinute, nowMs) + MINUTE_MS - nowMs;
+  const openWait = open < mostOpen ? 0 : instantAt(openEnds(tally, nowMs), open - mostOpen, nowMs + MINUTE_MS) - nowMs;
   return Math.max(minuteWait, openWait);
 }
 
 function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
-  const { recent, ends } = countChallenges(level.tally, nowMs);
-  const { perMinute, open } = level.bounds.challenges;
-  const remaining = Math.max(0, Math.min(perMinute - recent.length, open - ends.length));
-  const untilMs = remaining > 0 ? (recent[0] ?? nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
+  const { recent, open } = countChallenges(level.tally, nowMs);
+  const { perMinute, open: mostOpen } = level.bounds.challenges;
+  const remaining = Math.max(0, Math.min(perMinute - recent, mostOpen - open));
+  const untilMs =
+    remaining > 0 ? instantAt(recentInstants(level.tally, nowMs), 0, nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
   return { policy: 'challenges', remaining, resetSeconds: seconds(untilMs) };
 }
 
-function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: RateLog; readonly ends: RateLog } {
-  return {
-    recent: slideWindow(
-      challenges.map(({ atMs }) => atMs),
-      { windowMs: MINUTE_MS, nowMs },
-    ),
-    ends: challenges
-      .map(({ endsAtMs }) => endsAtMs)
-      .filter((endsAtMs) => endsAtMs > nowMs)
-      .toSorted((left, right) => left - right),
-  };
+/** In one pass: this is what every ask costs at the tally of all clients. */
+function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: number; readonly open: number } {
+  let recent = 0;
+  let open = 0;
+  for (const { atMs, endsAtMs } of challenges) {
+    if (isRecent(atMs, nowMs)) recent += 1;
+    if (endsAtMs > nowMs) open += 1;
+  }
+  return { recent, open };
+}
+
+function isRecent(atMs: number, nowMs: number): boolean {
+  return atMs > nowMs - MINUTE_MS;
+}
+
+function recentInstants({ challenges }: Tally, nowMs: number): RateLog {
+  return challenges.flatMap(({ atMs }) => (isRecent(atMs, nowMs) ? [atMs] : []));
+}
+
+function openEnds({ challenges }: Tally, nowMs: number): RateLog {
+  return challenges.flatMap(({ endsAtMs }) => (endsAtMs > nowMs ? [endsAtMs] : [])).toSorted((left, right) => left - right);
+}
+
+function instantAt(instants: RateLog, index: number, otherwise: number): number {
+  return instants[index] ?? otherwise;
 }
 
 function seconds(ms: number): number {

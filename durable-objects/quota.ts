@@ -1,97 +1,108 @@
 /*
  * The quota object: a share of all clients that have not paid, one call for each of their requests. Which share is fixed
- * by the adapter; a /48 and its clients are always in the same. The rules are in quota-rules.ts; tallies are kept as
- * kept-rows.ts says: a crash gives back at most one second of freebies, sleep gives back nothing. Whatever must be handed
- * out once and durably before the answer (invoices of a pool) belongs into a table of its own beside these rows.
+ * by the adapter; a /48 and its clients are always in the same. Those who show a payment that is used up have a lane of their
+ * own, which no crowd of others can fill (M19). Tallies are kept as kept-rows.ts says: a crash gives back at most one second
+ * of freebies, sleep gives back nothing. The invoices that the object hands out are durable before the answer, in tables of
+ * their own (invoice-pool.ts).
  */
 import { DurableObject } from 'cloudflare:workers';
-import { keepRows, type KeptRows } from './kept-rows.ts';
-import {
-  askQuota,
-  EMPTY_TALLY,
-  giveBackChallenge,
-  weighTally,
-  widenBounds,
-  type ClientKey,
-  type PaidChallenge,
-  type QuotaAnswer,
-  type QuotaAsk,
-  type QuotaBounds,
-  type Tally,
-} from './quota-rules.ts';
+import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
+import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { type PaidChallenge, type QuotaAnswer } from './quota-rules.ts';
+import { openTallies, type KeptChallenge, type TallyAsk, type TallyRoom } from './tally-room.ts';
 
-export interface QuotaRequest {
-  readonly client: ClientKey;
-  readonly ask: QuotaAsk;
-  /** What one client gets. */
-  readonly bounds: QuotaBounds;
-  /** What all clients of this object get together. */
-  readonly totals: QuotaBounds;
+export type { KeptChallenge };
+
+export interface QuotaRequest extends TallyAsk {
+  readonly lane: QuotaLane;
   /** Challenges that were paid meanwhile: they are given back first. */
   readonly paid: readonly PaidChallenge[];
+  /** Challenges that were made meanwhile, so that they can be given again. */
+  readonly kept: readonly (KeptChallenge & { readonly lane: QuotaLane })[];
+}
+
+/** Those who have not paid, and those whose payment is used up. */
+export type QuotaLane = 'unpaid' | 'paid';
+
+/** What an offer has room for, and its name. */
+export interface StockedOffer {
+  readonly key: string;
+  readonly bounds: PoolBounds;
 }
 
 /** Clients and networks of one object. */
 export const MOST_TALLIES = 20_000;
 /** Instants, challenges and free calls in all tallies of one object: some 30 MB. */
 export const MOST_TALLIED = 500_000;
-
-const TOTAL = 'total';
-/**
- * For those who come when the table is full. A tally that still counts is never thrown away: that would give its owner a
- * fresh start. Latecomers share one, with the bounds of a large network; so they are served, and filling the table gains
- * no one more than that.
- */
-const LATECOMERS = 'latecomers';
+/** The same for payments that are used up. */
+const MOST_PAID_TALLIES = 5000;
+const MOST_PAID_TALLIED = 125_000;
+/** Ended invoices lie on the disk of an idle object for so long. */
+const ALARM_MS = 3_600_000;
 
 export class Quota extends DurableObject {
-  readonly #tallies: KeptRows<Tally>;
+  readonly #lanes: Readonly<Record<QuotaLane, TallyRoom>>;
+  readonly #pool: InvoicePool;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#tallies = keepRows<Tally>(ctx.storage, weighTally);
+    this.#lanes = {
+      unpaid: openTallies(ctx.storage, { table: 'rows_v1', mostTallies: MOST_TALLIES, mostTallied: MOST_TALLIED }),
+      paid: openTallies(ctx.storage, { table: 'paid_v1', mostTallies: MOST_PAID_TALLIES, mostTallied: MOST_PAID_TALLIED }),
+    };
+    this.#pool = openInvoicePool(ctx.storage);
   }
 
-  /** Decides about one request without a verified token: a free call, an invoice, or neither. */
-  ask({ client, ask, bounds, totals, paid }: QuotaRequest): QuotaAnswer {
+  /** Decides about one request without a payment that is good for it: a free call, an invoice, or neither. */
+  ask({ lane, paid, kept, ...order }: QuotaRequest): QuotaAnswer {
     this.giveBack(paid);
+    for (const challenge of kept) this.#lanes[challenge.lane].keep(challenge);
     const nowMs = Date.now();
-    const names = this.#namesOf(client, nowMs);
-    const levels = names.map((name) => ({
-      tally: this.#tallies.get(name) ?? EMPTY_TALLY,
-      bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds),
-    }));
-    const { answer, tallies } = askQuota(levels, ask, nowMs);
-    for (const [index, tally] of (tallies ?? []).entries()) this.#tallies.set(names[index]!, tally);
-    return answer;
+    const { offer } = order.ask;
+    let refill = 0;
+    const takeReady = (): ReadyChallenge | undefined => {
+      if (offer?.pool === undefined) return undefined;
+      const taken = this.#pool.take(offer.key, offer.pool, nowMs);
+      ({ refill } = taken);
+      return taken.item;
+    };
+    const answer = this.#lanes[lane].ask(order, takeReady, nowMs);
+    return refill > 0 && answer.kind === 'challenge' ? { ...answer, refill } : answer;
   }
 
   /** A payment has been used: its challenge no longer counts against anyone. Saying it twice changes nothing. */
   giveBack(paid: readonly PaidChallenge[]): void {
     for (const challenge of paid) {
-      for (const name of [...tallyNames(challenge.client), LATECOMERS, TOTAL]) {
-        const tally = this.#tallies.get(name);
-        const changed = tally === undefined ? undefined : giveBackChallenge(tally, challenge);
-        if (changed !== undefined) this.#tallies.set(name, changed);
-      }
+      // Who paid a challenge of the other lane is not known by the payment that the lane is counted for.
+      if (!this.#lanes.unpaid.giveBack(challenge)) this.#lanes.paid.giveBackAnywhere(challenge);
     }
   }
 
-  /** Drops tallies that say nothing any more. */
+  /** Takes challenges of an offer into the pool. */
+  stock({ key, bounds }: StockedOffer, items: readonly ReadyChallenge[]): void {
+    this.#pool.stock(key, items, bounds);
+    if (this.#pool.size > 0) this.ctx.waitUntil(this.#planAlarm());
+  }
+
+  /** How many challenges of each offer somebody should bring. */
+  want(offers: readonly StockedOffer[]): readonly number[] {
+    const nowMs = Date.now();
+    return offers.map(({ key, bounds }) => this.#pool.want(key, bounds, nowMs));
+  }
+
+  /** Drops what says nothing any more. */
   override async alarm(): Promise<void> {
-    this.#tallies.sweep(Date.now());
-    await this.#tallies.flush();
+    const nowMs = Date.now();
+    this.#pool.prune(nowMs);
+    for (const lane of Object.values(this.#lanes)) {
+      lane.sweep(nowMs);
+      await lane.flush();
+    }
+    if (this.#pool.size > 0) await this.#planAlarm();
   }
 
-  #namesOf(client: ClientKey, nowMs: number): readonly string[] {
-    const own = tallyNames(client);
-    const isFull = () => this.#tallies.size + own.length > MOST_TALLIES || this.#tallies.weight >= MOST_TALLIED;
-    if (own.every((name) => this.#tallies.get(name) !== undefined) || !isFull()) return [...own, TOTAL];
-    this.#tallies.sweep(nowMs);
-    return isFull() ? [LATECOMERS, TOTAL] : [...own, TOTAL];
+  async #planAlarm(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + ALARM_MS);
   }
-}
-
-function tallyNames({ key, group }: ClientKey): readonly string[] {
-  return group === undefined ? [`client ${key}`] : [`client ${key}`, `group ${group}`];
 }

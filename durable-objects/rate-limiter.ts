@@ -22,7 +22,7 @@ export class RateLimiter extends DurableObject {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#rows = keepRows<RateRow>(ctx.storage, ({ log }) => log.length);
+    this.#rows = keepRows<RateRow>(ctx.storage, { weigh: ({ log }) => log.length });
   }
 
   /** Lets one call pass under every one of these bounds, or under none. */

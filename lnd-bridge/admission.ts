@@ -29,22 +29,23 @@ export function createNonceMemory({ capacity, keepSeconds }: { capacity: number;
 }
 
 export interface RateLimit {
-  /** Counts one request, or says that this second has had enough of them. */
-  take(nowSeconds: number): boolean;
+  /** Counts one, or says that this second has had enough of them; `keepFree` are left for others. */
+  take(nowSeconds: number, keepFree?: number): boolean;
 }
 
-/** At most so many requests within one second of the clock. */
-export function createRateLimit(maxRequestsPerSecond: number): RateLimit {
+/** At most so many within one second of the clock. What is refused is not counted. */
+export function createRateLimit(maxPerSecond: number): RateLimit {
   let second = -1;
   let taken = 0;
   return {
-    take(nowSeconds) {
+    take(nowSeconds, keepFree = 0) {
       if (nowSeconds !== second) {
         second = nowSeconds;
         taken = 0;
       }
+      if (taken + keepFree >= maxPerSecond) return false;
       taken += 1;
-      return taken <= maxRequestsPerSecond;
+      return true;
     },
   };
 }

@@ -37,6 +37,8 @@ export interface BridgeConfig {
   readonly queueCapacity: number;
   /** Left out: there is no `/metrics`. */
   readonly metricsToken: string | undefined;
+  /** Where payments are pushed, without a slash at its end. Left out: nobody is told. */
+  readonly gatewayUrl: string | undefined;
 }
 
 export type { ConfigProblem };
@@ -53,6 +55,10 @@ const nodeKey = bytes(/^[0-9a-fA-F]{64}$/, 'must be 32 bytes of hex').refine(
 );
 
 const token = text(/^[A-Za-z0-9_-]{32,256}$/, 'must be 32 to 256 characters of A-Z, a-z, 0-9, "-" and "_"');
+
+const gatewayUrl = text(/^https?:\/\/[^/?#@\\\s]+\/?$/, 'must be an http or https address without path')
+  .refine((value) => URL.canParse(value), 'must be an http or https address without path')
+  .transform((value) => value.replace(/\/$/, ''));
 
 /** Every setting but those of the nodes, by its name in the environment. */
 export const SETTINGS = z.strictObject({
@@ -74,6 +80,7 @@ export const SETTINGS = z.strictObject({
   BRIDGE_MAX_SKEW_SECONDS: integer(1, 300).default(60),
   BRIDGE_QUEUE_CAPACITY: integer(0, 10_000).default(256),
   BRIDGE_METRICS_TOKEN: token.optional(),
+  BRIDGE_GATEWAY_URL: gatewayUrl.optional(),
 });
 
 /** Reads the settings, or says everything that is wrong with them. Names without the prefix are none of ours. */
@@ -114,6 +121,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxSkewSeconds: read.BRIDGE_MAX_SKEW_SECONDS,
     queueCapacity: read.BRIDGE_QUEUE_CAPACITY,
     metricsToken: read.BRIDGE_METRICS_TOKEN,
+    gatewayUrl: read.BRIDGE_GATEWAY_URL,
   });
 }
 
@@ -135,6 +143,13 @@ function findConflicts(raw: RawSettings): ConfigProblem[] {
   }
   if (isEmbedded && raw['BRIDGE_NETWORK'] !== undefined && raw['BRIDGE_NETWORK'] !== 'regtest') {
     problems.push({ key: 'BRIDGE_NETWORK', reason: 'must be regtest for the embedded node, which moves no money' });
+  }
+  const kinds = Object.entries(raw).flatMap(([key, kind]) => (/^BRIDGE_NODE[2-4]?$/.test(key) ? [kind] : []));
+  if (raw['BRIDGE_GATEWAY_URL'] !== undefined && kinds.length > 0 && kinds.every((kind) => kind === 'eclair' || kind === 'phoenixd')) {
+    problems.push({
+      key: 'BRIDGE_GATEWAY_URL',
+      reason: 'has nothing to push: Eclair and phoenixd give their payments no number to go on from',
+    });
   }
   const secrets = ['BRIDGE_SECRET', 'BRIDGE_PREVIOUS_SECRET', 'BRIDGE_PREIMAGE_SECRET'].flatMap((key) => raw[key]?.toLowerCase() ?? []);
   if (new Set(secrets).size < secrets.length)

@@ -1,6 +1,7 @@
 /*
  * What gateway and bridge say to each other: `POST /v1/invoices`, `POST /v1/invoices/batch`, `GET /v1/invoices/:hash`,
- * `GET /v1/node`, `GET /healthz`. Both sides read with these schemas. They are strict: an answer with a field that is not named here is refused whole, so no
+ * `GET /v1/node`, `GET /healthz`; and what the bridge pushes to the gateway, `POST /_l402/settlements`. Both sides read with these schemas.
+ * They are strict: an answer with a field that is not named here is refused whole, so no
  * preimage can ever ride along (M28). Runs in Node and in a Worker.
  */
 import * as z from 'zod/mini';
@@ -100,3 +101,23 @@ export const NodeAnswer = z.strictObject({
   ),
 });
 export type NodeAnswer = z.infer<typeof NodeAnswer>;
+
+/** Where a gateway takes pushes. */
+export const SETTLEMENTS_PATH = '/_l402/settlements';
+/** Payments of one push: more would not fit into a body of 16 KiB. */
+export const MOST_SETTLED_IN_PUSH = 100;
+
+/** The number that a node gives a payment: each payment a greater one than the payment before it. */
+const index = z.int().check(z.minimum(0));
+
+/** Payments that a node has seen, in their sequence and without a gap after `fromIndex`. Nothing but hashes and times. */
+export const SettlementPush = z.strictObject({
+  /** The node, under a name that stays. */
+  feed: z.string().check(z.regex(/^[a-z0-9-]{1,64}$/)),
+  fromIndex: index,
+  settled: z.array(z.strictObject({ index, paymentHashHex: hex32, settledAtSeconds: seconds })).check(z.maxLength(MOST_SETTLED_IN_PUSH)),
+});
+export type SettlementPush = z.infer<typeof SettlementPush>;
+
+/** How far the gateway has got: a push that begins elsewhere was not taken, and the next one has to begin here. */
+export const SettlementPushAnswer = z.strictObject({ index });

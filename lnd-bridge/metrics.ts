@@ -15,6 +15,9 @@ export interface Metrics {
   countFailure(failure: { readonly node: string; readonly operation: 'mint' | 'look_up'; readonly reason: string }): void;
   countRefusal(code: string): void;
   countLostAnswers(invoices: number): void;
+  /** Payments that the gateway has taken; the lag is that of the latest. */
+  countPush(node: string, push: { readonly payments: number; readonly index: number; readonly lagSeconds: number }): void;
+  countPushFailure(failure: { readonly node: string; readonly reason: string }): void;
   /** The whole text, with the queues as they are now. */
   format(gauges: readonly NodeGauges[]): string;
 }
@@ -33,6 +36,10 @@ export function createMetrics(): Metrics {
   const mints = new Map<string, Histogram>();
   const failures = new Map<string, number>();
   const refusals = new Map<string, number>();
+  const pushed = new Map<string, number>();
+  const indexes = new Map<string, number>();
+  const lags = new Map<string, number>();
+  const pushFailures = new Map<string, number>();
   let lost = 0;
 
   return {
@@ -51,6 +58,12 @@ export function createMetrics(): Metrics {
     countLostAnswers(invoices) {
       lost += invoices;
     },
+    countPush(node, { payments, index, lagSeconds }) {
+      add(pushed, labels({ node }), payments);
+      indexes.set(labels({ node }), index);
+      lags.set(labels({ node }), lagSeconds);
+    },
+    countPushFailure: ({ node, reason }) => add(pushFailures, labels({ node, reason })),
     format(gauges) {
       const named = gauges.map(({ name, ...gauge }) => ({ node: labels({ node: name }), ...gauge }));
       return [
@@ -64,6 +77,14 @@ export function createMetrics(): Metrics {
         ...[...refusals].map(([text, value]) => line('refused_total', { labels: text, value })),
         ...family('lost_answers_total', 'counter', 'Invoices that were made but whose answer reached nobody.'),
         line('lost_answers_total', { labels: '', value: lost }),
+        ...family('settlements_pushed_total', 'counter', 'Payments that the gateway was told of.'),
+        ...[...pushed].map(([text, value]) => line('settlements_pushed_total', { labels: text, value })),
+        ...family('settlement_index', 'gauge', 'The number that the node gives the latest payment that was pushed.'),
+        ...[...indexes].map(([text, value]) => line('settlement_index', { labels: text, value })),
+        ...family('settlement_lag_seconds', 'gauge', 'From the latest payment that was pushed to when the gateway had taken it.'),
+        ...[...lags].map(([text, value]) => line('settlement_lag_seconds', { labels: text, value })),
+        ...family('feed_failures_total', 'counter', 'Times that a feed of payments broke off, by reason.'),
+        ...[...pushFailures].map(([text, value]) => line('feed_failures_total', { labels: text, value })),
         ...family('queue_depth', 'gauge', 'Calls that wait for a node.'),
         ...named.map(({ node, waiting }) => line('queue_depth', { labels: node, value: waiting })),
         ...family('calls_running', 'gauge', 'Calls that a node is working on.'),
@@ -78,8 +99,8 @@ export function createMetrics(): Metrics {
 
 const PREFIX = 'l402_bridge_';
 
-function add(counters: Map<string, number>, key: string): void {
-  counters.set(key, (counters.get(key) ?? 0) + 1);
+function add(counters: Map<string, number>, key: string, by = 1): void {
+  counters.set(key, (counters.get(key) ?? 0) + by);
 }
 
 function family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): string[] {

@@ -60,18 +60,24 @@ export interface NodeStatus {
 export interface NodePool {
   /** One strict node makes all of it strict (M24): which node makes the next invoice is not known beforehand. */
   readonly settlement: LightningNode['settlement'];
-  mint(order: InvoiceOrder): Promise<Result<{ readonly minted: MintedInvoice; readonly name: string }, PoolRefusal>>;
+  mint(order: InvoiceOrder, waiting?: Waiting): Promise<Result<{ readonly minted: MintedInvoice; readonly name: string }, PoolRefusal>>;
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, PoolRefusal>>;
   /** Asks every node how it is. */
   statuses(): Promise<readonly NodeStatus[]>;
   gauges(): readonly NodeGauges[];
 }
 
+/** Who waits for an invoice: a client, or nobody yet. */
+export type Waiting = 'client' | 'nobody';
+
 interface Member extends NodeEntry {
   readonly checked: CheckedNode;
   readonly queue: WorkQueue;
   readonly breaker: NodeBreaker;
 }
+
+/** Of the invoices of a second, this part is kept for those that a client waits for. */
+const KEPT_FOR_CLIENTS = 0.25;
 
 /** Whose an invoice is, for this many of the latest; for older ones every node is asked. */
 const MOST_OWNERS = 100_000;
@@ -108,8 +114,9 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
     return answer;
   }
 
-  async function mintNow(order: InvoiceOrder): ReturnType<NodePool['mint']> {
-    if (!rate.take(clock.nowSeconds())) {
+  async function mintNow(order: InvoiceOrder, waiting: Waiting): ReturnType<NodePool['mint']> {
+    const keepFree = waiting === 'client' ? 0 : Math.ceil(options.maxMintsPerSecond * KEPT_FOR_CLIENTS);
+    if (!rate.take(clock.nowSeconds(), keepFree)) {
       return refuse({ code: 'rate_exceeded', detail: `at most ${options.maxMintsPerSecond} invoices a second are made here` });
     }
     const owner = ownerByKey.get(order.idempotencyKey);
@@ -143,12 +150,12 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
   return {
     settlement: members.some(({ node }) => node.settlement === 'strict') ? 'strict' : 'preimage',
 
-    async mint(order) {
+    async mint(order, waiting = 'client') {
       // One at a time for a key: a repeat that overtook the first would be a second invoice on another node.
       const before = pending.get(order.idempotencyKey);
       const after = (async () => {
         await before;
-        return mintNow(order);
+        return mintNow(order, waiting);
       })();
       const settled = after.catch(() => undefined);
       pending.set(order.idempotencyKey, settled);

@@ -28,6 +28,19 @@ export interface InvoiceState {
   readonly settledAtSeconds?: number;
 }
 
+/** A payment as a node counts it: each has a greater index than the one before. */
+export interface SettledPayment {
+  readonly index: number;
+  readonly paymentHashHex: string;
+  readonly settledAtSeconds: number;
+}
+
+export interface FollowOptions {
+  readonly signal: AbortSignal;
+  /** Those that lay ready together, in their sequence. More are read only when it is done; it never rejects. */
+  readonly take: (settled: readonly SettledPayment[]) => Promise<void>;
+}
+
 /** What is the matter with a node, finer than the answer to the gateway: for the operator, in log, metrics and `check`. */
 export type NodeFault =
   | 'unreachable'
@@ -82,6 +95,12 @@ export interface LightningNode {
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
   /** Ends when the invoice is settled or can no longer be, or with the signal: then the state as it is. */
   waitSettled(paymentHashHex: string, options: { readonly signal: AbortSignal }): Promise<Result<InvoiceState, NodeRefusal>>;
+  /**
+   * Tells of each payment after this index until the signal comes or the node breaks off, and then why, if it says so. From 0
+   * on: of those that come from now on, and of as many of those before as the node still tells. Left out where payments have
+   * no number to go on from.
+   */
+  followSettled?(index: number, options: FollowOptions): Promise<NodeRefusal | undefined>;
   health(): Promise<'ok' | 'node_unavailable'>;
   /** Looks the node over: reached, trusted, unlocked, in sync, right network, credential neither too weak nor too strong. */
   inspect(): Promise<readonly NodeFinding[]>;
@@ -98,7 +117,15 @@ export type Random = (length: number) => Uint8Array;
 
 /** One line of the log. Built from names, numbers and payment hashes; never from a body, a header or a secret. */
 export interface LogEntry {
-  readonly event: 'invoice_minted' | 'answer_lost' | 'request_refused' | 'node_failed' | 'node_finding' | 'breaker_opened' | 'fault';
+  readonly event:
+    | 'invoice_minted'
+    | 'answer_lost'
+    | 'request_refused'
+    | 'node_failed'
+    | 'node_finding'
+    | 'breaker_opened'
+    | 'feed_failed'
+    | 'fault';
   readonly [field: string]: string | number;
 }
 

@@ -15,8 +15,13 @@ export interface BridgeKey {
   readonly secret: Uint8Array;
 }
 
+/** Who speaks first: the gateway requests, the bridge pushes. What one has signed is never taken for the other's. */
+export type Direction = 'request' | 'push';
+
 /** What of a request is signed. Path and query exactly as they go over the wire; no body is the empty string. */
 export interface SentRequest {
+  /** Left out: of the gateway. */
+  readonly direction?: Direction;
   readonly method: string;
   readonly pathAndQuery: string;
   readonly body: string;
@@ -31,6 +36,8 @@ export interface RequestAuthRefusal {
 }
 
 export interface AnswerToSign {
+  /** Of the request. */
+  readonly direction?: Direction;
   readonly status: number;
   readonly body: string;
   /** The nonce of the request that is answered. */
@@ -96,12 +103,15 @@ export function checkAnswer({ header, ...answer }: AnswerToSign & { readonly hea
   return signature !== undefined && equalBytes(sign(key, answerLines(answer)), signature);
 }
 
-function requestLines({ method, pathAndQuery, body }: SentRequest, { time, nonceHex }: { time: string; nonceHex: string }): string[] {
-  return ['request', method, pathAndQuery, hashHex(body), time, nonceHex];
+function requestLines(
+  { direction = 'request', method, pathAndQuery, body }: SentRequest,
+  { time, nonceHex }: { time: string; nonceHex: string },
+): string[] {
+  return [direction, method, pathAndQuery, hashHex(body), time, nonceHex];
 }
 
-function answerLines({ status, body, nonceHex }: AnswerToSign): string[] {
-  return ['answer', nonceHex, String(status), hashHex(body)];
+function answerLines({ direction, status, body, nonceHex }: AnswerToSign): string[] {
+  return [direction === 'push' ? 'push answer' : 'answer', nonceHex, String(status), hashHex(body)];
 }
 
 /** No line can hold a line break (encodeAscii refuses it), so no two requests share a text. */

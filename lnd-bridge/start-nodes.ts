@@ -11,13 +11,16 @@ import { type Inspection, inspectNode, pickFatal, probeMint } from './inspection
 import { type NodeEntry } from './node-pool.ts';
 import { openNode } from './nodes/open-node.ts';
 import { type Clock, type Log } from './ports.ts';
+import { type BridgeKey } from './request-auth.ts';
 import { createBridge } from './server.ts';
-import { formatUrl, SYSTEM_CLOCK } from './start.ts';
+import { formatUrl, SYSTEM_CLOCK, SYSTEM_RANDOM } from './start.ts';
 
 export interface RunningNodeBridge {
   readonly url: string;
   /** How each node stood at the start. */
   readonly inspections: readonly Inspection[];
+  /** Changes the keys shared with the gateway, without a restart. */
+  setKeys(keys: readonly BridgeKey[]): void;
   /** Finishes what is in flight and frees port and connections. */
   close(): Promise<void>;
 }
@@ -42,7 +45,7 @@ export async function startNodeBridge(
     closeNodes();
     return refuse(inspections);
   }
-  const bridge = createBridge(config, { nodes, log, clock });
+  const bridge = createBridge(config, { nodes, log, clock, random: SYSTEM_RANDOM });
   const { port } = await bridge.listen().catch((error: unknown) => {
     closeNodes();
     throw error;
@@ -50,6 +53,7 @@ export async function startNodeBridge(
   return accept({
     url: formatUrl(config.host, port),
     inspections,
+    setKeys: bridge.setKeys,
     async close() {
       await bridge.close();
       closeNodes();
@@ -74,7 +78,7 @@ export async function checkNodes(config: BridgeConfig, { log, clock = SYSTEM_CLO
 
 function openNodes(config: BridgeConfig, clock: Clock): readonly NodeEntry[] {
   return config.nodes.map((settings) => {
-    const node = openNode(settings, { network: config.network, clock });
+    const node = openNode(settings, { network: config.network, clock, hasFeed: config.gatewayUrl !== undefined });
     return { name: settings.name, node, concurrency: settings.concurrency };
   });
 }

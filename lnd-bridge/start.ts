@@ -10,6 +10,7 @@ import { type BridgeConfig } from './config.ts';
 import { createEmbeddedNode, type EmbeddedNode } from './nodes/embedded.ts';
 import { createWalletServer, WALLET_HOST } from './nodes/embedded-wallet-server.ts';
 import { type Clock, type Log, type Random } from './ports.ts';
+import { type BridgeKey } from './request-auth.ts';
 import { createBridge } from './server.ts';
 
 export interface RunningBridge {
@@ -18,6 +19,8 @@ export interface RunningBridge {
   readonly node: EmbeddedNode;
   /** The embedded node's pay endpoint. */
   readonly wallet: { readonly url: string; readonly token: string };
+  /** Changes the keys shared with the gateway, without a restart. */
+  setKeys(keys: readonly BridgeKey[]): void;
   /** Finishes what is in flight and frees both ports. */
   close(): Promise<void>;
 }
@@ -32,7 +35,8 @@ export interface StartOptions {
 const EMBEDDED_CONCURRENCY = 16;
 
 export const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
-const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
+/** Of the system. */
+export const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
 
 /** Starts bridge, embedded node and wallet endpoint; for real nodes there is start-nodes.ts. Throws when a port cannot be had, and then leaves none open. */
 export async function startBridge(
@@ -44,7 +48,7 @@ export async function startBridge(
   const token = config.embedded.payToken ?? formatHex(random(32));
   const node = createEmbeddedNode({ secretKey, clock, random });
   const wallet = createWalletServer(node, { port: config.embedded.payPort, token, log });
-  const bridge = createBridge(config, { nodes: [{ name: node.kind, node, concurrency: EMBEDDED_CONCURRENCY }], log, clock });
+  const bridge = createBridge(config, { nodes: [{ name: node.kind, node, concurrency: EMBEDDED_CONCURRENCY }], log, clock, random });
   const walletPort = (await wallet.listen()).port;
   const { port } = await bridge.listen().catch(async (error: unknown) => {
     await wallet.close();
@@ -55,6 +59,7 @@ export async function startBridge(
     network: config.network,
     node,
     wallet: { url: formatUrl(WALLET_HOST, walletPort), token },
+    setKeys: bridge.setKeys,
     async close() {
       await Promise.all([bridge.close(), wallet.close()]);
     },

@@ -25,6 +25,7 @@ const OBJECTS = [
   ['QUOTA', 'Quota'],
   ['RATE_LIMITER', 'RateLimiter'],
   ['CONTROL', 'Control'],
+  ['SETTLEMENTS', 'Settlements'],
 ] as const;
 
 /** Of every Worker that is run here; as in wrangler.toml. */

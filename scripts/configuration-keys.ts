@@ -169,6 +169,8 @@ function takesOf(schema: Schema): string {
       return ['object, see below', ...said].join('; ');
     case 'union':
       return [...new Set((options ?? []).map(takesOf))].join(' or ');
+    case 'boolean':
+      return '`true`, `false`';
     case 'custom':
       return 'function';
     default:

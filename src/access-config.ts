@@ -33,6 +33,7 @@ export type AccessConfig = z.output<typeof AccessSchema>;
 /** The access that is meant, and its time; or what is wrong with it, after the key. */
 export function readAccess(
   written: AccessConfig = 'call',
+  smallestInvoiceMsat = 1n,
 ): Result<{ readonly access: Access; readonly seconds: number | undefined }, string> {
   if (written === 'call') return accept({ access: { kind: 'call' }, seconds: undefined });
   const { calls, seconds, creditSats, maxPerMinute } = written;
@@ -45,7 +46,11 @@ export function readAccess(
     return refuse(`.access.seconds: at least ${SECONDS_A_DAY} where calls or a balance are sold`);
   }
   if (calls !== undefined) return accept({ access: { kind: 'calls', calls }, seconds });
-  if (creditSats !== undefined) return accept({ access: { kind: 'credit', creditMsat: msatFromSats(creditSats) }, seconds });
+  if (creditSats !== undefined) {
+    const creditMsat = msatFromSats(creditSats);
+    if (creditMsat >= smallestInvoiceMsat) return accept({ access: { kind: 'credit', creditMsat }, seconds });
+    return refuse(`.access.creditSats: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
+  }
   if (seconds === undefined) return refuse('.access: "call", or an object with calls, seconds or creditSats');
   return accept({ access: maxPerMinute === undefined ? { kind: 'pass' } : { kind: 'pass', maxPerMinute }, seconds });
 }

@@ -14,6 +14,7 @@ import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
 import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
+import { compilePool, PoolSchema } from './pool-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
 
@@ -29,13 +30,15 @@ export const GatewaySchema = z.strictObject({
   routes: z._default(z.array(RouteSchema), []),
   /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
-  /** What the Lightning backend can ask for at least, in millisatoshi: no price may be less. 1 for LND, Core Lightning and Eclair. */
+  /** What the Lightning backend can ask for at least, in millisatoshi: nothing is sold for less. 1 for LND, Core Lightning and Eclair. */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /**
    * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes
    * are strict is believed whatever stands here. Tokens that have been sold stay as they were sold.
    */
   settlement: z._default(z.enum(['preimage', 'strict']), 'preimage'),
+  /** Whether the bridge pushes payments to `/_l402/settlements`: then the node is asked only of those that were not pushed. */
+  settlementFeed: z._default(z.boolean(), false),
   /** How long an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
   /** How long a token can be used after its invoice has expired. */
@@ -57,6 +60,8 @@ export const GatewaySchema = z.strictObject({
   claimShardBits: z._default(whole(0, 16), 0),
   /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
   claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
+  /** Invoices made before anyone asks, for prices that are fixed, so that a 402 waits for no node; `false`: none. */
+  pool: z.prefault(z.union([PoolSchema, z.literal(false)]), {}),
   ...gatewayFenceKeys,
 });
 
@@ -87,7 +92,7 @@ export const VariablesSchema = z.strictObject({
   ORIGIN_URL: z.optional(OriginUrl),
   /** Instead of the routes of the seller's file: everything at this price. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
-  /** The bridge beside the Lightning node. @example 'https://bridge.example.com' */
+  /** The bridge beside the Lightning node; with a binding of the name BRIDGE the host says nothing. @example 'https://bridge.example.com' */
   BRIDGE_URL: z
     .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
@@ -112,6 +117,7 @@ export const VariablesSchema = z.strictObject({
 export interface Config {
   readonly settings: GateSettings;
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
+  readonly settlementFeed: boolean;
   /** Nothing: the origin gets no proof. */
   readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly pricing: {
@@ -156,7 +162,8 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
 
   const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
   const { ADMIN_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, smallestInvoiceMsat, ...settings } = file.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = file.data;
+  const { smallestInvoiceMsat, settlementFeed, ...settings } = rest;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
@@ -167,6 +174,8 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     gateway: file.data,
   });
   const fences = compileGatewayFences(file.data);
+  const pool = compilePool(file.data.pool, settings);
+  if (!pool.ok) problems.push(...pool.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
@@ -188,12 +197,13 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     }
     if (own !== undefined) others.push(own);
   }
-  if (problems.length > 0 || !prepared.ok || !fences.ok) return refuse(problems);
+  if (problems.length > 0 || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   return accept({
-    settings: { ...settings, routes, network: NETWORK, fences: fences.value },
+    settings: { ...settings, routes, network: NETWORK, pool: pool.value, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
+    settlementFeed,
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
     pricing: {
       secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,

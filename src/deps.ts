@@ -5,6 +5,7 @@ import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
+import { type Settlements } from '#durable-objects/settlements.ts';
 import { createConcurrency } from '#gateway/concurrency.ts';
 import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
@@ -20,6 +21,7 @@ import { createDurableClaims } from './adapters/do-claims.ts';
 import { createDurableControl } from './adapters/do-control.ts';
 import { createDurableQuota } from './adapters/do-quota.ts';
 import { createRateLimits } from './adapters/do-rate.ts';
+import { createDurableSettlements } from './adapters/do-settlements.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { nodeHmac } from './adapters/node-hmac.ts';
 import { createOriginProbe } from './adapters/origin-probe.ts';
@@ -33,11 +35,20 @@ export interface Env {
   readonly QUOTA?: DurableObjectNamespace<QuotaObject>;
   readonly RATE_LIMITER?: DurableObjectNamespace<RateLimiter>;
   readonly CONTROL?: DurableObjectNamespace<ControlObject>;
+  readonly SETTLEMENTS?: DurableObjectNamespace<Settlements>;
+  /** The way to the bridge, when it is not a public one: a service, or a VPC service. */
+  readonly BRIDGE?: Fetcher;
   /** The platform's own limiter, for limits with `count: 'platform'`. */
   readonly RATE_LIMIT?: RateLimit;
 }
 
-const OBJECTS = { REPLAY_SET: 'ReplaySet', QUOTA: 'Quota', RATE_LIMITER: 'RateLimiter', CONTROL: 'Control' } as const;
+const OBJECTS = {
+  REPLAY_SET: 'ReplaySet',
+  QUOTA: 'Quota',
+  RATE_LIMITER: 'RateLimiter',
+  CONTROL: 'Control',
+  SETTLEMENTS: 'Settlements',
+} as const;
 /** Beyond the origin's time limit: a place that nobody gave back is free again. */
 const PLACE_MARGIN_MS = 10_000;
 
@@ -50,12 +61,14 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   if (!config.ok) return refuse([...config.refusal, ...missing]);
   const services = readServices(env, config.value.settings.routes);
   if (!services.ok) return refuse([...services.refusal, ...missing]);
-  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, RATE_LIMIT } = env;
-  if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined) return refuse(missing);
+  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, SETTLEMENTS, RATE_LIMIT } = env;
+  if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined || SETTLEMENTS === undefined)
+    return refuse(missing);
   const { settings, bridge, originKey, pricing, adminSecret, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
+  if (env.BRIDGE !== undefined && typeof env.BRIDGE.fetch !== 'function') return refuse(['BRIDGE: neither a service nor a VPC service']);
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
   const { skewSeconds, fences } = settings;
   const time = { clock: platformClock, wait: platformWait };
@@ -78,12 +91,18 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   });
   return accept({
     settings,
-    lightning: createBridgeLightning({ ...bridge, clock: platformClock, random: platformRandom }),
+    lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
-    quota: createDurableQuota(QUOTA),
+    quota: createDurableQuota(QUOTA, { wait: platformWait }),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
     control,
-    operator: adminSecret && { secret: adminSecret, control, revokeClaim: claims.revoke, graceHours: tokenKeys.graceHours },
+    operator: adminSecret && {
+      secret: adminSecret,
+      control,
+      revokeClaim: claims.revoke,
+      graceHours: tokenKeys.graceHours,
+      matches: new Set(settings.routes.routes.map(({ match }) => match)),
+    },
     tryHalfOpen: createHalfOpenTrials(),
     places:
       fences.concurrency &&
@@ -92,6 +111,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     hmac: nodeHmac,
     verified: createVerifiedTokens(),
     proveSettled: createSettlement(),
+    settlements: config.value.settlementFeed ? createDurableSettlements(SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
     pricing: createPricing({
       secret: pricing.secret,
       bindingOf: (name) => bindings.get(name),

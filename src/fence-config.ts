@@ -51,6 +51,17 @@ const FreeCallsSchema = z.strictObject({
   total: whole(16, 1_000_000_000),
 });
 
+const AfterPaymentSchema = z.strictObject({
+  /** Invoices for one payment that is used up, in any minute. */
+  perMinute: z._default(whole(1, 10_000), 10),
+  /** Invoices for one payment that is used up, which are neither paid nor expired. */
+  open: z._default(whole(1, 10_000), 3),
+  /** Invoices for all such payments together in any minute. */
+  totalPerMinute: z._default(total, 1600),
+  /** Invoices for all such payments together that are neither paid nor expired. */
+  totalOpen: z._default(total, 3200),
+});
+
 const ChallengesSchema = z.strictObject({
   /** Invoices for one client in any minute. */
   perMinute: z._default(whole(1, 10_000), 30),
@@ -60,6 +71,17 @@ const ChallengesSchema = z.strictObject({
   totalPerMinute: z._default(total, 3200),
   /** Invoices of all clients together that are neither paid nor expired. */
   totalOpen: z._default(total, 6400),
+  /** Over its bounds a client gets the invoice again that it has, as long as a minute of it is left (`repeat`), or 429 (`refuse`). */
+  overQuota: z._default(z.enum(['repeat', 'refuse']), 'repeat'),
+  /** The same for those who show a payment that is used up: others cannot fill it. */
+  afterPayment: z.prefault(AfterPaymentSchema, {}),
+});
+
+const TokenRateSchema = z.strictObject({
+  /** Calls with one payment in any stretch of `seconds`, through however many tokens. */
+  calls: whole(1, 1000),
+  /** Length of that stretch. @example 60 */
+  seconds: rateSeconds,
 });
 
 const RateSchema = z.strictObject({
@@ -80,6 +102,8 @@ const shared = {
   clientRate: z.optional(z.union([QuotaRateSchema, off])),
   /** Calls that are given away before the first payment; none if left out. */
   freeCalls: z.optional(z.union([FreeCallsSchema, off])),
+  /** How often one payment may be used; no limit if left out. Counted with its claim, for a pass by an object call of its own. */
+  tokenRate: z.optional(z.union([TokenRateSchema, off])),
   /** How many invoices are made for those who do not pay them. */
   challenges: z.optional(ChallengesSchema),
 };
@@ -118,9 +142,9 @@ const BreakerSchema = z.strictObject({
 });
 
 const ConcurrencySchema = z.strictObject({
-  /** Calls of one isolate under way at one origin. */
+  /** Calls of one isolate under way at one origin. A quarter of them, if there are two, are for those who have paid alone. */
   most: whole(1, 10_000),
-  /** Calls that wait for a place; more are turned away at once. */
+  /** Calls that wait for a place, of those who have paid and of those who have not; more are turned away at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
   /** How long they wait. Half of the margin of a claim's lease at most, which goes on meanwhile. */
   waitSeconds: z._default(whole(0, 30), 5),
@@ -213,21 +237,33 @@ export function compileRouteFences(gateway: GatewayFences, route: RouteFences = 
   const block = route.block ?? fences.block;
   const clientRate = route.clientRate ?? fences.clientRate;
   const freeCalls = route.freeCalls ?? fences.freeCalls;
-  const { perMinute, open, totalPerMinute, totalOpen } = route.challenges ?? fences.challenges ?? ChallengesSchema.parse({});
+  const challenges = route.challenges ?? fences.challenges ?? ChallengesSchema.parse({});
+  const { perMinute, open, totalPerMinute, totalOpen, overQuota, afterPayment } = challenges;
   const bounds = (of: 'calls' | 'total', invoices: QuotaBounds['challenges']): QuotaBounds => ({
     ...(isOn(clientRate) ? { requests: { limit: clientRate[of], windowMs: clientRate.seconds * 1000 } } : {}),
     ...(isOn(freeCalls) ? { free: { calls: freeCalls[of], periodMs: freeCalls.seconds * 1000 } } : {}),
     challenges: invoices,
   });
   const rate = compileRate(route.rate);
+  const tokenRate = route.tokenRate ?? fences.tokenRate;
   return {
     ...(isOn(allow) ? { allow: compileList(allow) } : {}),
     ...(isOn(block) ? { block: compileList(block) } : {}),
     ...(rate === undefined ? {} : { rate }),
+    ...(isOn(tokenRate) ? { tokenRate: { limit: tokenRate.calls, windowMs: tokenRate.seconds * 1000 } } : {}),
     hasMaintenance: route.maintenance !== false,
     hasBreaker: fences.breaker !== false && route.breaker !== false,
     hasConcurrency: isOn(fences.concurrency) && route.concurrency !== false,
-    quota: { bounds: bounds('calls', { perMinute, open }), totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }) },
+    quota: {
+      bounds: bounds('calls', { perMinute, open }),
+      totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }),
+      repeats: overQuota === 'repeat',
+      // They have paid before: nothing is free for them, and how often they ask is no matter.
+      paid: {
+        bounds: { challenges: { perMinute: afterPayment.perMinute, open: afterPayment.open } },
+        totals: { challenges: { perMinute: afterPayment.totalPerMinute, open: afterPayment.totalOpen } },
+      },
+    },
   };
 }
 

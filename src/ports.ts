@@ -5,6 +5,8 @@
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
+import { type HandedChallenge } from '#durable-objects/handed-rules.ts';
+import { type PoolBounds, type ReadyChallenge } from '#durable-objects/pool-rules.ts';
 import {
   type ClientKey,
   type PaidChallenge,
@@ -16,6 +18,7 @@ import {
 import { type RateAnswer, type RateBound, type RateCheck, type RateReading } from '#durable-objects/rate-rules.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
+import { type Result } from '#protocol/result.ts';
 import { type EpochKeys } from '#protocol/token.ts';
 import { type Epoch } from '#protocol/token-id.ts';
 
@@ -26,11 +29,14 @@ export type {
   Maintenance,
   OriginOutcome,
   Outcome,
+  PoolBounds,
   QuotaAnswer,
   QuotaBounds,
   QuotaReading,
   RateBound,
+  RateCheck,
   RateReading,
+  ReadyChallenge,
 };
 
 /** Milliseconds since 1970. */
@@ -50,11 +56,41 @@ export interface InvoiceOrder {
   readonly idempotencyKey: string;
 }
 
+export interface MintedInvoice {
+  readonly invoice: string;
+  readonly settlement: 'strict' | 'preimage';
+}
+
 /** The Lightning node, behind the bridge. Throws when it cannot be had. */
 export interface Lightning {
-  readonly mint: (order: InvoiceOrder) => Promise<{ readonly invoice: string; readonly settlement: 'strict' | 'preimage' }>;
+  readonly mint: (order: InvoiceOrder) => Promise<MintedInvoice>;
+  /** Several at once, which nobody waits for: in the sequence of the orders, with nothing where none was made. */
+  readonly mintBatch: (orders: readonly InvoiceOrder[]) => Promise<readonly (MintedInvoice | undefined)[]>;
   /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
   readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
+}
+
+/** What the bridge has signed and sent. */
+export interface SignedPush {
+  readonly method: string;
+  readonly pathAndQuery: string;
+  readonly body: string;
+  readonly header: (name: string) => string | null;
+}
+
+/** Payments that nodes have seen, as the bridge pushes them (M24). Both throw when what is known cannot be reached. */
+export interface Settlements {
+  /** `false` says only that nobody has told of it. */
+  readonly isSettled: (paymentHashHex: string) => Promise<boolean>;
+  /** Gives the answer with the signature that belongs to it. */
+  readonly takePush: (
+    push: SignedPush,
+  ) => Promise<
+    Result<
+      { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+      { readonly code: 'push_unauthorized' | 'push_invalid'; readonly detail: string }
+    >
+  >;
 }
 
 export interface ClaimOrder {
@@ -71,6 +107,8 @@ export interface ClaimOrder {
   readonly draws: readonly (Draw & { readonly limit: number })[];
   /** Only of a payment that its preimage does not prove (M24). */
   readonly settlement?: Settlement | undefined;
+  /** How often the payment may be used, counted in the same call. */
+  readonly rate?: RateCheck | undefined;
 }
 
 /** A claim that is held: say once what became of it. */
@@ -106,8 +144,20 @@ export type Pricing = (question: PriceQuestion) => Promise<Msat>;
 /** Work that goes on when the answer has been sent; the platform's own promise. */
 export type Background = (work: Promise<unknown>) => void;
 
+/** Those who have not paid, and those who show a payment that is used up: for them a client is that payment (M19). */
+export type QuotaLane = 'unpaid' | 'paid';
+
+/** An offer whose challenges are made beforehand, in one of the places where clients are counted. */
+export interface PooledOffer {
+  readonly place: number;
+  readonly key: string;
+  /** Of all places together. */
+  readonly bounds: PoolBounds;
+}
+
 export interface QuotaOrder {
   readonly client: ClientKey;
+  readonly lane: QuotaLane;
   readonly ask: QuotaAsk;
   /** What one client gets. */
   readonly bounds: QuotaBounds;
@@ -117,9 +167,19 @@ export interface QuotaOrder {
 
 /** What one who has not paid may have. One object call each; throws when it cannot be reached. */
 export interface Quota {
+  /** Clients are counted in so many places, from 0 on. */
+  readonly places: number;
+  /** Where a client is counted; the name of a challenge begins with this byte. */
+  readonly placeOf: (client: ClientKey) => number;
   readonly ask: (order: QuotaOrder) => Promise<QuotaAnswer>;
-  /** The challenge has been paid and used: it counts no longer. Costs no call of its own as a rule. */
+  /** The challenge has been paid and used: it counts no longer. Costs a call of its own at most once a second and place. */
   readonly giveBack: (paid: PaidChallenge, background: Background) => void;
+  /** Remembers a challenge that was made for an ask, so that the client can be given it again (M18). Costs no call of its own. */
+  readonly keep: (challenge: HandedChallenge & Pick<QuotaOrder, 'client' | 'lane'>) => void;
+  /** Brings challenges of an offer into the pool. */
+  readonly stock: (offer: PooledOffer, items: readonly ReadyChallenge[]) => Promise<void>;
+  /** How many challenges of each offer one who asks is to bring to a place; nobody else is told to meanwhile. */
+  readonly want: (place: number, offers: readonly Omit<PooledOffer, 'place'>[]) => Promise<readonly number[]>;
 }
 
 /** `exact`: one count for all, an object call. `isolate`: each isolate counts a share. `platform`: the platform's own limiter. */

@@ -103,7 +103,11 @@ type PriceKeys = z.output<typeof PriceConfigSchema>;
 type DynamicPrice = Exclude<NonNullable<PriceKeys['price']>, PriceFunction>;
 
 /** What is written about a dynamic price in a route. */
-export type PriceConfig = PriceKeys & { readonly match: string };
+export type PriceConfig = PriceKeys & {
+  readonly match: string;
+  /** Of a balance that the price is drawn from: no body is sold that it could not pay for. */
+  readonly creditMsat?: Msat | undefined;
+};
 
 /** Says of a key what is wrong with it. */
 type Report = (key: string, detail: string) => void;
@@ -122,15 +126,37 @@ export function preparePrice(written: PriceConfig, smallestInvoiceMsat: bigint):
   else if (typeof price === 'function' || price.service !== undefined) compiled = readAsked(written, limits, report);
   else {
     if (priceFacts !== undefined) report('priceFacts', 'goes with a function or a service');
-    compiled = readFormula(price, limits, report);
+    const isOfBalance = price.perKibibyteSats !== undefined && most === undefined && written.creditMsat !== undefined;
+    compiled = readFormula(price, isOfBalance ? { ...limits, most: written.creditMsat, mostKey: 'access.creditSats' } : limits, report);
   }
   return compiled === undefined || problems.length > 0 ? refuse(problems) : accept(compiled);
 }
+
+/** What a call can cost at most. */
+export function dearestOf(price: Price): bigint {
+  switch (price.kind) {
+    case 'fixed':
+      return price.priceMsat;
+    case 'count':
+      return atLeast(price.minMsat, price.unitMsat * BigInt(price.most));
+    case 'table':
+      return [...price.sold.values()].reduce<bigint>(atLeast, 0n);
+    case 'size':
+      return atLeast(price.minMsat, price.kibibyteMsat * BigInt(price.mostKibibytes));
+    case 'function':
+    case 'service':
+      return price.bounds.maxMsat;
+  }
+}
+
+const atLeast = (least: bigint, amount: bigint) => (amount > least ? amount : least);
 
 interface Limits {
   readonly least: Msat | undefined;
   readonly most: Msat | undefined;
   readonly smallestInvoiceMsat: bigint;
+  /** Where `most` is written. */
+  readonly mostKey?: string;
 }
 
 function readAsked(written: PriceConfig, { least, most }: Limits, report: Report): Price | undefined {
@@ -176,9 +202,9 @@ function readFormula(price: DynamicPrice, limits: Limits, report: Report): Formu
 function readSize(perKibibyteSats: number, limits: Limits, report: Report): FormulaPrice | undefined {
   const kibibyteMsat = readUnit(perKibibyteSats, { key: 'price.perKibibyteSats', limits, report });
   if (kibibyteMsat === undefined) return undefined;
-  const { least, most } = limits;
+  const { least, most, mostKey = 'maxSats' } = limits;
   const affordable = most === undefined ? BigInt(MOST_KIBIBYTES) : most / kibibyteMsat;
-  if (affordable < 1n) report('maxSats', 'less than one kibibyte costs');
+  if (affordable < 1n) report(mostKey, 'less than one kibibyte costs');
   const mostKibibytes = affordable > MOST_KIBIBYTES ? MOST_KIBIBYTES : Number(affordable);
   if (!isAmount(kibibyteMsat * BigInt(mostKibibytes))) report('price.perKibibyteSats', 'too much for a body of 1 GiB; set maxSats');
   return { kind: 'size', kibibyteMsat, mostKibibytes, minMsat: least ?? kibibyteMsat };

@@ -5,17 +5,20 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { AccessSchema, readAccess } from './access-config.ts';
+import { findNearest } from './config-issues.ts';
 import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fence-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
-import { parsePattern } from '#gateway/route-pattern.ts';
+import { COMMON_METHODS, parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-config.ts';
-import { parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
+import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+/** Two letters that have changed places. */
+const MOST_METHOD_MISTAKES = 2;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
 const LONGEST_DESCRIPTION = 200;
 
@@ -23,7 +26,14 @@ export const RouteSchema = z.strictObject({
   /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. @example 'GET /v1/data/:series' */
   match: z.string(),
   /** Only requests to this host. @example 'api.example.com' */
-  host: z.optional(z.string().check(z.regex(/^[a-z0-9.-]{1,253}$/))),
+  host: z.optional(
+    z
+      .string()
+      .check(
+        z.regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, without port and without a dot at its end'),
+        z.maxLength(253),
+      ),
+  ),
   /** Only requests with these query parameters. @example { svc: 'audit' } */
   query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
   /** Routes of one service share their tokens. Without one, a route is a service of its own. @example 'weather' */
@@ -73,6 +83,8 @@ export function prepareRoutes(
   for (const [index, route] of written.entries()) {
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
+    const meant = pattern.ok ? findMeantMethod(pattern.value.method) : undefined;
+    if (meant !== undefined) problems.push(`routes.${index}.match: no client sends this method; did you mean ${meant}?`);
     const parameters = new Map(Object.entries(route.query ?? {}));
     const headers = new Map(Object.entries(route.headers ?? {}));
     const place = { match: route.match, host: route.host, parameters, headers };
@@ -90,6 +102,12 @@ export function prepareRoutes(
   return problems.length > 0 ? refuse(problems) : accept(routes);
 }
 
+/** The method that was meant by one that is nearly a common one; the others that there are differ in more letters. */
+function findMeantMethod(method: string | undefined): string | undefined {
+  const common = COMMON_METHODS.split(', ');
+  return method === undefined || common.includes(method) ? undefined : findNearest(method, common, MOST_METHOD_MISTAKES);
+}
+
 function readSale(
   route: RouteConfig,
   { place, smallestInvoiceMsat }: { place: string; smallestInvoiceMsat: bigint },
@@ -100,12 +118,19 @@ function readSale(
   if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
   if (route.free === true) return accept({ kind: 'free' });
   if (route.closed === true) return accept({ kind: 'closed' });
-  const price = route.price === undefined ? readFixedPrice(route, smallestInvoiceMsat) : preparePrice(route, smallestInvoiceMsat);
+  const access = readAccess(route.access, smallestInvoiceMsat);
+  if (!access.ok) return refuse([access.refusal]);
+  const creditMsat = access.value.access.kind === 'credit' ? access.value.access.creditMsat : undefined;
+  // What is drawn from a balance has no invoice of its own.
+  const leastMsat = creditMsat === undefined ? smallestInvoiceMsat : 1n;
+  const price = route.price === undefined ? readFixedPrice(route, leastMsat) : preparePrice({ ...route, creditMsat }, leastMsat);
   if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  const access = readAccess(route.access);
-  if (!access.ok) return refuse([access.refusal]);
+  // Whoever pays for a balance must be able to use it.
+  if (creditMsat !== undefined && dearestOf(price.value) > creditMsat) {
+    return refuse([`.access.creditSats: less than the dearest call of this route, which costs ${dearestOf(price.value)} msat`]);
+  }
   return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
 }
 

@@ -2,6 +2,7 @@
  * The Worker round a seller's configuration: built at the first request, then kept. A gateway that could not be built
  * stays refused until it is deployed anew.
  */
+import { refillPools } from '#gateway/pool-round.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { createApp } from './app.ts';
 import { type Gateway } from './config.ts';
@@ -9,11 +10,19 @@ import { createDeps, type Env } from './deps.ts';
 
 /** A Worker that sells what the configuration says. */
 export function createWorker(gateway: Gateway): ExportedHandler<Env> {
-  let app: ReturnType<typeof createApp> | undefined;
+  let built: { readonly deps: ReturnType<typeof createDeps>; readonly app: ReturnType<typeof createApp> } | undefined;
+  const build = (env: Env) => {
+    const deps = createDeps(env, gateway);
+    return { deps, app: createApp(deps, jsonLog) };
+  };
   return {
     fetch(request, env, context) {
-      app ??= createApp(createDeps(env, gateway), jsonLog);
-      return app.fetch(request, env, context);
+      built ??= build(env);
+      return built.app.fetch(request, env, context);
+    },
+    async scheduled(_, env) {
+      built ??= build(env);
+      if (built.deps.ok) await refillPools(built.deps.value);
     },
   };
 }

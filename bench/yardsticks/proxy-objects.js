@@ -38,6 +38,7 @@ export class ReplaySet extends DurableObject {
 export class Quota extends DurableObject {}
 export class RateLimiter extends DurableObject {}
 export class Control extends DurableObject {}
+export class Settlements extends DurableObject {}
 
 export default {
   async fetch(request, { ORIGIN_URL, REPLAY_SET }) {

@@ -12,6 +12,8 @@ export interface RuneAudit {
 }
 
 const NEEDED = ['invoice', 'listinvoices', 'waitinvoice'];
+/** The same where its payments are followed. */
+const NEEDED_FOR_FEED = [...NEEDED, 'waitanyinvoice'];
 
 /** The ways out that a stock node has, and one that no node has: a rune that allows that allows everything. */
 const SPENDING = [
@@ -43,7 +45,7 @@ const CODE_BYTES = 32;
 const CONDITION = /^([A-Za-z0-9_]*)([!=/^$~<>{}#])(.*)$/s;
 
 /** Holds a rune against what the bridge needs; `undefined` when it cannot be read. */
-export function auditRune(rune: string): RuneAudit | undefined {
+export function auditRune(rune: string, { hasFeed = false }: { hasFeed?: boolean } = {}): RuneAudit | undefined {
   const bytes = parseBase64(rune);
   if (bytes === undefined || bytes.length < CODE_BYTES) return undefined;
   const restrictions = splitUnescaped(new TextDecoder().decode(bytes.slice(CODE_BYTES)), '&')
@@ -52,7 +54,7 @@ export function auditRune(rune: string): RuneAudit | undefined {
   if (restrictions.some((alternatives) => alternatives.some((condition) => condition === null))) return undefined;
   const allows = (method: string): boolean =>
     restrictions.every((alternatives) => alternatives.some((condition) => mayHold(condition!, method)));
-  return { spending: SPENDING.filter(allows), missing: NEEDED.filter((method) => !allows(method)) };
+  return { spending: SPENDING.filter(allows), missing: (hasFeed ? NEEDED_FOR_FEED : NEEDED).filter((method) => !allows(method)) };
 }
 
 function mayHold([, field, sign, raw = '']: RegExpExecArray, method: string): boolean {

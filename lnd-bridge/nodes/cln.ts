@@ -12,6 +12,7 @@ import {
   type MintedInvoice,
   type NodeFinding,
   type NodeRefusal,
+  type SettledPayment,
 } from '../ports.ts';
 import { auditRune } from './cln-rune.ts';
 import {
@@ -19,6 +20,7 @@ import {
   findingOf,
   malformed,
   type NodeOptions,
+  readIndex,
   readJson,
   readMinted,
   readMsat,
@@ -49,6 +51,7 @@ const InvoicesBody = z.looseObject({
     }),
   ),
 });
+const PaidBody = z.looseObject({ payment_hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)), pay_index: z.number(), paid_at: z.number() });
 type ListedInvoice = z.infer<typeof InvoicesBody>['invoices'][number];
 const InfoBody = z.looseObject({
   id: z.string(),
@@ -61,12 +64,18 @@ const ChannelsBody = z.looseObject({ channels: z.array(z.looseObject({ state: z.
 const LABEL_EXISTS = 900;
 const WAIT_DELETED = -1;
 const WAIT_EXPIRED = 903;
+const WAIT_OVER = 904;
+/** The node ends a wait itself, before something between does. */
+const LONGEST_WAIT_SECONDS = 50;
+/** Payments of the past come one a call; so many are gathered before they are told. */
+const MOST_GATHERED = 100;
+const PAUSE_MS = 1000;
 const UNKNOWN_METHOD = -32_601;
 const BAD_PARAMETERS = -32_602;
 
 /** The bridge's port on a Core Lightning node. */
 export function createClnNode(options: ClnOptions): LightningNode {
-  const { client, network, settlement, clock, rune, privateHints } = options;
+  const { client, network, settlement, clock, wait, rune, privateHints, hasFeed } = options;
 
   async function call(
     method: string,
@@ -174,6 +183,23 @@ export function createClnNode(options: ClnOptions): LightningNode {
       return lookUp(paymentHashHex);
     },
 
+    async followSettled(index, { signal, take }) {
+      for (let last = index; ;) {
+        const settled: SettledPayment[] = [];
+        while (settled.length < MOST_GATHERED) {
+          const next = await waitPaid(last, { seconds: settled.length === 0 ? LONGEST_WAIT_SECONDS : 0, signal });
+          if (signal.aborted) return undefined;
+          if (!next.ok) return next.refusal;
+          if (next.value === undefined) break;
+          settled.push(next.value);
+          last = next.value.index;
+        }
+        // The wait may have been cut short by something between; asking again at once would never end.
+        await (settled.length > 0 ? take(settled) : wait(PAUSE_MS, signal));
+        if (signal.aborted) return undefined;
+      }
+    },
+
     async health() {
       // A rune that may not ask getinfo may list, and an empty list is an answer too.
       const reply = await call('listinvoices', { parameters: { payment_hash: '00'.repeat(32) } });
@@ -184,8 +210,25 @@ export function createClnNode(options: ClnOptions): LightningNode {
     close: () => client.close(),
   };
 
+  /** The next payment after this index; nothing when none came in time. */
+  async function waitPaid(
+    last: number,
+    { seconds, signal }: { seconds: number; signal: AbortSignal },
+  ): Promise<Result<SettledPayment | undefined, NodeRefusal>> {
+    const waited = await call('waitanyinvoice', { parameters: { lastpay_index: last, timeout: seconds }, signal });
+    if (!waited.ok) return waited;
+    if (!isSuccess(waited.value)) {
+      return readJson(waited.value.text, ErrorBody)?.code === WAIT_OVER ? accept(undefined) : refuse(judgeError(waited.value));
+    }
+    const paid = readJson(waited.value.text, PaidBody);
+    const index = readIndex(paid?.pay_index);
+    const settledAtSeconds = readSeconds(paid?.paid_at);
+    if (paid === undefined || index === undefined || index <= last || settledAtSeconds === undefined) return malformed();
+    return accept({ index, paymentHashHex: paid.payment_hash, settledAtSeconds });
+  }
+
   async function inspect(): Promise<readonly NodeFinding[]> {
-    const findings = inspectCredential(auditRune(rune), WORDS);
+    const findings = inspectCredential(auditRune(rune, { hasFeed }), WORDS);
     const key = await nodeKeyHex();
     if (!key.ok) return [...findings, key.refusal.fault === 'permission_missing' ? KEY_NEEDED : findingOf(key.refusal)];
     const info = await read('getinfo', { schema: InfoBody });

@@ -12,7 +12,7 @@ export interface LedgerEntry {
   readonly paymentHashHex: string;
   readonly preimageHex: string;
   readonly expiresAtSeconds: number;
-  readonly settled: { readonly atSeconds: number; readonly paidMsat: Msat } | undefined;
+  readonly settled: { readonly index: number; readonly atSeconds: number; readonly paidMsat: Msat } | undefined;
 }
 
 export interface Ledger {
@@ -22,16 +22,20 @@ export interface Ledger {
   findByKey(idempotencyKey: string): LedgerEntry | undefined;
   /** Marks an invoice as paid; paid is for ever. */
   settle(entry: LedgerEntry, nowSeconds: number): void;
+  /** Payments after this index that are still here, in their sequence. */
+  settledAfter(index: number): readonly LedgerEntry[];
 }
 
 export const DEFAULT_LEDGER_CAPACITY = 100_000;
 const KEEP_OPEN_SECONDS = 600;
 const KEEP_SETTLED_SECONDS = 48 * 3600;
 
-export function createLedger({ capacity }: { capacity: number }): Ledger {
+/** Payments are counted from `firstIndex` on. */
+export function createLedger({ capacity, firstIndex = 1 }: { capacity: number; firstIndex?: number }): Ledger {
   const byHash = new Map<string, LedgerEntry>();
   const hashByKey = new Map<string, string>();
   let prunedAtSeconds = 0;
+  let nextIndex = firstIndex;
 
   function prune(nowSeconds: number): void {
     // Walked once a minute, and a full ledger at most once a second, however many orders are turned down.
@@ -59,9 +63,13 @@ export function createLedger({ capacity }: { capacity: number }): Ledger {
       return hash === undefined ? undefined : byHash.get(hash);
     },
     settle(entry, nowSeconds) {
-      const settled = { atSeconds: nowSeconds, paidMsat: entry.order.amountMsat };
+      const settled = { index: nextIndex++, atSeconds: nowSeconds, paidMsat: entry.order.amountMsat };
       byHash.set(entry.paymentHashHex, { ...entry, settled });
     },
+    settledAfter: (index) =>
+      [...byHash.values()]
+        .filter(({ settled }) => settled !== undefined && settled.index > index)
+        .toSorted((left, right) => left.settled!.index - right.settled!.index),
   };
 }
 

@@ -10,7 +10,15 @@ import { formatHex } from '#protocol/bytes.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { type Msat, msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type Clock, type InvoiceOrder, type InvoiceState, type LightningNode, type NodeRefusal, type Random } from '../ports.ts';
+import {
+  type Clock,
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type NodeRefusal,
+  type Random,
+  type SettledPayment,
+} from '../ports.ts';
 import { encodeInvoice, LONGEST_DESCRIPTION_BYTES } from './bolt11-encode.ts';
 import { createLedger, DEFAULT_LEDGER_CAPACITY, type LedgerEntry } from './embedded-ledger.ts';
 
@@ -41,8 +49,11 @@ export interface EmbeddedNodeOptions {
 /** Starts a stand-in node with an empty ledger. */
 export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }: EmbeddedNodeOptions): EmbeddedNode {
   const publicKeyHex = formatHex(secp256k1.getPublicKey(secretKey));
-  const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY });
+  // The ledger is gone with the process: by the clock, the next one goes on counting where a feed has not been yet.
+  const firstIndex = clock.nowSeconds() * 1000;
+  const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY, firstIndex });
   const waiting = new Map<string, readonly (() => void)[]>();
+  let nextPayment = Promise.withResolvers<void>();
 
   function make(order: InvoiceOrder, nowSeconds: number): LedgerEntry {
     const preimage = random(32);
@@ -105,6 +116,19 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       return lookUp(paymentHashHex);
     },
 
+    async followSettled(index, { signal, take }) {
+      const stopped = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+      for (let last = index; !signal.aborted;) {
+        const { promise } = nextPayment;
+        const settled = ledger.settledAfter(last).map(pickSettled);
+        if (settled.length > 0) await take(settled);
+        else await Promise.race([promise, stopped.promise]);
+        last = settled.at(-1)?.index ?? last;
+      }
+      return undefined;
+    },
+
     pay(invoice) {
       const parsed = parseInvoice(invoice);
       if (!parsed.ok) return noPayment('invoice_malformed', parsed.refusal.detail);
@@ -120,6 +144,8 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
         ledger.settle(entry, nowSeconds);
         for (const tell of waiting.get(entry.paymentHashHex) ?? []) tell();
         waiting.delete(entry.paymentHashHex);
+        nextPayment.resolve();
+        nextPayment = Promise.withResolvers();
       }
       return accept({ preimageHex: entry.preimageHex, amountMsat: entry.order.amountMsat });
     },
@@ -146,6 +172,10 @@ function pickMinted({ invoice, paymentHashHex, expiresAtSeconds }: LedgerEntry):
   expiresAtSeconds: number;
 } {
   return { invoice, paymentHashHex, expiresAtSeconds };
+}
+
+function pickSettled({ paymentHashHex, settled }: LedgerEntry): SettledPayment {
+  return { index: settled!.index, paymentHashHex, settledAtSeconds: settled!.atSeconds };
 }
 
 function pickState({ paymentHashHex, settled, expiresAtSeconds }: LedgerEntry, nowSeconds: number): InvoiceState {

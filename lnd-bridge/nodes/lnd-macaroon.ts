@@ -22,6 +22,9 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   SubscribeSingleInvoice: ['invoices:read', 'uri:/invoicesrpc.Invoices/SubscribeSingleInvoice'],
 };
 
+/** The same where its payments are followed. */
+const NEEDED_FOR_FEED = { ...NEEDED, SubscribeInvoices: ['invoices:read', 'uri:/lnrpc.Lightning/SubscribeInvoices'] };
+
 /** Reading, receiving and nothing else. `address:write` makes addresses of the node's own wallet. */
 const HARMLESS = new Set([
   'invoices:read',
@@ -52,14 +55,15 @@ const HARMLESS = new Set([
 ]);
 
 /** Holds a macaroon against what the bridge needs; `undefined` when it is not an LND macaroon that can be read. */
-export function auditMacaroon(macaroonHex: string): MacaroonAudit | undefined {
+export function auditMacaroon(macaroonHex: string, { hasFeed = false }: { hasFeed?: boolean } = {}): MacaroonAudit | undefined {
+  const needed: typeof NEEDED = hasFeed ? NEEDED_FOR_FEED : NEEDED;
   const bytes = parseHex(macaroonHex);
   const decoded = bytes === undefined ? undefined : decodeMacaroon(bytes);
   const permissions = decoded?.ok === true ? readPermissions(decoded.value) : undefined;
   if (permissions === undefined) return undefined;
   return {
     spending: [...permissions].filter((permission) => !HARMLESS.has(permission)),
-    missing: Object.keys(NEEDED).filter((call) => !NEEDED[call]!.some((permission) => permissions.has(permission))),
+    missing: Object.keys(needed).filter((call) => !needed[call]!.some((permission) => permissions.has(permission))),
   };
 }
 

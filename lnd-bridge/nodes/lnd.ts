@@ -8,7 +8,14 @@ import * as z from 'zod/mini';
 import { formatBase64, formatHex, parseBase64, parseHex } from '#protocol/bytes.ts';
 import { msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type InvoiceOrder, type InvoiceState, type LightningNode, type NodeFinding, type NodeRefusal } from '../ports.ts';
+import {
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type NodeFinding,
+  type NodeRefusal,
+  type SettledPayment,
+} from '../ports.ts';
 import { auditMacaroon } from './lnd-macaroon.ts';
 import {
   createIdentity,
@@ -16,6 +23,7 @@ import {
   findingOf,
   malformed,
   type NodeOptions,
+  readIndex,
   readJson,
   readMinted,
   readMsat,
@@ -48,12 +56,14 @@ const InfoBody = z.looseObject({
   synced_to_chain: z.boolean(),
   chains: z.array(z.looseObject({ network: z.string() })),
 });
+const SettledBody = z.looseObject({ r_hash: z.string(), state: z.string(), settle_index: z.string(), settle_date: z.string() });
+const StreamedLine = z.looseObject({ result: z.optional(z.unknown()), error: z.optional(ErrorBody) });
 const BalanceBody = z.looseObject({ remote_balance: z.optional(z.looseObject({ msat: z.string() })) });
 const StateBody = z.looseObject({ state: z.string() });
 
 /** The bridge's port on an LND node. */
 export function createLndNode(options: LndOptions): LightningNode {
-  const { name, client, network, settlement, clock, macaroonHex, preimageSecret, privateHints } = options;
+  const { name, client, network, settlement, clock, macaroonHex, preimageSecret, privateHints, hasFeed } = options;
   const headers = { 'grpc-metadata-macaroon': macaroonHex };
 
   const nodeKeyHex = createIdentity(async () => {
@@ -152,6 +162,34 @@ export function createLndNode(options: LndOptions): LightningNode {
       return readStreamed(reply.value.text, paymentHashHex);
     },
 
+    async followSettled(index, { signal, take }) {
+      const broken = new AbortController();
+      let refusal: NodeRefusal | undefined;
+      const onLines = async (lines: readonly string[]): Promise<void> => {
+        const settled: SettledPayment[] = [];
+        for (const line of lines) {
+          const read = readSettled(line);
+          if (!read.ok) {
+            refusal = read.refusal;
+            break;
+          }
+          if (read.value !== undefined) settled.push(read.value);
+        }
+        if (settled.length > 0) await take(settled);
+        if (refusal !== undefined) broken.abort();
+      };
+      const until = AbortSignal.any([signal, broken.signal]);
+      // Everything after the index is told again, but for index 0: that means from now on.
+      const reply = await ask({
+        method: 'GET',
+        path: `/v1/invoices/subscribe?settle_index=${index}`,
+        signal: until,
+        isLongPoll: true,
+        onLines,
+      });
+      return signal.aborted ? undefined : (refusal ?? (reply.ok ? undefined : reply.refusal));
+    },
+
     async health() {
       // The state tells more than a mint would, and needs no permission; before LND 0.13 it did not exist.
       const reply = await client.send({ method: 'GET', path: '/v1/state' });
@@ -165,14 +203,27 @@ export function createLndNode(options: LndOptions): LightningNode {
 
   /** A stream wraps each item; what fails before the first item or between them is an error in its place. */
   function readStreamed(line: string, paymentHashHex: string): Result<InvoiceState, NodeRefusal> {
-    const item = readJson(line, z.looseObject({ result: z.optional(z.unknown()), error: z.optional(ErrorBody) }));
+    const item = readJson(line, StreamedLine);
     if (item?.error !== undefined) return refuse(judgeError({ status: 500, text: JSON.stringify(item.error) }));
     const read = readInvoice(JSON.stringify(item?.result ?? null), paymentHashHex);
     return read.ok ? accept(read.value.state) : read;
   }
 
+  /** Nothing for invoices that were only made: the stream tells of those too. */
+  function readSettled(line: string): Result<SettledPayment | undefined, NodeRefusal> {
+    const item = readJson(line, StreamedLine);
+    if (item?.error !== undefined) return refuse(judgeError({ status: 500, text: JSON.stringify(item.error) }));
+    const body = readJson(JSON.stringify(item?.result ?? null), SettledBody);
+    if (body !== undefined && body.state !== 'SETTLED') return accept(undefined);
+    const hash = body === undefined ? undefined : parseBase64(body.r_hash);
+    const index = readIndex(body?.settle_index);
+    const settledAtSeconds = readSeconds(body?.settle_date);
+    if (hash?.length !== 32 || index === undefined || settledAtSeconds === undefined) return malformed();
+    return accept({ index, paymentHashHex: formatHex(hash), settledAtSeconds });
+  }
+
   async function inspect(): Promise<readonly NodeFinding[]> {
-    const findings = inspectCredential(auditMacaroon(macaroonHex), WORDS);
+    const findings = inspectCredential(auditMacaroon(macaroonHex, { hasFeed }), WORDS);
     const key = await nodeKeyHex();
     if (!key.ok) return [...findings, key.refusal.fault === 'permission_missing' ? KEY_NEEDED : findingOf(key.refusal)];
     const info = await readInfo();

@@ -32,6 +32,8 @@ export interface NodeOptions {
   readonly statedKeyHex?: string | undefined;
   readonly clock: Clock;
   readonly wait: Wait;
+  /** Its payments are followed, and its credential must allow that. */
+  readonly hasFeed: boolean;
 }
 
 /** Resolves after so many milliseconds, or with the signal. */
@@ -74,6 +76,12 @@ export function readMsat(value: unknown): Msat | undefined {
 export function readSeconds(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+}
+
+/** The number of a payment, from 1 on, as a number or as digits. */
+export function readIndex(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
 /** An invoice that a node says it made. Whether it is the one that was ordered is checked by the bridge, for all backends alike. */

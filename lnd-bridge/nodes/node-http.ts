@@ -25,6 +25,8 @@ export interface NodeRequest {
   readonly isLongPoll?: boolean;
   /** Reads a stream line by line until this says so; the answer is that line. */
   readonly until?: (line: string) => boolean;
+  /** Reads a stream to its end: gets the lines that came together, and no more come until it is done. It never rejects. */
+  readonly onLines?: (lines: readonly string[]) => Promise<void>;
 }
 
 export interface NodeReply {
@@ -95,7 +97,7 @@ export function createNodeClient({ url, pin, timeoutMs, maxConnections }: NodeCl
         const isStale = outgoing.reusedSocket && error.code === 'ECONNRESET' && !isLate && request.signal?.aborted !== true;
         finish(isLate ? no('timeout') : no(nameFault(error)), isStale);
       });
-      outgoing.once('response', (incoming) => readReply(incoming, { until: request.until, isLate: () => isLate }, finish));
+      outgoing.once('response', (incoming) => readReply(incoming, { ...request, isLate: () => isLate }, finish));
       if (request.signal?.aborted === true) outgoing.destroy();
       request.signal?.addEventListener('abort', onAbort, { once: true });
       outgoing.end(request.body);
@@ -146,7 +148,7 @@ function connectChecked(
 
 function readReply(
   incoming: IncomingMessage,
-  { until, isLate }: { until: NodeRequest['until']; isLate: () => boolean },
+  { until, onLines, isLate }: Pick<NodeRequest, 'until' | 'onLines'> & { readonly isLate: () => boolean },
   finish: (result: Result<NodeReply, NodeRefusal>) => void,
 ): void {
   const status = incoming.statusCode ?? 0;
@@ -159,10 +161,15 @@ function readReply(
       incoming.destroy();
       return;
     }
-    if (until === undefined || status !== 200) return;
-    const lines = text.split('\n');
+    if ((until === undefined && onLines === undefined) || status !== 200) return;
+    const lines = text.split('\n').filter((line, at, all) => line.trim() !== '' || at === all.length - 1);
     text = lines.pop()!;
-    const last = lines.find((line) => line.trim() !== '' && until(line));
+    if (onLines !== undefined && lines.length > 0) {
+      incoming.pause();
+      void onLines(lines).then(() => incoming.resume());
+    }
+    if (until === undefined) return;
+    const last = lines.find(until);
     if (last === undefined) return;
     finish(accept({ status, text: last }));
     incoming.destroy();

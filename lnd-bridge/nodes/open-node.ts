@@ -34,18 +34,19 @@ export type NodeSettings = CommonSettings &
     | { readonly kind: 'phoenixd'; readonly password: string }
   );
 
-const systemWait: Wait = async (ms, signal) => {
+/** The time of the system. */
+export const systemWait: Wait = async (ms, signal) => {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 };
 
 /** The port on this node. */
 export function openNode(
   settings: NodeSettings,
-  { network, clock, wait = systemWait }: { network: Network; clock: Clock; wait?: Wait },
+  { network, clock, wait = systemWait, hasFeed = false }: { network: Network; clock: Clock; wait?: Wait; hasFeed?: boolean },
 ): LightningNode {
   const { name, url, pin, timeoutMs, concurrency, statedKeyHex, settlement } = settings;
   const client = createNodeClient({ url, pin, timeoutMs, maxConnections: concurrency });
-  const common: NodeOptions = { name, client, network, settlement, statedKeyHex, clock, wait };
+  const common: NodeOptions = { name, client, network, settlement, statedKeyHex, clock, wait, hasFeed };
   switch (settings.kind) {
     case 'lnd':
       return createLndNode({ ...common, ...settings });

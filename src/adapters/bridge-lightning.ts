@@ -1,22 +1,37 @@
 /*
  * The Lightning port over HTTP to the bridge: signed requests, answers whose signature belongs to this very request and
- * whose form is exactly the contract's (M28). Effects: one fetch a call.
+ * whose form is exactly the contract's (M28). Over the public network, or through a binding to a service or a VPC. Effects:
+ * one fetch a call.
  */
-import { LookupAnswer, MintAnswer, type MintRequest } from '#lnd-bridge/contract.ts';
+import {
+  LookupAnswer,
+  MintAnswer,
+  MintBatchAnswer,
+  MOST_ORDERS_IN_BATCH,
+  type MintBatchRequest,
+  type MintRequest,
+} from '#lnd-bridge/contract.ts';
 import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Clock, type Lightning, type Random } from '../ports.ts';
+import { type Clock, type InvoiceOrder, type Lightning, type Random } from '../ports.ts';
+import { type ServiceBinding } from './pricing-service.ts';
 
 /** A client waits for its 402: a bridge that takes longer counts as down. */
 const MINT_LIMIT_MS = 10_000;
 /** Beyond the time that the bridge gives a node by default. */
 const LOOK_UP_LIMIT_MS = 5000;
-/** No answer of the contract comes near. */
+/** No answer of the contract about one invoice comes near. */
 const LARGEST_ANSWER = 16_384;
+/** The same for a batch. */
+const LARGEST_BATCH_ANSWER = MOST_ORDERS_IN_BATCH * 5000;
+/** What a bridge takes by default, in bytes: orders beyond it are left out. */
+const LARGEST_BATCH = 16_384;
 
 export interface BridgeOptions {
   /** Without a slash at its end. */
   readonly url: string;
+  /** A binding through which the bridge is reached; the host of the address says nothing then. */
+  readonly binding?: ServiceBinding | undefined;
   readonly key: BridgeKey;
   readonly clock: Clock;
   readonly random: Random;
@@ -28,6 +43,8 @@ interface BridgeCall<Answer> {
   /** Empty: none. */
   readonly body: string;
   readonly limitMs: number;
+  /** In bytes; that of one invoice if left out. */
+  readonly largestAnswer?: number;
   /** Of the contract. */
   readonly schema: { readonly safeParse: (value: unknown) => { readonly success: boolean; readonly data?: Answer | undefined } };
 }
@@ -35,11 +52,12 @@ interface BridgeCall<Answer> {
 const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
 
 /** Lightning behind the bridge at this address. */
-export function createBridgeLightning({ url, key, clock, random }: BridgeOptions): Lightning {
-  async function call<Answer>({ limitMs, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
+export function createBridgeLightning({ url, binding, key, clock, random }: BridgeOptions): Lightning {
+  async function call<Answer>({ limitMs, largestAnswer = LARGEST_ANSWER, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
     const { method, pathAndQuery, body } = request;
     const nonceHex = formatHex(random(16));
-    const response = await fetch(`${url}${pathAndQuery}`, {
+    const send: ServiceBinding['fetch'] = (address, init) => (binding === undefined ? fetch(address, init) : binding.fetch(address, init));
+    const response = await send(`${url}${pathAndQuery}`, {
       method,
       headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
       body: body === '' ? null : body,
@@ -47,7 +65,7 @@ export function createBridgeLightning({ url, key, clock, random }: BridgeOptions
       signal: AbortSignal.timeout(limitMs),
     });
     const text = await response.text();
-    if (text.length > LARGEST_ANSWER) throw new Error('the bridge sent an answer that is too large');
+    if (text.length > largestAnswer) throw new Error('the bridge sent an answer that is too large');
     const header = (name: string) => response.headers.get(name);
     if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
       throw new Error(`the bridge answered ${response.status} without a signature of its own`);
@@ -59,11 +77,21 @@ export function createBridgeLightning({ url, key, clock, random }: BridgeOptions
   }
 
   return {
-    async mint({ amountMsat, ...order }) {
-      const body = JSON.stringify({ amountMsat: String(amountMsat), ...order } satisfies MintRequest);
+    async mint(order) {
+      const body = JSON.stringify(formatOrder(order));
       const limitMs = MINT_LIMIT_MS;
       const { invoice, settlement } = await call({ method: 'POST', pathAndQuery: '/v1/invoices', body, limitMs, schema: MintAnswer });
       return { invoice, settlement };
+    },
+    async mintBatch(orders) {
+      const body = formatBatch(orders);
+      const pathAndQuery = '/v1/invoices/batch';
+      const bounds = { limitMs: MINT_LIMIT_MS, largestAnswer: LARGEST_BATCH_ANSWER };
+      const { results } = await call({ method: 'POST', pathAndQuery, body, ...bounds, schema: MintBatchAnswer });
+      return orders.map((_, index) => {
+        const result = results[index];
+        return result !== undefined && 'invoice' in result ? { invoice: result.invoice, settlement: result.settlement } : undefined;
+      });
     },
     async lookUp(paymentHash) {
       const asked = formatHex(paymentHash);
@@ -73,4 +101,18 @@ export function createBridgeLightning({ url, key, clock, random }: BridgeOptions
       return STATES[answer.state];
     },
   };
+}
+
+function formatOrder({ amountMsat, ...order }: InvoiceOrder): MintRequest {
+  return { amountMsat: String(amountMsat), ...order };
+}
+
+/** As many orders, from the first on, as one request takes; at least one. */
+function formatBatch(orders: readonly InvoiceOrder[]): string {
+  const fitting = orders.slice(0, MOST_ORDERS_IN_BATCH).map(formatOrder);
+  for (;;) {
+    const body = JSON.stringify({ orders: fitting } satisfies MintBatchRequest);
+    if (fitting.length <= 1 || new TextEncoder().encode(body).length <= LARGEST_BATCH) return body;
+    fitting.pop();
+  }
 }

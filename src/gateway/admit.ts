@@ -7,14 +7,14 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
 import { accept } from '#protocol/result.ts';
-import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
+import { judgeToken, provesPayment, proveCredential, readCredentials, readShownHashes } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
-import { type Background, type Lease } from '../ports.ts';
+import { type Background, type Lease, type RateBound, type ReadyChallenge } from '../ports.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
-import { rateOfAll, rateOfPass, rateOfRoute } from './rate.ts';
-import { type StatedLimit } from './rate-fields.ts';
+import { checkOfToken, rateOfAll, rateOfPass, rateOfRoute, rateOfToken, REACHED } from './rate.ts';
+import { stateRate, type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
 import { findObstacle, nameOrigin, type Passage } from './passage.ts';
 import { findRemaining, type Remaining } from './remaining.ts';
@@ -45,18 +45,30 @@ export type Admission =
       readonly kind: 'pay';
       readonly quote: Quote;
       readonly reason: GatewayRefusal;
-      /** For the token: it begins with the name under which the quota knows the challenge. */
-      readonly random: Uint8Array;
+      readonly source: ChallengeSource;
       readonly limits: readonly StatedLimit[];
-      /** To be called when no invoice could be had. */
-      readonly unmade: () => void;
     }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
+
+/** Where the invoice comes from: one that was ready, or one that is to be made. */
+export type ChallengeSource =
+  | { readonly kind: 'ready'; readonly item: ReadyChallenge }
+  | {
+      readonly kind: 'direct';
+      /** For the token: it begins with the name under which the quota knows the challenge. */
+      readonly random: Uint8Array;
+      /** To be called when no invoice could be had. */
+      readonly unmade: () => void;
+      /** To be called with what was made. */
+      readonly made: (ready: ReadyChallenge) => void;
+    };
 
 /** Different payments of one request that are tried; the second only when the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
 /** Beyond the time limits of a call: what it may wait for a place, and a Worker need to say what became of it (M10). */
 const LEASE_MARGIN_SECONDS = 60;
+/** So much of that is for the Worker to say what became of the call: later than this none is sent. */
+const OUTCOME_SECONDS = 10;
 
 /** The body of a request that a token is narrowed to is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
@@ -69,6 +81,10 @@ export interface Use {
   readonly cost: number;
   /** Once this use is counted. */
   readonly remaining: Remaining;
+  /** What is left of the rate of the payment. */
+  readonly limits: readonly StatedLimit[];
+  /** A call that is sent later could outlive its lease (M10). */
+  readonly sendByMs: number;
 }
 
 /** Decides about a request. Its headers and body are looked at only where the price depends on them. */
@@ -105,7 +121,12 @@ export async function admit(
   if (known?.ok === false) return refused(known.refusal);
   const { service } = sale;
   let held = known?.value.body;
-  const unpaid = (reason: GatewayRefusal) => admitUnpaid({ way, reason, service, quote: ask, body: held }, { deps, background });
+  let usedUp: string | undefined;
+  const unpaid = (reason: GatewayRefusal) => {
+    const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified });
+    const offered = { quote: ask, known: known?.value.quote, isFixed: sale.price.kind === 'fixed' };
+    return admitUnpaid({ way, reason, service, ...offered, shown, usedUp, body: held }, { deps, background });
+  };
 
   const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified });
   if (!credentials.ok) return unpaid(credentials.refusal);
@@ -117,7 +138,7 @@ export async function admit(
   const digest = async () => {
     if (!facts.hasBody) return digestFor(facts, NO_BODY_HASH);
     // Only for a token that has been proved, and once: it is sent on from memory then.
-    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held)));
+    const body = held?.kind === 'read' ? accept(held.bytes) : await (bodyRead ??= readWholeBody(request, limitOf(held, passage)));
     return body.ok ? digestFor(facts, sha256(body.value)) : undefined;
   };
   for (const credential of credentials.value) {
@@ -138,6 +159,7 @@ export async function admit(
     if (read !== undefined) held = { kind: 'read', bytes: read.value };
     if (!grant.ok) {
       note(grant.refusal);
+      if (grant.refusal.code === 'token_expired' && provesPayment(proved.value)) usedUp ??= formatHex(proved.value.paymentHash);
       continue;
     }
     // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
@@ -149,20 +171,24 @@ export async function admit(
     const client = facts.client();
     const enter = (use: Use | undefined): Admission => {
       quota.giveBack({ client: client.key, challengeId }, background);
-      const steps = [...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
+      const ofToken = charge === undefined ? rateOfToken(paymentHashHex, fences.tokenRate) : [];
+      const steps = [...ofToken, ...rateOfPass(paymentHashHex, maxPerMinute), ...rateOfRoute(route)];
       // Clients whose address is not known are not one client.
       const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-      const trip: Trip = { way, lane: 'paid', steps, voters };
+      const trip: Trip = { way, lane: 'paid', steps, stated: use?.limits ?? [], sendByMs: use?.sendByMs, voters };
       return { kind: 'enter', quote, trip, callId: nameCall(grant.value, reservationId), use, body: held, passEndsAtSeconds };
     };
     const prove = needsSettlement ? () => proveSettled({ paymentHash, client: client.key.key }, deps) : undefined;
     if (charge === undefined && prove === undefined) return enter(undefined);
     const leaseSeconds = leaseSecondsOf(passage, settings);
     const claimed =
-      charge === undefined ? await provePass(prove!) : await claim(grant.value, { charge, reservationId, leaseSeconds, prove }, deps);
+      charge === undefined
+        ? await provePass(prove!)
+        : await claim(grant.value, { charge, reservationId, leaseSeconds, prove, tokenRate: fences.tokenRate }, deps);
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;
+    if (reason.code !== 'invoice_gone') usedUp = paymentHashHex;
     if (tried.size === MOST_CLAIMS_TRIED) break;
   }
   return unpaid(reason);
@@ -180,13 +206,13 @@ function judgeContext(
   { skewSeconds, digest }: { skewSeconds: number; digest: JudgeContext['digestRequest'] },
 ): JudgeContext {
   const { method, host, path } = facts;
-  const { addressText } = facts.client();
   const nowSeconds = nowMs / 1000;
   const maintenances = control.index?.maintenances ?? [];
   return {
     nowSeconds,
     skewSeconds,
-    request: { method, host, path, clientAddress: addressText },
+    request: { method, host, path },
+    clientAddress: () => facts.client().addressText,
     digestRequest: digest,
     extensionOf:
       maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),
@@ -197,9 +223,9 @@ function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8A
   return digestRequest({ method, host, path, query, bodyHash });
 }
 
-/** A body that was priced by its length has no more than that. */
-function limitOf(held: HeldBody | undefined): number {
-  return held?.kind === 'sized' ? Math.min(held.bytes, LARGEST_DIGESTED_BODY) : LARGEST_DIGESTED_BODY;
+/** A body that was priced by its length has no more than that, and none has more than its route takes. */
+function limitOf(held: HeldBody | undefined, { maxBodyBytes = LARGEST_DIGESTED_BODY }: Passage): number {
+  return Math.min(held?.kind === 'sized' ? held.bytes : LARGEST_DIGESTED_BODY, maxBodyBytes, LARGEST_DIGESTED_BODY);
 }
 
 /** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */
@@ -225,11 +251,21 @@ async function provePass(prove: Prove): Promise<Claimed> {
   return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
 }
 
+interface ClaimTerms {
+  readonly charge: Charge;
+  readonly reservationId: string;
+  readonly leaseSeconds: number;
+  readonly prove: Prove | undefined;
+  readonly tokenRate: RateBound | undefined;
+}
+
 async function claim(
   grant: Grant,
-  { charge, reservationId, leaseSeconds, prove }: { charge: Charge; reservationId: string; leaseSeconds: number; prove: Prove | undefined },
-  { claims, log }: GateDeps,
+  { charge, reservationId, leaseSeconds, prove, tokenRate }: ClaimTerms,
+  { claims, clock, log }: GateDeps,
 ): Promise<Claimed> {
+  // Before the object is asked: its lease begins no sooner.
+  const sendByMs = clock() + (LEASE_MARGIN_SECONDS - OUTCOME_SECONDS) * 1000;
   const order = {
     paymentHash: grant.paymentHash,
     objectName: grant.claimObjectName,
@@ -240,6 +276,7 @@ async function claim(
     cost: charge.cost,
     draws: charge.draws,
     ...(prove === undefined ? {} : { settlement: 'unproved' as const }),
+    ...(tokenRate === undefined ? {} : { rate: checkOfToken(formatHex(grant.paymentHash), tokenRate) }),
   };
   const refused = (reason: GatewayRefusal) => ({ kind: 'refused', reason }) as const;
   try {
@@ -251,7 +288,23 @@ async function claim(
     }
     switch (answer.kind) {
       case 'granted':
-        return { kind: 'granted', use: { lease: answer.lease, cost: charge.cost, remaining: findRemaining(charge, answer) } };
+        return {
+          kind: 'granted',
+          use: {
+            lease: answer.lease,
+            cost: charge.cost,
+            remaining: findRemaining(charge, answer),
+            limits: tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate),
+            sendByMs,
+          },
+        };
+      case 'rated':
+        return refused({
+          code: 'rate_limited',
+          detail: REACHED.token,
+          retryAfterSeconds: answer.retryAfterSeconds,
+          limits: tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate),
+        });
       case 'unproved':
         throw new Error('a payment that was proved is not');
       case 'spent':

@@ -40,16 +40,26 @@ const NO_COUNTRY = 'XX';
 
 /** Reads what the fences need to know of a client. Without a source: Cloudflare's where its edge speaks, else the socket. */
 export function readClientFacts(request: ClientRequest, source: ClientAddressSource | undefined): ClientFacts {
-  const cf = (typeof request.cf === 'object' && request.cf !== null ? request.cf : {}) as Readonly<Record<string, unknown>>;
+  // The platform makes a new object of it at each look, so none is taken where the answer is known.
+  const edge = source === undefined || source === 'cloudflare' ? readPlatformFacts(request) : NOTHING;
   // Only the edge names its data centre; raw workerd says no more than `clientIp`.
-  const trusted = source ?? (typeof cf['colo'] === 'string' ? 'cloudflare' : 'socket');
-  const named = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
-  const { country, asn } = trusted === 'cloudflare' ? cf : ({} as typeof cf);
+  const trusted = source ?? (typeof edge['colo'] === 'string' ? 'cloudflare' : 'socket');
+  const cf = trusted === 'socket' ? readPlatformFacts(request) : edge;
+  const { address, addressText, key } = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
+  const { country, asn } = trusted === 'cloudflare' ? edge : NOTHING;
   return {
-    ...named,
+    address,
+    addressText,
+    key,
     country: typeof country === 'string' && country !== NO_COUNTRY ? country : undefined,
     asn: typeof asn === 'number' ? asn : undefined,
   };
+}
+
+const NOTHING: Readonly<Record<string, unknown>> = {};
+
+function readPlatformFacts({ cf }: ClientRequest): Readonly<Record<string, unknown>> {
+  return typeof cf === 'object' && cf !== null ? (cf as Readonly<Record<string, unknown>>) : NOTHING;
 }
 
 /** The key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group. */

@@ -30,6 +30,12 @@ export interface ClientList {
   readonly asns: ReadonlySet<number>;
 }
 
+/** What one client gets, and all together. */
+export interface QuotaSettings {
+  readonly bounds: QuotaBounds;
+  readonly totals: QuotaBounds;
+}
+
 /** The fences of one route. What is left out is switched off. */
 export interface FenceSettings {
   readonly allow?: ClientList;
@@ -38,7 +44,14 @@ export interface FenceSettings {
   readonly hasBreaker: boolean;
   readonly hasConcurrency: boolean;
   /** For those who have not paid. */
-  readonly quota: { readonly bounds: QuotaBounds; readonly totals: QuotaBounds };
+  readonly quota: QuotaSettings & {
+    /** Over the bounds, a client may be given the challenge again that it has (M18). */
+    readonly repeats: boolean;
+    /** For those whose payment is used up (M19). */
+    readonly paid: QuotaSettings;
+  };
+  /** For each payment. */
+  readonly tokenRate?: RateBound;
   /** For calls that go to the origin. */
   readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
 }

@@ -42,23 +42,29 @@ export async function forward(
   const { body, isTooLong, signal } = held === undefined ? limitBody(request, passage.maxBodyBytes) : sendBody(request.body, held);
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
   const proof = originProof === undefined ? undefined : await originProof(proven);
-  const upstream = new Request(`${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`, {
-    method: facts.method,
-    headers: facts.headers,
-    body,
-    redirect: 'manual',
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const address = `${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`;
+  // A request that goes on with its own body is copied by the platform in one piece; redirects are never followed for it.
+  const upstream =
+    body === request.body && request.redirect === 'manual'
+      ? new Request(address, request)
+      : new Request(address, {
+          method: facts.method,
+          headers: facts.headers,
+          body,
+          redirect: 'manual',
+          ...(signal === undefined ? {} : { signal }),
+        });
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
   if (passage.brokenBody === 'released') upstream.headers.set('accept-encoding', 'identity');
-  const answered = origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
-    (response): Forwarded => ({ kind: 'answered', response }),
-    (): Forwarded => ({ kind: isTooLong() ? 'body_too_large' : 'unreachable' }),
-  );
-  const contenders: Promise<Forwarded>[] = [answered, wait(passage.timeoutSeconds * 1000).then(() => ({ kind: 'timed_out' }))];
-  if (giveUp !== undefined) contenders.push(giveUp.then(() => ({ kind: 'given_up' })));
-  return Promise.race(contenders);
+  return new Promise((resolve) => {
+    origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
+      (response) => resolve({ kind: 'answered', response }),
+      () => resolve({ kind: isTooLong() ? 'body_too_large' : 'unreachable' }),
+    );
+    void wait(passage.timeoutSeconds * 1000).then(() => resolve({ kind: 'timed_out' }));
+    void giveUp?.then(() => resolve({ kind: 'given_up' }));
+  });
 }
 
 /** Fields by which a shared cache could be told to keep a paid answer. */
@@ -74,7 +80,9 @@ const SHARED_CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['public', 'private
 export function paidAnswer(response: Response, remaining: Remaining | undefined): Response {
   const answer = new Response(response.body, response);
   const { headers } = answer;
-  for (const name of response.headers.keys()) if (isOwn(name) || SHARED_CACHE_FIELDS.has(name)) headers.delete(name);
+  response.headers.forEach((_, name) => {
+    if (isOwn(name) || SHARED_CACHE_FIELDS.has(name)) headers.delete(name);
+  });
   headers.set('cache-control', privateOf(headers.get('cache-control')));
   if (remaining !== undefined) for (const [name, value] of Object.entries(remainingHeaders(remaining))) headers.set(name, value);
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');

@@ -11,10 +11,12 @@ import {
   type Lightning,
   type Log,
   type Origin,
+  type PoolBounds,
   type Pricing,
   type Quota,
   type Random,
   type RateLimits,
+  type Settlements,
   type Wait,
 } from '../ports.ts';
 import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
@@ -37,6 +39,8 @@ export interface GateSettings {
   readonly maxStreamSeconds: number;
   readonly claimRegion: number;
   readonly claimShardBits: number;
+  /** Nothing: no invoice is made before somebody asks. */
+  readonly pool: PoolBounds | undefined;
   readonly fences: GatewayFenceSettings;
 }
 
@@ -56,6 +60,8 @@ export interface GateDeps {
   readonly hmac: Hmac;
   readonly verified: VerifiedTokens;
   readonly proveSettled: ProveSettled;
+  /** Nothing: nobody pushes, and the node is asked. */
+  readonly settlements?: Settlements | undefined;
   readonly pricing: Pricing;
   readonly origin: Origin;
   /** Nothing: no ORIGIN_SECRET, no proof. */

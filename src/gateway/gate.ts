@@ -6,15 +6,14 @@ import { type Background } from '../ports.ts';
 import { admit, type Admission } from './admit.ts';
 import { challenge } from './challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { forward, freeAnswer } from './forward.ts';
-import { findObstacle } from './passage.ts';
+import { freeAnswer, paidAnswer } from './forward.ts';
 import { stateLimits } from './rate-fields.ts';
 import { answerPreflight, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { readRequestFacts, type RequestFacts } from './request-facts.ts';
 import { findRoute } from './routes.ts';
 import { send } from './send.ts';
-import { serve } from './serve.ts';
+import { limitStream, serve } from './serve.ts';
 import { answerUnanswered } from './unanswered.ts';
 
 /** Answers one request. */
@@ -23,7 +22,7 @@ export async function gate(request: Request, deps: GateDeps, waitUntil: Backgrou
   const read = readRequestFacts(request, deps.settings.fences.clientAddress);
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
-  if (facts.isPreflight) return answerOrPassPreflight(request, facts, deps);
+  if (facts.isPreflight) return answerOrPassPreflight(request, { facts, waitUntil }, deps);
   const admission = await admit(request, facts, { deps, background: waitUntil });
   switch (admission.kind) {
     case 'free':
@@ -45,19 +44,26 @@ async function pass(
   const { trip, body: held } = admission;
   const { passage } = trip.way;
   const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
-  if (sent.kind === 'answered') return stateLimits(freeAnswer(sent.response), [...admission.limits, ...limits]);
+  if (sent.kind === 'answered') {
+    const stated = [...admission.limits, ...limits];
+    if (!trip.way.isSold) return stateLimits(freeAnswer(sent.response), stated);
+    // Given away to one client and for one call: to no cache that would give it to all, and not for ever.
+    return limitStream(stateLimits(paidAnswer(sent.response, undefined), stated), { passEndsAtSeconds: undefined }, deps);
+  }
   return answerUnanswered(sent, { method: facts.method, passage }, deps);
 }
 
-/** A preflight of a free route is for the origin to answer, by its own policy; of any other it is answered here. */
-async function answerOrPassPreflight(request: Request, facts: RequestFacts, deps: GateDeps): Promise<Response> {
+/** A preflight of a free route is for the origin to answer, by its own policy and on the way of a free call; of any other it is answered here. */
+async function answerOrPassPreflight(
+  request: Request,
+  { facts, waitUntil }: { facts: RequestFacts; waitUntil: Background },
+  deps: GateDeps,
+): Promise<Response> {
   const asked = { ...facts, method: request.headers.get('access-control-request-method') ?? '' };
   const route = findRoute(deps.settings.routes, asked);
-  const passage = route.ok && route.value.sale.kind === 'free' ? route.value.passage : undefined;
-  if (passage === undefined || findObstacle(passage, facts) !== undefined) return answerPreflight(request);
-  const forwarded = await forward(request, { facts, passage }, deps);
-  if (forwarded.kind === 'answered') return freeAnswer(forwarded.response);
-  return answerUnanswered(forwarded, { method: facts.method, passage }, deps);
+  if (!route.ok || route.value.sale.kind !== 'free') return answerPreflight(request);
+  const admission = await admit(request, asked, { deps, background: waitUntil });
+  return admission.kind === 'free' ? pass(request, { facts, admission, waitUntil }, deps) : answerPreflight(request);
 }
 
 function refused(reason: GatewayRefusal, { method, deps }: { method: string; deps: GateDeps }): Response {

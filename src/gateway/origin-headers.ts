@@ -4,7 +4,7 @@
  */
 import { isStripped } from './forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from './passage.ts';
-import { METADATA_HEADERS, type RequestFacts } from './request-facts.ts';
+import { holdsCredential, type RequestFacts } from './request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
 export interface PaidHeaders {
@@ -19,10 +19,10 @@ export function rewriteHeaders(
   { facts, passage, paid, proof }: { facts: RequestFacts; passage: Passage; paid: PaidHeaders | undefined; proof: string | undefined },
 ): void {
   const hops = readHops(facts.headers);
-  for (const name of facts.headers.keys()) {
-    if ((isStripped(name) || hops?.has(name) === true) && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
-  }
-  if (facts.metadataCredential !== undefined) for (const name of METADATA_HEADERS) headers.delete(name);
+  facts.headers.forEach((_, name) => {
+    const isDropped = isStripped(name) || hops?.has(name) === true || holdsCredential(name, facts.headers);
+    if (isDropped && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
+  });
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
   if (passage.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);

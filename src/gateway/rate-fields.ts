@@ -7,7 +7,7 @@ import { type QuotaBounds, type QuotaReading, type RateBound, type RateReading }
 /** One limit as a client may know it. */
 export interface StatedLimit {
   /** Lower-case letters; stands between quotes. */
-  readonly name: 'client' | 'free' | 'challenges' | 'route' | 'all' | 'pass';
+  readonly name: 'client' | 'free' | 'challenges' | 'route' | 'all' | 'pass' | 'token';
   readonly limit: number;
   readonly windowSeconds: number;
   readonly remaining: number;

@@ -3,7 +3,7 @@
  * when those before it let the request pass; a limit that cannot be counted lets nobody pass.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type RateBound, type RateCount, type RateLimits, type Log } from '../ports.ts';
+import { type RateBound, type RateCheck, type RateCount, type RateLimits, type Log } from '../ports.ts';
 import { type FenceSettings } from './fences.ts';
 import { stateRate, type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -21,8 +21,9 @@ export interface RateStep {
 const RATE_RETRY_SECONDS = 5;
 const MINUTE_MS = 60_000;
 /** What is said when a limit is reached; whose limits they are, a client may know. */
-const REACHED = {
+export const REACHED = {
   pass: 'this pass is good for no more calls in a minute',
+  token: 'this payment is used as often as it may be',
   route: 'this route is called as often as it may be',
   all: 'those who have not paid call as often as they may',
 } as const;
@@ -41,11 +42,26 @@ export function rateOfRoute(route: Route): readonly RateStep[] {
   return [{ name: 'route', ...rate, objectName: `route/1/${key}`, key }];
 }
 
+/** What a route says of each payment, under the name by which it is counted: routes with one window share it. */
+export function checkOfToken(paymentHashHex: string, bound: RateBound): RateCheck {
+  return { key: `${paymentHashHex} ${bound.windowMs}`, bound };
+}
+
+/** The same for a pass, which has no claim to be counted with. */
+export function rateOfToken(paymentHashHex: string, bound: RateBound | undefined): readonly RateStep[] {
+  if (bound === undefined) return [];
+  return [{ name: 'token', count: 'exact', objectName: nameObject(paymentHashHex), ...checkOfToken(paymentHashHex, bound) }];
+}
+
 /** One payment, through however many tokens; spread over 256 objects. */
 export function rateOfPass(paymentHashHex: string, maxPerMinute: number | undefined): readonly RateStep[] {
   if (maxPerMinute === undefined) return [];
   const bound = { limit: maxPerMinute, windowMs: MINUTE_MS };
-  return [{ name: 'pass', count: 'exact', bound, objectName: `pass/1/${paymentHashHex.slice(0, 2)}`, key: paymentHashHex }];
+  return [{ name: 'pass', count: 'exact', bound, objectName: nameObject(paymentHashHex), key: paymentHashHex }];
+}
+
+function nameObject(paymentHashHex: string): string {
+  return `pass/1/${paymentHashHex.slice(0, 2)}`;
 }
 
 /** What is left under these limits, or which of them is reached. */

@@ -123,6 +123,8 @@ const GATEWAY = {
   ...FENCE_SITUATIONS,
   order_unauthorized: { ...MALFORMED, status: 401, title: 'Not the operator', hint: 'Send `Authorization: Bearer <ADMIN_SECRET>`.' },
   order_invalid: { ...MALFORMED, status: 400, title: 'No such order', hint: 'docs/operations.md has the orders.' },
+  push_unauthorized: { ...MALFORMED, status: 401, title: 'Not the bridge', hint: 'Only the bridge pushes here; docs/bridge.md has how.' },
+  push_invalid: { ...MALFORMED, status: 400, title: 'No such push', hint: 'Bridge and gateway are updated together.' },
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
 } as const satisfies Record<string, Situation>;
 

@@ -14,7 +14,7 @@ export interface RequestFacts {
   readonly method: string;
   /** Lower case, without port and trailing dot. */
   readonly host: string;
-  /** Scheme and authority, as the client named us. */
+  /** Scheme and authority by which the client named us, in one spelling. */
   readonly base: string;
   readonly path: string;
   /** As sent, with its question mark; empty when there is none. */
@@ -34,7 +34,7 @@ export interface RequestFacts {
 
 /** Room for four tokens of the largest size. */
 export const LONGEST_AUTHORIZATION = 32_768;
-export const METADATA_HEADERS = ['grpc-metadata-macaroon', 'macaroon'] as const;
+export const METADATA_HEADERS: readonly string[] = ['grpc-metadata-macaroon', 'macaroon'];
 
 /** Reads a request, or says what is malformed about it. `source` is where the client's address is read (M21). */
 export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
@@ -86,13 +86,11 @@ function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
   const authorityStart = url.indexOf('://') + 3;
   let authorityEnd = authorityStart;
   while (authorityEnd < url.length && !'/?\\'.includes(url[authorityEnd]!)) authorityEnd++;
-  const base = url.slice(0, authorityEnd);
-  const host = readHost(base.slice(authorityStart));
-  if (host === undefined) return refuse({ code: 'host_malformed', detail: 'the host is not one name or address' });
+  const named = readAuthority(url.slice(0, authorityEnd), authorityStart);
+  if (named === undefined) return refuse({ code: 'host_malformed', detail: 'the host is not one name or address' });
   const queryStart = url.indexOf('?', authorityEnd);
   return accept({
-    host,
-    base,
+    ...named,
     path: (queryStart < 0 ? url.slice(authorityEnd) : url.slice(authorityEnd, queryStart)) || '/',
     query: queryStart < 0 ? '' : url.slice(queryStart),
   });
@@ -100,14 +98,23 @@ function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
 
 /** One name or address. `a, b` (two Host lines), `user@host` and the like are read differently by every origin. */
 const AUTHORITY = /^([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
+const USUAL_PORTS: Readonly<Record<string, number>> = { 'http://': 80, 'https://': 443 };
+const LARGEST_PORT = 65_535;
 /** Nearly every request of an isolate has the same. */
-let lastRead: { readonly authority: string; readonly host: string } = { authority: '', host: '' };
+let lastRead: { readonly written: string; readonly named: Pick<RequestTarget, 'host' | 'base'> } | undefined;
 
-function readHost(authority: string): string | undefined {
-  if (authority === lastRead.authority && authority !== '') return lastRead.host;
-  const host = AUTHORITY.exec(authority.toLowerCase())?.[1]?.replace(/\.$/, '');
-  if (host !== undefined) lastRead = { authority, host };
-  return host;
+/** One spelling for each: an origin that is named after it has one breaker and one limit. */
+function readAuthority(written: string, authorityStart: number): Pick<RequestTarget, 'host' | 'base'> | undefined {
+  if (written === lastRead?.written) return lastRead.named;
+  const [, name, portText = ''] = AUTHORITY.exec(written.slice(authorityStart).toLowerCase()) ?? [];
+  const port = Number(portText.slice(1));
+  if (name === undefined || port > LARGEST_PORT) return undefined;
+  const host = name.replace(/\.$/, '');
+  const scheme = written.slice(0, authorityStart);
+  const isUsual = portText.length < 2 || port === USUAL_PORTS[scheme];
+  const named = { host, base: `${scheme}${host}${isUsual ? '' : `:${port}`}` };
+  lastRead = { written, named };
+  return named;
 }
 
 function readMetadata(headers: Headers): Credential | undefined {
@@ -116,4 +123,9 @@ function readMetadata(headers: Headers): Credential | undefined {
     if (credential !== undefined) return credential;
   }
   return undefined;
+}
+
+/** Whether a field holds a credential in gRPC style, also where another one was read: it is none of the origin's business. */
+export function holdsCredential(name: string, headers: Headers): boolean {
+  return METADATA_HEADERS.includes(name) && parseMetadataMacaroon(headers.get(name) ?? '') !== undefined;
 }

@@ -110,11 +110,8 @@ const fixedQuotes = new WeakMap<Route, Quoted>();
 export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
   const { price } = sold.sale;
   switch (price.kind) {
-    case 'fixed': {
-      const known = fixedQuotes.get(sold.route) ?? quoteOf(sold, { priceMsat: price.priceMsat, inputs: [] });
-      fixedQuotes.set(sold.route, known);
-      return accept(known);
-    }
+    case 'fixed':
+      return accept(quoteFixed(sold.route)!);
     case 'count':
     case 'table':
     case 'size':
@@ -123,6 +120,15 @@ export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources
     case 'service':
       return askPrice(price, { facts, match: sold.route.match }, sources).then((outcome) => finishQuote(sold, outcome));
   }
+}
+
+/** The quote of a route that costs the same for every request; nothing for any other. */
+export function quoteFixed(route: Route): Quoted | undefined {
+  const { sale } = route;
+  if (sale.kind !== 'paid' || sale.price.kind !== 'fixed') return undefined;
+  const known = fixedQuotes.get(route) ?? quoteOf({ route, sale }, { priceMsat: sale.price.priceMsat, inputs: [] });
+  fixedQuotes.set(route, known);
+  return known;
 }
 
 function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
@@ -134,7 +140,7 @@ function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
-function quoteOf({ route, sale }: Sold, { priceMsat, inputs, body }: Priced): Quoted {
+function quoteOf({ route, sale }: Omit<Sold, 'passage'>, { priceMsat, inputs, body }: Priced): Quoted {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
   const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));

@@ -23,6 +23,10 @@ export interface Trip {
   readonly way: Way;
   readonly lane: Lane;
   readonly steps: readonly RateStep[];
+  /** Limits under which it has passed already. */
+  readonly stated?: readonly StatedLimit[];
+  /** Later it is not sent. */
+  readonly sendByMs?: number | undefined;
   /** Who says how the origin does (M12). Nobody who has not paid: strangers must not be able to open a breaker. */
   readonly voters: readonly string[];
 }
@@ -38,7 +42,7 @@ export async function send(
   { trip, ...options }: Omit<ForwardOptions, 'passage'> & { trip: Trip },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { way, lane, steps, voters } = trip;
+  const { way, lane, steps, stated = [], sendByMs = Infinity, voters } = trip;
   const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
@@ -46,11 +50,15 @@ export async function send(
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.fences.hasConcurrency ? deps.places : undefined;
-  const leave = await places?.enter(origin);
+  const leave = await places?.enter(origin, lane === 'paid' ? 'paid' : 'unpaid');
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
   const startedMs = deps.clock();
+  if (startedMs > sendByMs) {
+    leave?.();
+    return heldBack({ code: 'origin_busy', detail: 'the call could not be sent in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
+  }
   let sent: Forwarded;
   try {
     sent = await forward(request, { ...options, passage }, deps);
@@ -62,7 +70,7 @@ export async function send(
     const outcome = judgeOrigin(sent, deps.clock() - startedMs > breaker.slowHeadMs);
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
   }
-  return { sent, limits: limited.value };
+  return { sent, limits: [...stated, ...limited.value] };
 }
 
 /** How the origin did; nothing where that is the client's doing. */

@@ -10,6 +10,7 @@ import { type PaidHeaders } from './origin-headers.ts';
 import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { send, type Sent } from './send.ts';
+import { endSocket } from './socket-end.ts';
 import { endStream, type StreamTerms } from './stream-end.ts';
 import { answerUnanswered, type PaymentState } from './unanswered.ts';
 import { watchBody } from './watched-body.ts';
@@ -103,12 +104,13 @@ function isHeldToTheEnd({ body }: Response, { trip }: Entry): boolean {
   return trip.way.passage.brokenBody === 'released' && body !== null;
 }
 
-/** The lease is closed with the head of the answer: a body without end is ended by the clock (M14). */
-function limitStream(answer: Response, entry: Entry, deps: GateDeps): Response {
-  return endStream(answer, streamTerms(entry, deps));
+/** The lease is closed with the head of the answer: what goes on without end after it is ended by the clock (M14). */
+export function limitStream(answer: Response, entry: Pick<Entry, 'passEndsAtSeconds'>, deps: GateDeps): Response {
+  const terms = streamTerms(entry, deps);
+  return answer.webSocket === null ? endStream(answer, terms) : endSocket(answer, answer.webSocket, terms);
 }
 
-function streamTerms({ passEndsAtSeconds }: Entry, { clock, settings, wait }: GateDeps): StreamTerms {
+function streamTerms({ passEndsAtSeconds }: Pick<Entry, 'passEndsAtSeconds'>, { clock, settings, wait }: GateDeps): StreamTerms {
   const { maxStreamSeconds, skewSeconds } = settings;
   return { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait };
 }

@@ -1,7 +1,8 @@
 /*
- * Whether a payment that its preimage does not prove has been made (M24): the node is asked at its first use. Remembered
- * here are what was settled (for passes; of what is counted the claim remembers it) and, for a few seconds, what was not.
- * Look-ups that found no payment are bounded, each isolate by itself. Effects: memory, the node behind the port.
+ * Whether a payment that its preimage does not prove has been made (M24). At its first use, what the bridge has pushed is
+ * asked, where there is a feed, and then the node. Remembered here are what was settled (for passes; of what is counted the
+ * claim remembers it) and, for a few seconds, what was not. Look-ups that found no payment are bounded, each isolate by
+ * itself. Effects: memory, the settlements and the node behind their ports.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { type GateDeps } from './gate-deps.ts';
@@ -16,7 +17,7 @@ export interface UnprovedPayment {
 /** Why the payment is not good, or not yet; nothing when it has been made. */
 export type ProveSettled = (
   payment: UnprovedPayment,
-  deps: Pick<GateDeps, 'lightning' | 'clock' | 'log'>,
+  deps: Pick<GateDeps, 'lightning' | 'settlements' | 'clock' | 'log'>,
 ) => Promise<GatewayRefusal | undefined>;
 
 /** An invoice that was not settled is not asked for again for so long. */
@@ -46,12 +47,22 @@ export function createSettlement(): ProveSettled {
   const unsettled = new Map<string, { readonly refusal: GatewayRefusal; readonly untilMs: number }>();
   let window = { startMs: -Infinity, counts: new Map<string, number>() };
 
-  return async ({ paymentHash, client }, { lightning, clock, log }) => {
+  return async ({ paymentHash, client }, { lightning, settlements, clock, log }) => {
+    const noteFault = (at: string, error: unknown) => log('fault', { at, message: error instanceof Error ? error.message : 'unknown' });
     const name = formatHex(paymentHash);
     if (settled.has(name)) return undefined;
     const nowMs = clock();
     const known = unsettled.get(name);
     if (known !== undefined && nowMs < known.untilMs) return known.refusal;
+    try {
+      if (settlements !== undefined && (await settlements.isSettled(name))) {
+        keep(settled, name, true);
+        return undefined;
+      }
+    } catch (error) {
+      // The node still can be asked.
+      noteFault('settlements.isSettled', error);
+    }
     if (nowMs - window.startMs >= LOOK_UP_WINDOW_MS) window = { startMs: nowMs, counts: new Map() };
     const { counts } = window;
     const count = (by: 1 | -1) => {
@@ -75,7 +86,7 @@ export function createSettlement(): ProveSettled {
       keep(unsettled, name, { refusal, untilMs: clock() + UNSETTLED_KEPT_MS });
       return refusal;
     } catch (error) {
-      log('fault', { at: 'lightning.lookUp', message: error instanceof Error ? error.message : 'unknown' });
+      noteFault('lightning.lookUp', error);
       return UNKNOWN;
     }
   };

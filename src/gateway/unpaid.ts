@@ -2,15 +2,17 @@
  * A request that shows no payment which is good for it: one question to the quota, which gives it a free call, lets it have
  * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
  */
-import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
-import { nameChallenge } from '#schemes/l402.ts';
-import { type Background, type QuotaAnswer } from '../ports.ts';
+import { type Quote } from '#schemes/scheme.ts';
+import { nameChallenge } from '#schemes/token-reading.ts';
+import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../ports.ts';
 import { type Admission } from './admit.ts';
 import { judgeTrial } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type HeldBody } from './held-body.ts';
+import { findPool, nameOffer } from './offer-key.ts';
 import { rateOfAll, takeSteps } from './rate.ts';
 import { stateQuota } from './rate-fields.ts';
+import { placedRandom, refillPool } from './refill.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type QuoteOutcome } from './routes.ts';
 import { type Way } from './send.ts';
@@ -22,6 +24,14 @@ export interface UnpaidRequest {
   /** What free calls are counted for. */
   readonly service: string;
   readonly quote: () => QuoteOutcome | Promise<QuoteOutcome>;
+  /** The same, when nobody has to be asked for it. */
+  readonly known: Quote | undefined;
+  /** The price is the same for every request. */
+  readonly isFixed: boolean;
+  /** Payment hashes that the request shows, in hex; nothing when they cannot be told. */
+  readonly shown: readonly string[] | undefined;
+  /** One of them, whose payment was made and is used up (M19). */
+  readonly usedUp: string | undefined;
   /** How the body of a free call is sent on. */
   readonly body: HeldBody | undefined;
 }
@@ -30,23 +40,31 @@ const QUOTA_RETRY_SECONDS = 5;
 
 /** What becomes of a request that has not been paid. */
 export async function admitUnpaid(
-  { way, reason, service, quote, body }: UnpaidRequest,
+  { way, reason, service, quote, known, isFixed, shown, usedUp, body }: UnpaidRequest,
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
-  const { quota, random, settings, log } = deps;
+  const { quota, random, settings, keys, log } = deps;
   const { fences } = way.route;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const trial = judgeTrial(way, fences, { lane: 'unpaid', tryHalfOpen: deps.tryHalfOpen });
   if (trial !== undefined) return refused(trial);
-  const { bounds, totals } = fences.quota;
-  const client = way.client().key;
+  const facts = way.client();
+  const lane: QuotaLane = usedUp === undefined ? 'unpaid' : 'paid';
+  const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}` };
+  const { bounds, totals } = usedUp === undefined ? fences.quota : fences.quota.paid;
   // The token of the challenge begins with its name, so that a payment gives back what is counted here.
-  const tokenRandom = random(TOKEN_ID_RANDOM_BYTES);
+  const place = quota.placeOf(client);
+  const tokenRandom = placedRandom(random, place);
   const challengeId = nameChallenge(tokenRandom);
+  const steps = rateOfAll(settings.fences.rate);
+  const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
+  // Clients whose address is not known are not one client.
+  const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
+  const offer = known === undefined ? undefined : { key: nameOffer(known, await keys.current(), settings), repeats, pool };
   let answer: QuotaAnswer;
   try {
-    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000 };
-    answer = await quota.ask({ client, ask, bounds, totals });
+    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };
+    answer = await quota.ask({ client, lane, ask, bounds, totals });
   } catch (error) {
     log('fault', { at: 'quota.ask', message: error instanceof Error ? error.message : 'unknown' });
     return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
@@ -56,16 +74,23 @@ export async function admitUnpaid(
     const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
     return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
   }
-  if (answer.kind === 'free') {
-    return { kind: 'free', trip: { way, lane: 'gift', steps: rateOfAll(settings.fences.rate), voters: [] }, body, limits };
+  if (answer.kind === 'free') return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [] }, body, limits };
+  const { item, refill } = answer;
+  if (refill !== undefined && known !== undefined && pool !== undefined) {
+    background(refillPool({ quote: known, place, count: refill, bounds: pool }, deps));
   }
   // No invoice comes of it: it is not open any more, and still one of this minute.
-  const unmade = () => quota.giveBack({ client, challengeId, wasMade: false }, background);
-  const limited = await takeSteps(rateOfAll(settings.fences.rate), deps);
+  const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
+  const limited = await takeSteps(steps, deps);
   const quoted = limited.ok ? await quote() : limited;
   if (!quoted.ok) {
     unmade();
     return refused(quoted.refusal);
   }
-  return { kind: 'pay', quote: quoted.value.quote, reason, random: tokenRandom, limits, unmade };
+  const admission = { kind: 'pay', quote: quoted.value.quote, reason, limits } as const;
+  if (item !== undefined) return { ...admission, source: { kind: 'ready', item } };
+  const made = (ready: ReadyChallenge) => {
+    if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
+  };
+  return { ...admission, source: { kind: 'direct', random: tokenRandom, unmade, made } };
 }

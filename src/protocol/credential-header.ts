@@ -116,6 +116,7 @@ function isL402(scheme: string): boolean {
 
 /** Commas inside double quotes belong to another scheme's parameter. */
 function splitAtCommas(text: string): readonly string[] {
+  if (!text.includes(',')) return text.trim() === '' ? [] : [text.trim()];
   const quoted = /"(?:[^"\\]|\\.)*"/sy;
   const pieces: string[] = [];
   let start = 0;

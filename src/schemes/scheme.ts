@@ -73,7 +73,9 @@ export interface JudgeContext {
   readonly nowSeconds: number;
   readonly skewSeconds: number;
   /** What the caveats of a token may ask about the request itself. */
-  readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path' | 'clientAddress'>;
+  readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path'>;
+  /** Where the request comes from; nothing when that is not known. Called only for a token that is narrowed to networks. */
+  readonly clientAddress: () => string | undefined;
   /** The digest of the request; nothing when it cannot be had. Called only for a proved token that is narrowed to one. */
   readonly digestRequest: () => Promise<string | undefined>;
   /** By how much a pass ends later than it says, given when that is. Nothing: ends are as they are written. */

@@ -5,6 +5,13 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/fence-config.ts';
 
+const AFTER_PAYMENT = {
+  repeats: true,
+  paid: {
+    bounds: { challenges: { perMinute: 10, open: 3 } },
+    totals: { challenges: { perMinute: 1600, open: 3200 } },
+  },
+};
 const Gateway = z.strictObject(gatewayFenceKeys);
 const Route = z.strictObject(routeFenceKeys);
 const gateway = (written: z.input<typeof Gateway> = {}): GatewayFences => Gateway.parse(written);
@@ -36,6 +43,7 @@ describe('fences without any setting', () => {
       quota: {
         bounds: { challenges: { perMinute: 30, open: 30 } },
         totals: { challenges: { perMinute: 3200, open: 6400 } },
+        ...AFTER_PAYMENT,
       },
     });
   });
@@ -87,7 +95,11 @@ describe('fences of a route', () => {
       hasMaintenance: false,
       hasBreaker: false,
       hasConcurrency: false,
-      quota: { bounds: { challenges: { perMinute: 5, open: 30 } }, totals: { challenges: { perMinute: 3200, open: 6400 } } },
+      quota: {
+        bounds: { challenges: { perMinute: 5, open: 30 } },
+        totals: { challenges: { perMinute: 3200, open: 6400 } },
+        ...AFTER_PAYMENT,
+      },
     });
   });
 

@@ -42,6 +42,36 @@ describe('a key that nobody knows', () => {
     expect(problemsOf({}, { ...VARIABLES, PRICE_SAT: '1' })).toEqual(['PRICE_SAT: unknown key; did you mean PRICE_SATS?']);
   });
 
+  it.each<[object, string]>([
+    [{ access: 'calls' }, 'access: one of: call; or an object with calls, seconds, creditSats, maxPerMinute'],
+    [{ access: { call: 1 } }, 'access.call: unknown key; did you mean calls?'],
+    [{ origin: { binding: 'X' } }, 'origin.binding: unknown key; known here: service'],
+    [{ headers: { 'X-Plan': 'pro' } }, 'headers.X-Plan: a field in small letters that reaches the origin'],
+    [{ setHeaders: { 'X-Key': 'a' } }, 'setHeaders.X-Key: a field in small letters that is neither the gateway’s own nor of one hop'],
+    [{ setHeaders: { 'x-key': 7 } }, 'setHeaders.x-key: printable text, or { secret: "NAME" }'],
+    [{ match: 'GTE /a' }, 'match: no client sends this method; did you mean GET?'],
+    [{ host: 'api.example.com.' }, 'host: a host in small letters, without port and without a dot at its end'],
+    [{ host: 'API.example.com' }, 'host: a host in small letters, without port and without a dot at its end'],
+    [{ fences: { block: { cidr: [] } } }, 'fences.block.cidr: unknown key; did you mean cidrs?'],
+  ])('or a form that is none of those that are meant is told with these: %j', (route, problem) => {
+    expect(problemsOfRoute({ priceSats: 1, ...route })).toContain(`routes.0.${problem}`);
+  });
+
+  it.each(['PROPFIND', 'SEARCH', 'COPY', 'MOVE', 'LOCK', 'QUERY', 'ACL', 'BAN', 'PURGE', 'REPORT', 'MERGE'])(
+    'no rarer method is taken for a mistake: %s',
+    (method) => {
+      expect(problemsOfRoute({ priceSats: 1, match: `${method} /a` })).toEqual([]);
+    },
+  );
+
+  it.each([null, [], 'text'])('a file that is no object is told so: %j', (gateway) => {
+    expect(problemsOf(gateway)).toEqual(['missing, or not of the kind: object']);
+  });
+
+  it('a client address likewise', () => {
+    expect(problemsOf({ clientAddress: { trustedHop: 1 } })).toContain('clientAddress.trustedHop: unknown key; did you mean trustedHops?');
+  });
+
   it('a value of the wrong kind is answered with what is right, and never with the value', () => {
     const problems = problemsOf({ epochHours: 'secret', graceHours: 0, claimShardBits: 99 }, { ...VARIABLES, NETWORK: 'moon' });
     expect(problems).toEqual([
@@ -49,6 +79,39 @@ describe('a key that nobody knows', () => {
       'epochHours: missing, or not of the kind: number',
       'graceHours: at least 1',
       'claimShardBits: at most 16',
+    ]);
+  });
+});
+
+describe('a balance', () => {
+  const ofBalance = (creditSats: number, route: object, rest: object = {}) => problemsOfRoute({ access: { creditSats }, ...route }, rest);
+
+  it.each<[number, object]>([
+    [9, { priceSats: 10 }],
+    [19, { price: { parameter: 'model', sats: { small: 1, large: 20 } } }],
+    [1999, { price: { parameter: 'n', unitSats: 2, max: 1000 } }],
+    [99, { price: decide, ...bounded }],
+    [99, { price: { service: 'PRICING' }, ...bounded }],
+    [99, { price: { perKibibyteSats: 1 }, ...bounded }],
+  ])('M4: of %i sat that could not pay for what it is sold for is a mistake: %j', (creditSats, route) => {
+    expect(ofBalance(creditSats, route)).toEqual([
+      `routes.0.access.creditSats: less than the dearest call of this route, which costs ${creditSats + 1}000 msat`,
+    ]);
+    expect(ofBalance(creditSats + 1, route)).toEqual([]);
+  });
+
+  it('M17: sells no larger body than it can pay for where the price is by size alone', () => {
+    const config = readConfig({ routes: [{ match: '/a', price: { perKibibyteSats: 2 }, access: { creditSats: 1000 } }] }, VARIABLES);
+    const [route] = config.ok ? config.value.settings.routes.routes : [];
+    expect(route?.sale).toMatchObject({ price: { kind: 'size', mostKibibytes: 500 } });
+    expect(ofBalance(1, { price: { perKibibyteSats: 2 } })).toEqual(['routes.0.access.creditSats: less than one kibibyte costs']);
+  });
+
+  it('is no smaller than an invoice can be; what is drawn from it may be', () => {
+    const route = { priceSats: 0.5 };
+    expect(ofBalance(11, route, { smallestInvoiceMsat: 11_000 })).toEqual([]);
+    expect(ofBalance(10, route, { smallestInvoiceMsat: 11_000 })).toEqual([
+      'routes.0.access.creditSats: less than an invoice can ask for, which is smallestInvoiceMsat: 11000',
     ]);
   });
 });
@@ -70,7 +133,7 @@ describe('prices', () => {
   });
 
   it.each<[object, string]>([
-    [{ price: 5 }, 'price: missing, or not of the kind: object'],
+    [{ price: 5 }, 'price: an object with parameter, header, unitSats, max, sats, perKibibyteSats, service, '],
     [{ price: {} }, 'price: exactly one of parameter, header, perKibibyteSats, service; a fixed price is written as priceSats'],
     [{ price: { parameter: 'n', sats: { a: 1 } }, priceSats: 1 }, ': exactly one of priceSats, priceMsat, price, free, closed'],
     [

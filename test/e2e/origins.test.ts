@@ -152,7 +152,7 @@ describe('an origin with an address', () => {
 });
 
 describe('a request', () => {
-  it.each(['a, b', 'user@gateway.test', 'a b', '[::1'])('to the host %s is refused', async (host) => {
+  it.each(['a, b', 'user@gateway.test', 'a b', '[::1', 'gateway.test:65536'])('to the host %s is refused', async (host) => {
     const answer = await sendRaw(system.ports['gateway']!, { target: '/free/x', headers: { host } });
     expect([answer.status, answer.body.includes('"host_malformed"')]).toEqual([400, true]);
   });
@@ -179,6 +179,27 @@ describe('a request', () => {
     expect(await cutOff).toBe('/small/chunked');
     const fitting = await buy('gateway', ['small', '/small/chunked-fits'], { method: 'POST', headers, body: `${chunk}0\r\n\r\n` });
     expect([fitting.status, seenAt('/small/chunked-fits').body.length]).toEqual([200, 10]);
+  });
+});
+
+describe('a request with two ways to frame its body', () => {
+  it.each([
+    ['a length beside chunks', ['Content-Length: 5', 'Transfer-Encoding: chunked']],
+    ['a length after chunks', ['Transfer-Encoding: chunked', 'Content-Length: 5']],
+    ['two lengths', ['Content-Length: 5', 'Content-Length: 40']],
+    ['a list of lengths', ['Content-Length: 5, 5']],
+    ['a length with a sign', ['Content-Length: +40']],
+  ])('M17: gets no larger body past the limit of its route: %s', async (_, lines) => {
+    const chunk = `14\r\n${'a'.repeat(20)}\r\n`;
+    const { authorization } = await makeToken({ service: 'small' });
+    // As a part of the last line: no length is added to it.
+    const end = `X-Last: line\r\n\r\n${chunk}${chunk}0\r\n`;
+    const sent = { method: 'POST', target: '/small/framed', headers: { authorization }, lines: [...lines, end] };
+    const answer = await sendRaw(system.ports['gateway']!, sent);
+    expect([answer.status >= 400, system.origin.seen.filter(({ url, body }) => url === '/small/framed' && body.length > 16)]).toEqual([
+      true,
+      [],
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createConcurrency, type Leave } from '#gateway/concurrency.ts';
+import { createConcurrency, type Leave, type Payers } from '#gateway/concurrency.ts';
 
 const ORIGIN = 'http://origin.test';
 
@@ -27,9 +27,9 @@ async function settle() {
 describe('places at an origin', () => {
   it('are taken at once while there are any; then one waits until one is given back', async () => {
     const { places } = makePlaces();
-    const [first, second] = [await places.enter(ORIGIN), await places.enter(ORIGIN)];
+    const [first, second] = [await places.enter(ORIGIN, 'paid'), await places.enter(ORIGIN, 'paid')];
     expect([first, second].every((leave) => leave !== undefined)).toBe(true);
-    const third = places.enter(ORIGIN);
+    const third = places.enter(ORIGIN, 'paid');
     let hasEntered = false;
     void third.then(() => (hasEntered = true));
     await settle();
@@ -40,10 +40,10 @@ describe('places at an origin', () => {
 
   it('are given to those who wait in the order in which they came', async () => {
     const { places } = makePlaces({ most: 1 });
-    const first = await places.enter(ORIGIN);
+    const first = await places.enter(ORIGIN, 'paid');
     const entered: number[] = [];
     const waiting = [1, 2, 3].map(async (number) => {
-      const leave = await places.enter(ORIGIN);
+      const leave = await places.enter(ORIGIN, 'paid');
       entered.push(number);
       leave!();
     });
@@ -54,71 +54,95 @@ describe('places at an origin', () => {
 
   it('who waits too long gets none, and the place goes to the next', async () => {
     const { places, state } = makePlaces({ most: 1 });
-    const first = await places.enter(ORIGIN);
-    const tired = places.enter(ORIGIN);
+    const first = await places.enter(ORIGIN, 'paid');
+    const tired = places.enter(ORIGIN, 'paid');
     state.timers[0]!();
     expect(await tired).toBeUndefined();
-    const next = places.enter(ORIGIN);
+    const next = places.enter(ORIGIN, 'paid');
     first!();
     expect(await next).toBeTypeOf('function');
   });
 
   it('more than a bounded number does not wait at all', async () => {
     const { places } = makePlaces({ most: 1, mostWaiting: 1 });
-    await places.enter(ORIGIN);
-    void places.enter(ORIGIN);
-    expect(await places.enter(ORIGIN)).toBeUndefined();
+    await places.enter(ORIGIN, 'paid');
+    void places.enter(ORIGIN, 'paid');
+    expect(await places.enter(ORIGIN, 'paid')).toBeUndefined();
   });
 
   it('giving a place back twice makes no second one', async () => {
     const { places, state } = makePlaces({ most: 1 });
-    const leave = await places.enter(ORIGIN);
+    const leave = await places.enter(ORIGIN, 'paid');
     leave!();
     leave!();
-    await places.enter(ORIGIN);
-    const second = places.enter(ORIGIN);
+    await places.enter(ORIGIN, 'paid');
+    const second = places.enter(ORIGIN, 'paid');
     state.timers.at(-1)!();
     expect(await second).toBeUndefined();
   });
 
   it('a place that is never given back is free again after its time, and giving it back late makes no second one', async () => {
     const { places, state } = makePlaces({ most: 1 });
-    const lost = await places.enter(ORIGIN);
+    const lost = await places.enter(ORIGIN, 'paid');
     state.nowMs = 60_000;
-    expect(await places.enter(ORIGIN)).toBeTypeOf('function');
+    expect(await places.enter(ORIGIN, 'paid')).toBeTypeOf('function');
     lost!();
-    const second = places.enter(ORIGIN);
+    const second = places.enter(ORIGIN, 'paid');
     state.timers.at(-1)!();
     expect(await second).toBeUndefined();
   });
 
   it('of one origin are none of another', async () => {
     const { places } = makePlaces({ most: 1 });
-    await places.enter(ORIGIN);
-    expect(await places.enter('http://other.test')).toBeTypeOf('function');
+    await places.enter(ORIGIN, 'paid');
+    expect(await places.enter('http://other.test', 'paid')).toBeTypeOf('function');
+  });
+
+  it('M22: a crowd that has not paid leaves a quarter of them to those who have, who wait in a line of their own and go first', async () => {
+    const { places } = makePlaces({ most: 4, mostWaiting: 2 });
+    const crowd: (Leave | undefined)[] = [];
+    for (let call = 0; call < 6; call++) void places.enter(ORIGIN, 'unpaid').then((leave) => crowd.push(leave));
+    await settle();
+    // Three are in, two wait, one was turned away.
+    expect(crowd.map((leave) => leave !== undefined)).toEqual([true, true, true, false]);
+    expect(await places.enter(ORIGIN, 'paid')).toBeTypeOf('function');
+    const payer = places.enter(ORIGIN, 'paid');
+    crowd[0]!();
+    expect(await payer).toBeTypeOf('function');
+    expect(crowd).toHaveLength(4);
+    crowd[1]!();
+    await settle();
+    expect(crowd).toHaveLength(5);
+  });
+
+  it('are all for those who have not paid too where there is only one', async () => {
+    const { places } = makePlaces({ most: 1 });
+    expect(await places.enter(ORIGIN, 'unpaid')).toBeTypeOf('function');
   });
 
   it('are never more than the bound, and none is left unused while someone waits', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom('enter', 'leave', 'tire'), { maxLength: 60 }), async (steps) => {
-        const { places, state } = makePlaces({ mostWaiting: 5 });
-        const held: Leave[] = [];
-        let waiting = 0;
-        const enter = async () => {
-          const leave = await places.enter(ORIGIN);
-          waiting -= 1;
-          if (leave !== undefined) held.push(leave);
+      fc.asyncProperty(fc.array(fc.constantFrom('paid', 'unpaid', 'leave', 'tire'), { maxLength: 60 }), async (steps) => {
+        const { places, state } = makePlaces({ most: 3, mostWaiting: 5 });
+        const held: { readonly leave: Leave; readonly who: Payers }[] = [];
+        const waiting = { paid: 0, unpaid: 0 };
+        const enter = async (who: Payers) => {
+          const leave = await places.enter(ORIGIN, who);
+          waiting[who] -= 1;
+          if (leave !== undefined) held.push({ leave, who });
         };
         for (const step of steps) {
-          if (step === 'leave') held.shift()?.();
+          if (step === 'leave') held.shift()?.leave();
           if (step === 'tire') state.timers.splice(0).forEach((timer) => timer());
-          if (step === 'enter') {
-            waiting += 1;
-            void enter();
+          if (step === 'paid' || step === 'unpaid') {
+            waiting[step] += 1;
+            void enter(step);
           }
           await settle();
-          expect(held.length).toBeLessThanOrEqual(2);
-          if (waiting > 0) expect(held).toHaveLength(2);
+          const unpaid = held.filter(({ who }) => who === 'unpaid').length;
+          expect([held.length <= 3, unpaid <= 2]).toEqual([true, true]);
+          if (waiting.paid > 0) expect(held).toHaveLength(3);
+          if (waiting.unpaid > 0) expect(held.length === 3 || unpaid === 2).toBe(true);
         }
       }),
     );

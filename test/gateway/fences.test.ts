@@ -52,7 +52,7 @@ const settings = (more: Partial<FenceSettings> = {}): FenceSettings => ({
   hasMaintenance: true,
   hasBreaker: true,
   hasConcurrency: true,
-  quota: { bounds: CHALLENGES, totals: CHALLENGES },
+  quota: { bounds: CHALLENGES, totals: CHALLENGES, repeats: true, paid: { bounds: CHALLENGES, totals: CHALLENGES } },
   ...more,
 });
 const POLICY: FencePolicy = { stale: 'refuse' };

@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { onTestFinished } from 'vitest';
 import { createEmbeddedNode, type EmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
+import { type Wait } from '#lnd-bridge/nodes/node-answers.ts';
 import { type LightningNode, type LogEntry, type Random } from '#lnd-bridge/ports.ts';
 import { type BridgeKey, checkAnswer, signRequest } from '#lnd-bridge/request-auth.ts';
 import { type NodeEntry } from '#lnd-bridge/node-pool.ts';
@@ -69,6 +70,7 @@ export interface TestBridge {
   readonly clock: TestClock;
   readonly logged: readonly LogEntry[];
   call(call: Call): Promise<CallAnswer>;
+  setKeys(keys: readonly BridgeKey[]): void;
   close(): Promise<void>;
 }
 
@@ -84,7 +86,14 @@ export async function startTestBridge({
   nodes,
   clock = createTestClock(),
   config = {},
-}: { node?: LightningNode; nodes?: readonly NodeEntry[]; clock?: TestClock; config?: Partial<ServerConfig> } = {}): Promise<TestBridge> {
+  wait,
+}: {
+  node?: LightningNode;
+  nodes?: readonly NodeEntry[];
+  clock?: TestClock;
+  config?: Partial<ServerConfig>;
+  wait?: Wait;
+} = {}): Promise<TestBridge> {
   const logged: LogEntry[] = [];
   const limits = {
     maxBodyBytes: 16_384,
@@ -93,18 +102,32 @@ export async function startTestBridge({
     maxMintsPerSecond: 500,
     queueCapacity: 256,
     metricsToken: undefined,
+    gatewayUrl: undefined,
   };
   const only = node ?? createTestNode(clock);
   const bridge = createBridge(
     { host: '127.0.0.1', port: 0, keys: [KEY, PREVIOUS_KEY], network: 'regtest', ...limits, ...config },
-    { nodes: nodes ?? [{ name: only.kind, node: only, concurrency: 16 }], log: (entry) => logged.push(entry), clock },
+    {
+      nodes: nodes ?? [{ name: only.kind, node: only, concurrency: 16 }],
+      log: (entry) => logged.push(entry),
+      clock,
+      random: createTestRandom(),
+      ...(wait === undefined ? {} : { wait }),
+    },
   );
   const { port } = await bridge.listen();
   const url = `http://127.0.0.1:${port}`;
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= bridge.close());
   onTestFinished(close);
-  return { url, clock, logged, close, call: (call) => callBridge(url, { nowSeconds: clock.nowSeconds(), ...call }) };
+  return {
+    url,
+    clock,
+    logged,
+    close,
+    setKeys: bridge.setKeys,
+    call: (call) => callBridge(url, { nowSeconds: clock.nowSeconds(), ...call }),
+  };
 }
 
 /** One signed call over a real socket. */

@@ -13,7 +13,7 @@ import { readSettings } from '#lnd-bridge/settings-files.ts';
 import { formatHelp, NODE_SETTINGS_HELP, SETTINGS_HELP } from '#lnd-bridge/settings-help.ts';
 import { checkNodes, startNodeBridge } from '#lnd-bridge/start-nodes.ts';
 import { makeCertificate, type TestCertificate } from '#support/nodes/certificate.ts';
-import { GATEWAY_PERMISSIONS, makeLndMacaroon, startLndServer } from '#support/nodes/lnd-server.ts';
+import { FEED_PERMISSIONS, GATEWAY_PERMISSIONS, makeLndMacaroon, startLndServer } from '#support/nodes/lnd-server.ts';
 import { createTestLedger, FOREIGN_SECRET, type TestLedger, type TestNode } from '#support/nodes/node-ledger.ts';
 import { anOrder, callBridge, KEY } from './bridge-harness.ts';
 import { spawnBridge } from './bridge-process.ts';
@@ -97,6 +97,17 @@ describe('check', () => {
     expect((await check({ ...settings, BRIDGE_NODE_CERT_SHA256: 'ab'.repeat(32) })).codes).toEqual(['tls_untrusted']);
     await server.close();
     expect(await check(settings)).toMatchObject({ codes: ['unreachable'], text: expect.stringContaining('cannot be reached') as string });
+  });
+
+  test('P23: a macaroon that may not follow payments is too weak for a feed, and the one that the docs name for it is not too strong', async () => {
+    const feed = { BRIDGE_GATEWAY_URL: 'http://127.0.0.1:1' };
+    const weak = await startLnd();
+    expect(await check({ ...weak.settings, ...feed })).toMatchObject({
+      codes: ['credential_too_weak'],
+      text: expect.stringContaining('lacks: SubscribeInvoices') as string,
+    });
+    const enough = await startLnd(FEED_PERMISSIONS);
+    expect((await check({ ...enough.settings, ...feed })).codes).toEqual([]);
   });
 
   test('P23 names a macaroon that is too weak or too strong', async () => {

@@ -3,7 +3,7 @@
  */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { auditRune } from '#lnd-bridge/nodes/cln-rune.ts';
-import { GATEWAY_METHODS, makeRune, startClnServer } from '#support/nodes/cln-server.ts';
+import { FEED_METHODS, GATEWAY_METHODS, makeRune, startClnServer } from '#support/nodes/cln-server.ts';
 import { createTestLedger, NODE_KEY_HEX } from '#support/nodes/node-ledger.ts';
 import { check, down, mint, order, startBackend } from './backends.ts';
 import { createTestClock } from './bridge-harness.ts';
@@ -33,6 +33,8 @@ describe('a rune', () => {
     expect(spending(['method!'])).toEqual([]);
     expect(spending(['method=pa\\y'])).toEqual(['pay']);
     expect(auditRune(makeRune([GATEWAY_METHODS, ['method/waitinvoice']]))?.missing).toEqual(['waitinvoice']);
+    expect(auditRune(makeRune([GATEWAY_METHODS]), { hasFeed: true })?.missing).toEqual(['waitanyinvoice']);
+    expect(auditRune(makeRune([[...GATEWAY_METHODS, ...FEED_METHODS]]), { hasFeed: true })).toEqual({ spending: [], missing: [] });
   });
 
   test('that cannot be read may be able to spend: the bridge says so', async () => {

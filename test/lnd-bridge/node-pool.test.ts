@@ -203,19 +203,20 @@ describe('back-pressure', () => {
     expect(await depth()).toContain('l402_bridge_queue_depth{node="alice"} 0');
   });
 
-  test('no more invoices a second are asked of the nodes than allowed, batches counted one by one', async () => {
+  test('no more invoices a second are asked of the nodes than allowed, batches counted one by one, and a quarter kept for clients', async () => {
     const clock = createTestClock();
     const node = makeNode('alice', { clock });
-    const bridge = await startTestBridge({ nodes: [node], clock, config: { maxMintsPerSecond: 3 } });
-    const batch = await bridge.call({ path: '/v1/invoices/batch', body: { orders: [anOrder(), anOrder(), anOrder(), anOrder()] } });
-    expect(MintBatchAnswer.parse(batch.body).results.map((result) => ('code' in result ? result.code : 'made'))).toEqual([
-      'made',
-      'made',
-      'made',
-      'rate_exceeded',
+    const bridge = await startTestBridge({ nodes: [node], clock, config: { maxMintsPerSecond: 4 } });
+    const batch = () => bridge.call({ path: '/v1/invoices/batch', body: { orders: Array.from({ length: 6 }, () => anOrder()) } });
+    const { results } = MintBatchAnswer.parse((await batch()).body);
+    expect(results.map((result) => ('code' in result ? result.code : 'made'))).toEqual([
+      ...Array.from({ length: 3 }, () => 'made'),
+      ...Array.from({ length: 3 }, () => 'rate_exceeded'),
     ]);
+    expect((await batch()).status).toBe(429);
+    expect((await mintAt(bridge)).status).toBe(200);
     expect(await bridge.call({ body: anOrder() })).toMatchObject({ status: 429, body: { code: 'rate_exceeded' } });
-    expect(node.asked).toBe(3);
+    expect(node.asked).toBe(4);
     clock.set(START_SECONDS + 1);
     expect((await mintAt(bridge)).status).toBe(200);
   });

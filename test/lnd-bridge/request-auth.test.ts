@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkAnswer, checkRequest, signAnswer, signRequest, type SentRequest } from '#lnd-bridge/request-auth.ts';
+import { checkAnswer, checkRequest, signAnswer, signRequest, type AnswerToSign, type SentRequest } from '#lnd-bridge/request-auth.ts';
 import { KEY, PREVIOUS_KEY, START_SECONDS } from './bridge-harness.ts';
 
 const NONCE = '0123456789abcdef0123456789abcdef';
@@ -89,7 +89,7 @@ describe('a signed answer', () => {
   const ANSWER = { status: 200, body: '{"invoice":"x"}', nonceHex: NONCE };
   const headers = signAnswer(ANSWER, KEY);
 
-  function isGood(changes: Partial<typeof ANSWER> = {}, key = KEY): boolean {
+  function isGood(changes: Partial<AnswerToSign> = {}, key = KEY): boolean {
     return checkAnswer({ ...ANSWER, ...changes, header: (name) => headers[name] }, key);
   }
 
@@ -118,6 +118,15 @@ describe('a signed answer', () => {
     const request = sign();
     expect(checkAnswer({ ...ANSWER, header: (name) => request[name] }, KEY)).toBe(false);
     expect(check({ ...request, ...headers })).toBe('signature_wrong');
+  });
+
+  test('M28 a push of the bridge and its answer are signed as such: neither is taken for a request or an answer of the gateway', () => {
+    const pushed = signRequest({ ...REQUEST, direction: 'push' }, { key: KEY, nowSeconds: START_SECONDS, nonceHex: NONCE });
+    expect([check(pushed), check(pushed, { direction: 'push' })]).toEqual(['signature_wrong', `ok k1 ${NONCE}`]);
+    expect(check(sign(), { direction: 'push' })).toBe('signature_wrong');
+    const answered = signAnswer({ ...ANSWER, direction: 'push' }, KEY);
+    const isTaken = (direction: 'request' | 'push') => checkAnswer({ ...ANSWER, direction, header: (name) => answered[name] }, KEY);
+    expect([isTaken('request'), isTaken('push'), isGood({ direction: 'push' })]).toEqual([false, true, false]);
   });
 
   test('M28 without a signature is refused', () => {

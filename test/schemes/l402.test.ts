@@ -41,9 +41,9 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
     sells: { access: { kind: 'call' }, amountMsat: quote.priceMsat },
     ...quote,
   };
-  const request = { method: 'GET', host: 'gateway.test', path: '/paper', clientAddress: undefined };
+  const request = { method: 'GET', host: 'gateway.test', path: '/paper' };
   const digestRequest = () => Promise.resolve(undefined);
-  const context = { nowSeconds: Date.now() / 1000, skewSeconds: 30, request, digestRequest };
+  const context = { nowSeconds: Date.now() / 1000, skewSeconds: 30, request, clientAddress: () => undefined, digestRequest };
   const proved = await proveCredential({ macaroon, preimage }, { keys, hmac, verified: createVerifiedTokens() });
   if (!proved.ok) return proved.refusal.code;
   const grant = await judgeToken(proved.value, asked, context);

@@ -44,11 +44,11 @@ function startIsolate({ secrets = [[1, TOKEN_SECRET]] as [number, Uint8Array][],
     async show(authorization: string, asked = quote): Promise<string> {
       const read = readCredentials([authorization.replace('L402 ', '')], { metadata: undefined, verified });
       if (!read.ok) return read.refusal.code;
-      const request = { method: 'GET', host: 'gateway.test', path: '/pass', clientAddress: undefined };
-      const digestRequest = () => Promise.resolve(undefined);
+      const request = { method: 'GET', host: 'gateway.test', path: '/pass' };
+      const told = { clientAddress: () => undefined, digestRequest: () => Promise.resolve(undefined) };
       const proved = await proveCredential(read.value[0]!, { keys, hmac: counted, verified });
       if (!proved.ok) return proved.refusal.code;
-      const grant = await judgeToken(proved.value, asked, { nowSeconds: nowMs / 1000, skewSeconds: 30, request, digestRequest });
+      const grant = await judgeToken(proved.value, asked, { nowSeconds: nowMs / 1000, skewSeconds: 30, request, ...told });
       return grant.ok ? 'granted' : grant.refusal.code;
     },
   };

@@ -10,6 +10,7 @@ export const BUNDLES = {
   origins: 'dist/test/origins/origins-worker.js',
   /** Needs no building. */
   upstream: 'test/workerd/entries/upstream-worker.js',
+  bridgeFront: 'test/workerd/entries/bridge-front-worker.js',
   priced: 'dist/test/priced/priced-worker.js',
   fence: 'dist/test/fence/fence-worker.js',
   /** Built by its own suite. */

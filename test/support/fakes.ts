@@ -4,7 +4,7 @@
  */
 import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { type Control, type ControlIndex, type Lightning } from '#src/ports.ts';
+import { type Control, type ControlIndex, type Lightning, type Quota } from '#src/ports.ts';
 
 /** A control object that shows this, and remembers nothing. */
 export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false): Control {
@@ -20,13 +20,25 @@ export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false):
 /** A node that cannot be reached. */
 export const deadNode: Lightning = {
   mint: () => Promise.reject(new Error('the node is down')),
+  mintBatch: () => Promise.reject(new Error('the node is down')),
   lookUp: () => Promise.reject(new Error('the node is down')),
+};
+
+/** A quota that lets everyone have an invoice, and keeps none. */
+export const openQuota: Quota = {
+  places: 1,
+  placeOf: () => 0,
+  ask: () => Promise.resolve({ kind: 'challenge', readings: [] }),
+  giveBack: () => undefined,
+  keep: () => undefined,
+  stock: () => Promise.resolve(),
+  want: () => Promise.resolve([]),
 };
 
 /** Fences that let everyone pass. */
 export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'tryHalfOpen'> {
   return {
-    quota: { ask: () => Promise.resolve({ kind: 'challenge', readings: [] }), giveBack: () => undefined },
+    quota: openQuota,
     rates: { take: () => Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] }) },
     control: fakeControl(),
     tryHalfOpen: createHalfOpenTrials(),

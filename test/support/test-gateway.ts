@@ -8,6 +8,7 @@ export const testGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 1,
   fences: { challenges: MANY_CHALLENGES },
+  settlementFeed: true,
   routes: [
     { match: 'GET /free/*', free: true },
     { match: '/closed/*', closed: true },

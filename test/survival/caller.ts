@@ -9,12 +9,14 @@ export interface Answer {
   readonly code: string;
   /** What the answer says is left, in its unit. */
   readonly left: number | undefined;
+  /** Of a challenge. */
+  readonly token: string | undefined;
 }
 
 export interface Call {
   readonly port: number;
   readonly path: string;
-  readonly authorization: string;
+  readonly authorization?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -32,7 +34,8 @@ export function createCaller(): Caller {
     call: ({ port, path, authorization, headers = {} }) =>
       new Promise((resolve) => {
         const cut = () => resolve('cut');
-        const sent = request({ agent, port, host: '127.0.0.1', path, headers: { authorization, ...headers } }, (response) => {
+        const fields = { ...(authorization === undefined ? {} : { authorization }), ...headers };
+        const sent = request({ agent, port, host: '127.0.0.1', path, headers: fields }, (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => void chunks.push(chunk));
           response.once('error', cut);
@@ -42,7 +45,7 @@ export function createCaller(): Caller {
             const isProblem = fields['content-type'] === 'application/problem+json';
             const body = isProblem ? (JSON.parse(Buffer.concat(chunks).toString()) as Body) : {};
             const told = fields['l402-remaining'] ?? fields['l402-remaining-msat'] ?? body.remaining ?? body.remaining_msat;
-            resolve({ status, code: body.code ?? '', left: told === undefined ? undefined : Number(told) });
+            resolve({ status, code: body.code ?? '', left: told === undefined ? undefined : Number(told), token: body.token });
           });
         });
         sent.once('error', cut);
@@ -59,4 +62,5 @@ interface Body {
   readonly code?: string;
   readonly remaining?: number;
   readonly remaining_msat?: number;
+  readonly token?: string;
 }

@@ -14,6 +14,9 @@ export const DEAR_SATS = 35;
 /** For races: more than is ever tried at once. */
 export const BULK_CALLS = 200;
 
+/** The first byte of a payment hash says whether its invoice was made before anyone asked. */
+export const MADE_AHEAD = 0xaa;
+
 /** Routes that are described so sell nothing new: whoever has used up a payment there costs no invoice. */
 export const SOLD_OUT = 'sold out';
 
@@ -24,7 +27,10 @@ export const survivalGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 10,
   graceHours: 24 * 40,
-  // Everybody comes from one address, and origins fail by intent.
+  // Who says nothing of where it comes from is one client with all others.
+  clientAddress: { trustedHops: 1 },
+  pool: { low: 1600, high: 16_000 },
+  // Origins fail by intent.
   fences: { breaker: false, challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free', free: true },

@@ -14,12 +14,14 @@ const platformRandom: Random = (length) => crypto.getRandomValues(new Uint8Array
 export function startEmbedded(now: Clock = () => Date.now(), random: Random = platformRandom): EmbeddedLightning {
   const clock = { nowSeconds: () => Math.floor(now() / 1000) };
   const node = createEmbeddedNode({ secretKey: new Uint8Array(32).fill(5), clock, random });
+  const mint: Lightning['mint'] = async (order) => {
+    const minted = await node.mint(order);
+    if (!minted.ok) throw new Error(minted.refusal.code);
+    return { invoice: minted.value.invoice, settlement: node.settlement };
+  };
   return {
-    async mint(order) {
-      const minted = await node.mint(order);
-      if (!minted.ok) throw new Error(minted.refusal.code);
-      return { invoice: minted.value.invoice, settlement: node.settlement };
-    },
+    mint,
+    mintBatch: (orders) => Promise.all(orders.map(mint)),
     async lookUp(paymentHash) {
       const looked = await node.lookUp(formatHex(paymentHash));
       if (!looked.ok) throw new Error(looked.refusal.code);

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { createDurableClaims } from '#adapters/do-claims.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { defineGateway } from '#src/config.ts';
+import { openQuota } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { codeOf, openGateway } from './front-door.ts';
@@ -72,6 +73,24 @@ describe('a claim object that cannot be reached', () => {
 
 const gone = () => Promise.reject(new Error('object gone'));
 
+describe('a fence that holds a call for longer than its lease can bear', () => {
+  it.each([
+    [51, 503, 'origin_busy', 0],
+    [49, 200, undefined, 1],
+  ])('M10: after %i s in all the call is sent no more: nobody else may have the payment meanwhile', async (...row) => {
+    const [seconds, status, code, reached] = row;
+    let nowMs = Date.now();
+    const take = () => {
+      nowMs += seconds * 1000;
+      return Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] });
+    };
+    const { authorization } = await makeToken({ service: 'limited' });
+    const door = openGateway(shop, { clock: () => nowMs, parts: { rates: { take } } });
+    const answer = await door.ask('/limited/a', { headers: { authorization } });
+    expect([answer.status, await codeOf(answer), door.seen.length]).toEqual([status, code, reached]);
+  });
+});
+
 describe('an object behind the fences that cannot be reached', () => {
   it.each([
     ['a rate limit cannot be counted', { rates: { take: gone } }, 'rate_unavailable'],
@@ -89,7 +108,7 @@ describe('an object behind the fences that cannot be reached', () => {
 
   it('a quota that cannot be asked is no matter of those who have paid', async () => {
     const { authorization } = await makeToken({ service: 'once' });
-    const quota = { ask: gone, giveBack: () => undefined };
+    const quota = { ...openQuota, ask: gone };
     const door = openGateway(shop, { parts: { quota, lightning: startEmbedded() } });
     const refused = await door.ask('/once/a');
     expect([refused.status, await codeOf(refused), refused.headers.has('www-authenticate')]).toEqual([503, 'quota_unavailable', false]);

@@ -98,6 +98,7 @@ describe('the quota', () => {
   const ask = (quota: Quota, client: ClientKey, more: Partial<{ bounds: QuotaBounds; totals: QuotaBounds; id: string }> = {}) =>
     quota.ask({
       client,
+      lane: 'unpaid',
       ask: { scope: 'route', challengeId: more.id ?? `c${count++}`, challengeMs: 600_000 },
       bounds: more.bounds ?? bounds,
       totals: more.totals ?? plenty,
@@ -163,6 +164,26 @@ describe('the quota', () => {
     expect((await ask(createDurableQuota(QUOTA), payer)).kind).toBe('challenge');
   });
 
+  it('M18: is told within a second what was paid, by one call for all that was paid in that second', async () => {
+    const waits: (() => void)[] = [];
+    const wait = () => new Promise<void>((resolve) => void waits.push(resolve));
+    const quota = createDurableQuota(QUOTA, { wait });
+    const payer = { key: 'prompt payer' };
+    const works: Promise<unknown>[] = [];
+    for (let index = 0; index < 5; index++) await ask(quota, payer, { id: `prompt ${index}` });
+    for (let index = 0; index < 5; index++)
+      quota.giveBack({ client: payer, challengeId: `prompt ${index}` }, (work) => void works.push(work));
+    expect([works.length, waits.length]).toEqual([1, 1]);
+    waits[0]!();
+    await Promise.all(works);
+    // Another instance has nothing that could ride along.
+    const others = createDurableQuota(QUOTA);
+    const answers = [];
+    for (let call = 0; call < 6; call++)
+      answers.push((await ask(others, payer, { bounds: { challenges: { perMinute: 9, open: 5 } } })).kind);
+    expect(answers).toEqual([...Array.from({ length: 5 }, () => 'challenge'), 'refused']);
+  });
+
   it('remembers what was used when it has been put to sleep', async () => {
     const quota = createDurableQuota(QUOTA);
     const sleepy = client('203.0.113.77');
@@ -177,7 +198,15 @@ describe('the quota', () => {
       const totals = { challenges: { perMinute: 1e6, open: 1e6 }, free: { calls: 1e6, periodMs: 1e9 } };
       const free = { ...bounds, free: { calls: 1, periodMs: 1e9 } };
       const visit = (key: string) =>
-        instance.ask({ client: { key }, ask: { scope: 'r', challengeId: key, challengeMs: 1 }, bounds: free, totals, paid: [] }).kind;
+        instance.ask({
+          client: { key },
+          lane: 'unpaid',
+          ask: { scope: 'r', challengeId: key, challengeMs: 1 },
+          bounds: free,
+          totals,
+          paid: [],
+          kept: [],
+        }).kind;
       // One of them is the total.
       for (let index = 0; index < MOST_TALLIES - 1; index++) visit(`${index}`);
       return { known: visit('0'), latecomers: Array.from({ length: 30 }, (_, index) => visit(`late ${index}`)) };

@@ -4,7 +4,9 @@
  */
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { createDurableQuota } from '#adapters/do-quota.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { refillPools } from '#gateway/pool-round.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
@@ -27,6 +29,8 @@ export interface FrontDoor {
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
   /** The same, without waiting until all work is done: for answers that go on. */
   readonly open: (path: string, init?: RequestInit) => Promise<Response>;
+  /** What the platform's clock does every few minutes. */
+  readonly tick: () => Promise<void>;
   /** Paths that have reached the origin. */
   readonly seen: readonly string[];
   /** Events and their fields, as they were logged. */
@@ -55,6 +59,8 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps: GateDeps = {
     ...wired.value,
+    // What was paid waits for the next ask: a test waits until all work is done.
+    quota: createDurableQuota((others['QUOTA'] ?? bindings['QUOTA']) as NonNullable<Env['QUOTA']>),
     lightning: deadNode,
     origin({ url }) {
       seen.push(new URL(url).pathname);
@@ -69,6 +75,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
     seen,
     logged,
     open: (path, init = {}) => Promise.resolve(app.fetch(new Request(addressOf(path), init), env, createExecutionContext())),
+    tick: () => refillPools(deps),
     async ask(path, init = {}) {
       const context = createExecutionContext();
       const response = await app.fetch(new Request(addressOf(path), init), env, context);
@@ -83,9 +90,9 @@ function addressOf(path: string): string {
   return path.startsWith('https://') ? path : `http://gateway.test${path}`;
 }
 
-/** A gateway for the many requests of a test, all of which come from nowhere. */
+/** A gateway for the many requests of a test, all of which come from nowhere. Invoices are made when they are asked for. */
 export function forMany(gateway: Gateway): Gateway {
-  return { ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
+  return { pool: false, ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
 }
 
 /** From an address, as workerd tells it. */

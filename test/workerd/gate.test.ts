@@ -8,6 +8,7 @@ import { attenuate } from '#client/attenuate.ts';
 import { type Narrowing } from '#client/narrowing.ts';
 import { digestRequest } from '#client/request-digest.ts';
 import { createDurableClaims } from '#adapters/do-claims.ts';
+import { createDurableSettlements } from '#adapters/do-settlements.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SITUATION_CODES, SITUATIONS, type Situation, type SituationCode } from '#gateway/refusals.ts';
@@ -21,7 +22,9 @@ import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config.ts';
-import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
+import { type Env } from '#src/deps.ts';
+import { deadNode, fakeControl, openFences, openQuota } from '#support/fakes.ts';
+import { makePush } from '#support/pushes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
@@ -305,9 +308,8 @@ describe('every refusal', () => {
     const { startEmbedded } = await import('./embedded-mint.ts');
     expect(await reason({ ...control({ isRevoked: () => true }), lightning: startEmbedded() }, await paid())).toBe('token_revoked');
     const refused = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
-    const { giveBack } = openFences().quota;
-    expect(await reason({ quota: { giveBack, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
-    expect(await reason({ quota: { giveBack, ask: gone } })).toBe('quota_unavailable');
+    expect(await reason({ quota: { ...openQuota, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
+    expect(await reason({ quota: { ...openQuota, ask: gone } })).toBe('quota_unavailable');
     const limited = behind({}, { fences: { rate: { calls: 1, seconds: 1 } } });
     const full = () => Promise.resolve({ allowed: false, retryAfterSeconds: 1, readings: [{ remaining: 0, resetSeconds: 1 }] });
     expect(await reason({ ...limited, rates: { take: full } }, await paid())).toBe('rate_limited');
@@ -338,10 +340,18 @@ describe('every refusal', () => {
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
     const { control } = openFences();
     const secret = new Uint8Array(32).fill(5);
-    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1 };
+    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1, matches: new Set<string>() };
     const order = (authorization: string) => ({ method: 'POST', body: '{}', headers: { authorization } });
     expect(await reasonOf('/_l402/control', order('Bearer 00'), { operator })).toBe('order_unauthorized');
     expect(await reasonOf('/_l402/control', order(`Bearer ${'05'.repeat(32)}`), { operator })).toBe('order_invalid');
+  });
+
+  it('M24: a push of payments that is not signed, or not of the contract, is refused', async () => {
+    const namespace = (env as unknown as Pick<Required<Env>, 'SETTLEMENTS'>).SETTLEMENTS;
+    const key = { id: 'k1', secret: new Uint8Array(32).fill(5) };
+    const settlements = createDurableSettlements(namespace, { key, clock });
+    expect(await reasonOf('/_l402/settlements', { method: 'POST', body: '{}' }, { settlements })).toBe('push_unauthorized');
+    expect(await reasonOf('/_l402/settlements', makePush({}, { key }).init, { settlements })).toBe('push_invalid');
   });
 
   afterAll(() => {

@@ -6,7 +6,7 @@
 type Namespaces = Readonly<Record<string, DurableObjectNamespace>>;
 
 /** The bindings of the objects. */
-export const OBJECT_BINDINGS = ['REPLAY_SET', 'QUOTA', 'RATE_LIMITER', 'CONTROL'] as const;
+export const OBJECT_BINDINGS = ['REPLAY_SET', 'QUOTA', 'RATE_LIMITER', 'CONTROL', 'SETTLEMENTS'] as const;
 
 /** The same namespaces; `onCall` gets the name of the binding. */
 export function watchObjectCalls(env: object, onCall: (name: string) => void): Readonly<Record<string, unknown>> {

@@ -12,6 +12,7 @@ import { accept } from '#protocol/result.ts';
 import { createApp } from '#src/app.ts';
 import { type Gateway } from '#src/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
+import { deadNode } from '#support/fakes.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
 import { forMany } from './front-door.ts';
 
@@ -64,6 +65,7 @@ export function openPriceDoor(
   const deps: GateDeps = {
     ...wired.value,
     lightning: {
+      ...deadNode,
       async mint(order) {
         const answer = await node.mint(order);
         if (!answer.ok) throw new Error(answer.refusal.code);

@@ -10,6 +10,7 @@ import { equalBytes, formatHex } from '#protocol/bytes.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { type Gateway } from '#src/config.ts';
 import { type Claims, type Clock, type Lightning } from '#src/ports.ts';
+import { deadNode } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway, type DoorOptions } from './front-door.ts';
@@ -37,8 +38,10 @@ function startLeakyNode({ settlement = 'strict', state, clock = Date.now }: Knob
     return bytes;
   });
   const looked: string[] = [];
+  const mint: Lightning['mint'] = async (order) => ({ ...(await embedded.mint(order)), settlement });
   const lightning: Lightning = {
-    mint: async (order) => ({ ...(await embedded.mint(order)), settlement }),
+    mint,
+    mintBatch: (orders) => Promise.all(orders.map(mint)),
     lookUp(paymentHash) {
       looked.push(formatHex(paymentHash));
       return state === undefined ? embedded.lookUp(paymentHash) : state();
@@ -227,7 +230,7 @@ describe('look-ups', () => {
       looked.push(formatHex(hash));
       return paid.has(formatHex(hash)) ? 'settled' : 'open';
     };
-    const door = open({ lightning: { mint: () => Promise.reject(new Error('no node')), lookUp } }, {}, { clock });
+    const door = open({ lightning: { ...deadNode, lookUp } }, {}, { clock });
     const make = () => makeToken({ service: 'call', terms: { settlement: 'strict' } });
     const use = async ({ authorization }: { authorization: string }, address: string) =>
       codeOf(await door.ask('/call', from(address, { authorization })));

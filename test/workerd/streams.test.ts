@@ -25,6 +25,7 @@ const shop = defineGateway({
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 5 } },
     { match: 'GET /whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
     { match: 'GET /free/*', free: true },
+    { match: 'GET /gift/*', service: 'gift', priceSats: 1, fences: { freeCalls: { calls: 100, seconds: 3600, total: 16_000 } } },
   ],
 });
 
@@ -136,6 +137,58 @@ describe('a stream', () => {
     const response = await ask(path, authorization);
     expect(response.status).toBe(200);
     expect(streamWaits()).toEqual([]);
+  });
+});
+
+describe('a WebSocket', () => {
+  /** An origin that takes upgrades, and its end of the socket. */
+  function openSockets() {
+    const { 0: theirs, 1: atOrigin } = new WebSocketPair();
+    atOrigin.accept();
+    const origin = () => Promise.resolve(new Response(null, { status: 101, webSocket: theirs, headers: { 'x-own': 'kept' } }));
+    const closed = new Promise<CloseEvent>((resolve) => atOrigin.addEventListener('close', resolve));
+    return { ...openShop({}, { origin }), closed };
+  }
+
+  const authorizations: Readonly<Record<string, () => Promise<string>>> = {
+    pass: async () => (await tokenOf('pass', { kind: 'pass' }, 100)).authorization,
+    pack: async () => (await tokenOf('pack', { kind: 'calls', calls: 5 }, 100)).authorization,
+    gift: () => Promise.resolve(''),
+  };
+
+  it.each([
+    ['of a pass ends with it', 'pass', 100 + SKEW_SECONDS],
+    ['of a counted call goes on for maxStreamSeconds', 'pack', MAX_STREAM_SECONDS],
+    ['that is given away on a sold route does too', 'gift', MAX_STREAM_SECONDS],
+  ])('M14: %s', async (...[, service, seconds]) => {
+    const { ask, streamWaits, closed } = openSockets();
+    const response = await ask(`/${service}/socket`, await authorizations[service]!());
+    expect([response.status, response.headers.get('x-own')]).toEqual([101, 'kept']);
+    const client = response.webSocket!;
+    client.accept();
+    const [limit, ...others] = streamWaits();
+    expect([limit!.seconds, others]).toEqual([seconds, []]);
+    const over = new Promise<CloseEvent>((resolve) => client.addEventListener('close', resolve));
+    limit!.over();
+    expect([(await over).code, (await closed).code]).toEqual([1008, 1008]);
+  });
+
+  it('M14: that ends by itself leaves no timer behind', async () => {
+    const { ask, streamWaits, closed } = openSockets();
+    const { authorization } = await tokenOf('pass', { kind: 'pass' }, 100);
+    const client = (await ask('/pass/socket', authorization)).webSocket!;
+    client.accept();
+    client.close(1000, 'done');
+    expect((await closed).reason).toBe('done');
+    expect(streamWaits().map(({ signal }) => signal!.aborted)).toEqual([true]);
+  });
+});
+
+describe('a call that is given away on a sold route', () => {
+  it('M14: streams for maxStreamSeconds at most', async () => {
+    const { ask, streamWaits } = openShop();
+    await firstOf(await ask('/gift/events'));
+    expect(streamWaits().map(({ seconds }) => seconds)).toEqual([MAX_STREAM_SECONDS]);
   });
 });
 

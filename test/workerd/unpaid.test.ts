@@ -12,7 +12,7 @@ import { buy, codeOf, from, openGateway, type DoorOptions } from './front-door.t
 
 beforeEach(() => reset());
 
-const CHALLENGES = { perMinute: 5, open: 5 };
+const CHALLENGES = { perMinute: 5, open: 5, overQuota: 'refuse' } as const;
 
 function openShop(gateway: Partial<Gateway> = {}, options: DoorOptions = {}) {
   const lightning = startEmbedded();

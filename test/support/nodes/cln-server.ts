@@ -50,6 +50,8 @@ export function startClnServer(ledger: TestLedger, { rune, certificate, amountsW
         return json(201, { invoices: list(parameters).map(describe) });
       case 'waitinvoice':
         return waitInvoice(String(parameters['label']), call.gone);
+      case 'waitanyinvoice':
+        return waitAnyInvoice({ last: Number(parameters['lastpay_index']), seconds: parameters['timeout'], gone: call.gone });
       default:
         return json(404, { code: -32_601, message: `Unknown command '${method}'` });
     }
@@ -96,7 +98,7 @@ export function startClnServer(ledger: TestLedger, { rune, certificate, amountsW
       ...(invoice.paid === undefined
         ? {}
         : {
-            pay_index: 1,
+            pay_index: invoice.paid.index,
             amount_received_msat: amount(invoice.amountMsat),
             paid_at: invoice.paid.atSeconds,
             payment_preimage: invoice.preimageHex,
@@ -118,6 +120,18 @@ export function startClnServer(ledger: TestLedger, { rune, certificate, amountsW
     return json(201, describe(invoice));
   }
 
+  async function waitAnyInvoice({ last, seconds, gone }: { last: number; seconds: unknown; gone: Promise<void> }): Promise<TestReply> {
+    const goneAway = gone.then(() => 'gone' as const);
+    for (;;) {
+      const [paid] = ledger.settledAfter(last);
+      if (paid !== undefined) return json(201, describe(paid));
+      // As the node says it over clnrest.
+      const isOver = seconds === 0 || (troubles.endWaits && ledger.events.length > 0);
+      if (isOver) return json(500, { code: 904, message: 'Timed out' });
+      if ((await Promise.race([ledger.happened(), goneAway])) === 'gone') return json(500, { code: 904, message: 'Timed out' });
+    }
+  }
+
   return serveTestNode(ledger, { answer, ...(certificate === undefined ? {} : { certificate }) });
 }
 
@@ -128,3 +142,6 @@ export function makeRune(restrictions: readonly (readonly string[])[]): string {
 }
 
 export const GATEWAY_METHODS = ['invoice', 'listinvoices', 'waitinvoice', 'getinfo', 'listpeerchannels'].map((name) => `method=${name}`);
+
+/** What a settlement feed needs besides. */
+export const FEED_METHODS = ['method=waitanyinvoice'];

@@ -54,7 +54,33 @@ export function startLndServer(
     if (hash !== undefined) return lookUp(hash);
     const streamed = /^\/v2\/invoices\/subscribe\/([A-Za-z0-9_-]{43}=)$/.exec(call.path)?.[1];
     if (streamed !== undefined) return { lines: subscribe(formatHex(new Uint8Array(Buffer.from(streamed, 'base64url')))) };
+    if (call.path === '/v1/invoices/subscribe') return { lines: subscribeAll(Number(call.query.get('settle_index') ?? 0), call.gone) };
     return error(404, { code: 5, message: 'Not Found' });
+  }
+
+  /** What was paid after the index, but nothing for index 0; then whatever is made or paid, and never what was told before. */
+  async function* subscribeAll(settleIndex: number, gone: Promise<void>): AsyncIterable<string> {
+    const left = gone.then(() => 'gone' as const);
+    let at = ledger.events.length;
+    let told = settleIndex;
+    const line = (invoice: TestInvoice): string => JSON.stringify({ result: describe(invoice) });
+    for (const invoice of settleIndex === 0 ? [] : ledger.settledAfter(settleIndex)) {
+      yield line(invoice);
+      told = invoice.paid!.index;
+    }
+    for (;;) {
+      for (; at < ledger.events.length; at++) {
+        const invoice = ledger.events[at]!;
+        if (troubles.streamError) {
+          yield JSON.stringify({ error: { code: 2, message: 'invoice registry is shutting down', details: [] } });
+          return;
+        }
+        if (invoice.canceled || (invoice.paid?.index ?? Infinity) <= told) continue;
+        told = invoice.paid?.index ?? told;
+        yield line(invoice);
+      }
+      if ((await Promise.race([ledger.happened(), left])) === 'gone') return;
+    }
   }
 
   function mint(body: string): TestReply {
@@ -104,6 +130,7 @@ export function startLndServer(
       settled: invoice.paid !== undefined,
       creation_date: String(invoice.createdAtSeconds),
       settle_date: String(invoice.paid?.atSeconds ?? 0),
+      settle_index: String(invoice.paid?.index ?? 0),
       payment_request: invoice.invoice,
       expiry: String(invoice.expirySeconds),
       amt_paid_msat: String(invoice.paid === undefined ? 0n : invoice.amountMsat),
@@ -148,6 +175,9 @@ export const GATEWAY_PERMISSIONS = [
   'uri:/lnrpc.Lightning/GetInfo',
   'uri:/lnrpc.Lightning/ChannelBalance',
 ];
+
+/** The same with what a settlement feed needs. */
+export const FEED_PERMISSIONS = [...GATEWAY_PERMISSIONS, 'uri:/lnrpc.Lightning/SubscribeInvoices'];
 
 function field(number: number, content: Buffer): Buffer {
   return Buffer.concat([Buffer.of((number << 3) | 2, ...varint(content.length)), content]);

@@ -26,7 +26,8 @@ export interface TestInvoice {
   readonly expirySeconds: number;
   /** The label, external id or nothing. */
   readonly key: string | undefined;
-  paid: { readonly atSeconds: number } | undefined;
+  /** Payments are counted from 1 on. */
+  paid: { readonly atSeconds: number; readonly index: number } | undefined;
   canceled: boolean;
 }
 
@@ -49,6 +50,10 @@ export interface Troubles {
   forbid?: readonly string[] | undefined;
   /** Takes the request and never answers. */
   silent?: boolean | undefined;
+  /** Whoever waits for a payment is told that the time is over when anything else happens. */
+  endWaits?: boolean | undefined;
+  /** A stream of payments breaks off with an error at the next event. */
+  streamError?: boolean | undefined;
   /** Breaks the connection instead of answering. */
   hangUp?: boolean | undefined;
   /** The same for so many calls to this path. */
@@ -65,6 +70,12 @@ export interface TestLedger {
   cancel(paymentHashHex: string): void;
   /** Resolves when the invoice changes. */
   changed(paymentHashHex: string): Promise<void>;
+  /** Every invoice that was made, paid or cancelled, each time. */
+  readonly events: TestInvoice[];
+  /** Resolves with the next one. */
+  happened(): Promise<void>;
+  /** Payments after this index, in their sequence. */
+  settledAfter(index: number): readonly TestInvoice[];
 }
 
 let preimages = 0;
@@ -74,11 +85,18 @@ export function createTestLedger(clock: { nowSeconds(): number }): TestLedger {
   const troubles: Troubles = {};
   const waiting = new Map<string, (() => void)[]>();
   const find = (paymentHashHex: string): TestInvoice | undefined => invoices.find((invoice) => invoice.paymentHashHex === paymentHashHex);
-  const tell = (paymentHashHex: string): void =>
+  const events: TestInvoice[] = [];
+  let next = Promise.withResolvers<void>();
+  let payments = 0;
+  const tell = (paymentHashHex: string): void => {
+    events.push(find(paymentHashHex)!);
+    next.resolve();
+    next = Promise.withResolvers();
     waiting
       .get(paymentHashHex)
       ?.splice(0)
       .forEach((resolve) => resolve());
+  };
   return {
     clock,
     invoices,
@@ -108,16 +126,23 @@ export function createTestLedger(clock: { nowSeconds(): number }): TestLedger {
         canceled: false,
       };
       invoices.push(made);
+      tell(made.paymentHashHex);
       return made;
     },
     settle(paymentHashHex) {
-      find(paymentHashHex)!.paid = { atSeconds: clock.nowSeconds() };
+      find(paymentHashHex)!.paid = { atSeconds: clock.nowSeconds(), index: (payments += 1) };
       tell(paymentHashHex);
     },
     cancel(paymentHashHex) {
       find(paymentHashHex)!.canceled = true;
       tell(paymentHashHex);
     },
+    events,
+    happened: () => next.promise,
+    settledAfter: (index) =>
+      invoices
+        .filter(({ paid }) => paid !== undefined && paid.index > index)
+        .toSorted((left, right) => left.paid!.index - right.paid!.index),
     changed: (paymentHashHex) =>
       new Promise((resolve) => void waiting.set(paymentHashHex, [...(waiting.get(paymentHashHex) ?? []), resolve])),
   };
@@ -153,6 +178,8 @@ export interface TestNode {
   readonly bodies: readonly string[];
   /** Connections taken so far. */
   connections(): number;
+  /** Breaks every connection. */
+  dropAll(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -205,6 +232,7 @@ export async function serveTestNode(
     calls,
     bodies,
     connections: () => connections,
+    dropAll: async () => server.closeAllConnections(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

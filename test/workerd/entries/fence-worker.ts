@@ -16,6 +16,7 @@ export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
 interface Env {
   readonly QUOTA: DurableObjectNamespace<QuotaObject>;
@@ -50,7 +51,7 @@ const worker: ExportedHandler<Env> = {
         const ask = { scope: 'route', challengeId: crypto.randomUUID(), challengeMs: 600_000 };
         const bounds = { challenges: { perMinute: 10, open: 10 } };
         const totals = { challenges: { perMinute: 1600, open: 1600 } };
-        return Response.json(await createDurableQuota(QUOTA).ask({ client, ask, bounds, totals }));
+        return Response.json(await createDurableQuota(QUOTA).ask({ client, lane: 'unpaid', ask, bounds, totals }));
       }
       case '/revoke':
         return Response.json(
@@ -62,7 +63,7 @@ const worker: ExportedHandler<Env> = {
         return Response.json({ isStale, isRevoked });
       }
       case '/place': {
-        const leave = await places.enter('origin');
+        const leave = await places.enter('origin', 'paid');
         if (leave === undefined) return new Response('busy', { status: 503 });
         inside += 1;
         mostInside = Math.max(mostInside, inside);

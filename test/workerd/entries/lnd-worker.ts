@@ -7,10 +7,12 @@ export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
 export default createWorker(
   defineGateway({
     origin: 'http://127.0.0.1:1',
+    settlementFeed: true,
     // All buyers of these tests are one address.
     fences: { challenges: MANY_CHALLENGES },
     routes: [

@@ -6,27 +6,30 @@ import { randomBytes } from '@noble/hashes/utils.js';
 import { accept } from '#protocol/result.ts';
 import { createApp } from '#src/app.ts';
 import { createDeps, type Env } from '#src/deps.ts';
-import { type Claims, type Lightning, type Log } from '#src/ports.ts';
+import { type Claims, type InvoiceOrder, type Lightning, type Log } from '#src/ports.ts';
 import { jsonLog } from '#adapters/json-log.ts';
 import { bytesField, FIELD, numberField, textField, writeInvoice } from '../../protocol/invoice-writer.ts';
-import { LEASE_MS, SOLD_OUT, survivalGateway } from '../../survival/shop.ts';
+import { LEASE_MS, MADE_AHEAD, SOLD_OUT, survivalGateway } from '../../survival/shop.ts';
 
 export { Control } from '#durable-objects/control.ts';
 export { Quota } from '#durable-objects/quota.ts';
 export { RateLimiter } from '#durable-objects/rate-limiter.ts';
 export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
 
+const mintAs = async (firstByte: number, { amountMsat, memo, expirySeconds }: InvoiceOrder): ReturnType<Lightning['mint']> => {
+  if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
+  const fields = [
+    bytesField(FIELD.paymentHash, Uint8Array.of(firstByte, ...randomBytes(31))),
+    textField(FIELD.description, memo),
+    numberField(FIELD.expiry, expirySeconds),
+  ];
+  const timestamp = Math.floor(Date.now() / 1000);
+  return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp, fields }), settlement: 'preimage' };
+};
 const lightning: Lightning = {
-  async mint({ amountMsat, memo, expirySeconds }) {
-    if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);
-    const fields = [
-      bytesField(FIELD.paymentHash, randomBytes(32)),
-      textField(FIELD.description, memo),
-      numberField(FIELD.expiry, expirySeconds),
-    ];
-    const timestamp = Math.floor(Date.now() / 1000);
-    return { invoice: writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp, fields }), settlement: 'preimage' };
-  },
+  mint: (order) => mintAs(0, order),
+  mintBatch: (orders) => Promise.all(orders.map((order) => mintAs(MADE_AHEAD, order))),
   lookUp: () => Promise.reject(new Error('no node')),
 };
 

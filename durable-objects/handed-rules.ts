@@ -1,0 +1,38 @@
+/*
+ * Challenges that a client has been given, so that the same one can be given again (M18): byte for byte, to the same client,
+ * for the same offer, and only while nobody has shown or used its payment. They stand in the client's tally. Pure.
+ */
+import { type ReadyChallenge } from './pool-rules.ts';
+
+/** A challenge, and a digest of everything that its token and invoice say. */
+export interface HandedChallenge {
+  readonly offer: string;
+  readonly item: ReadyChallenge;
+}
+
+/** Of one client, the newest. */
+export const MOST_REPEATABLE = 8;
+/** One that is given again can still be paid for so long (M18). */
+export const LEAST_REPEATED_LIFE_MS = 60_000;
+/** What one weighs beside an instant, by the room it takes. */
+export const HANDED_WEIGHT = 20;
+
+type Handed = readonly HandedChallenge[];
+
+/** The newest stay. */
+export function rememberChallenge(handed: Handed, challenge: HandedChallenge): Handed {
+  return [...handed, challenge].slice(-MOST_REPEATABLE);
+}
+
+/** The one of this offer that can be paid for longest, if that is long enough. */
+export function findRepeatable(handed: Handed, offer: string, nowMs: number): ReadyChallenge | undefined {
+  return handed
+    .flatMap((challenge) => (challenge.offer === offer ? [challenge.item] : []))
+    .filter(({ endsAtMs }) => endsAtMs - nowMs >= LEAST_REPEATED_LIFE_MS)
+    .toSorted((left, right) => right.endsAtMs - left.endsAtMs)[0];
+}
+
+/** Without those whose payment somebody shows: whether it was used or not, nobody may be asked to make it again. */
+export function forgetShown(handed: Handed, paymentHashes: readonly string[]): Handed {
+  return handed.filter(({ item }) => !paymentHashes.includes(item.paymentHashHex));
+}

@@ -1,0 +1,72 @@
+/*
+ * How often a payment may be used, where a seller limits that: true sliding windows beside the claims, decided and written in
+ * the transaction of the reservation, so that such a limit costs no object call of its own. Effects: the storage it is given,
+ * inside the caller's transaction.
+ */
+import { DailyTable, type StoredRow } from './daily-table.ts';
+import { takeRates, type RateCheck, type RateDecision, type RateLog } from './rate-rules.ts';
+
+/** A window as this transaction sees it. */
+interface Held {
+  readonly stored: StoredRow | undefined;
+  log: RateLog;
+  endsAtSeconds: number;
+  isChanged: boolean;
+}
+
+/** The windows of one object. */
+export class TokenRates {
+  readonly #table: DailyTable;
+  readonly #held = new Map<string, Held>();
+
+  constructor(sql: SqlStorage) {
+    this.#table = new DailyTable(sql, { prefix: 'token_rates_v1_', columns: ['log TEXT'] });
+  }
+
+  /** Whether one more call passes; it counts only when `count` is called. */
+  ask({ key, bound }: RateCheck, nowMs: number): { readonly decision: RateDecision; readonly count: () => void } {
+    const held = this.#hold(key);
+    const decision = takeRates([{ log: held.log, bound }], nowMs);
+    const count = () => {
+      held.log = decision.logs?.[0] ?? held.log;
+      held.endsAtSeconds = Math.ceil((nowMs + bound.windowMs) / 1000);
+      held.isChanged = true;
+    };
+    return { decision, count };
+  }
+
+  /** Writes what has changed, inside the transaction. */
+  write(): void {
+    for (const [key, { log, stored, endsAtSeconds, isChanged }] of this.#held) {
+      if (isChanged) this.#table.write(key, [formatLog(log)], { endsAtSeconds, stored });
+    }
+  }
+
+  /** The transaction has ended well. */
+  settle(): void {
+    this.#held.clear();
+  }
+
+  prune(nowMs: number): void {
+    this.#table.prune(nowMs);
+  }
+
+  #hold(key: string): Held {
+    const known = this.#held.get(key);
+    if (known !== undefined) return known;
+    const stored = this.#table.find(key);
+    const held = { stored, log: stored === undefined ? [] : parseLog(String(stored.values[0])), endsAtSeconds: 0, isChanged: false };
+    this.#held.set(key, held);
+    return held;
+  }
+}
+
+/** The first instant, then what lies between one and the next. */
+function formatLog(log: RateLog): string {
+  return log.map((instantMs, index) => instantMs - (log[index - 1] ?? 0)).join(' ');
+}
+
+function parseLog(text: string): RateLog {
+  let instantMs = 0;
+  return text.split(' ').map((step) => (instantMs += Number(step)));
+}

@@ -1,0 +1,47 @@
+/*
+ * Fills the pools of a gateway before its 402s are measured: the shipped way of making challenges beforehand, with invoices
+ * that no node has made.
+ */
+import { randomBytes } from '@noble/hashes/utils.js';
+import { refillPool } from '#gateway/refill.ts';
+import { quoteFixed } from '#gateway/routes.ts';
+import { type Gateway } from '#src/config.ts';
+import { createDeps, type Env } from '#src/deps.ts';
+import { type InvoiceOrder, type Lightning, type MintedInvoice } from '#src/ports.ts';
+import { bytesField, FIELD, numberField, textField, writeInvoice } from '../protocol/invoice-writer.ts';
+
+const AT_ONCE = 50;
+
+function mint({ amountMsat, memo, expirySeconds }: InvoiceOrder): Promise<MintedInvoice> {
+  const fields = [
+    bytesField(FIELD.paymentHash, randomBytes(32)),
+    textField(FIELD.description, memo),
+    numberField(FIELD.expiry, expirySeconds),
+  ];
+  const invoice = writeInvoice({ prefix: `lnbcrt${amountMsat * 10n}p`, timestamp: Math.floor(Date.now() / 1000), fields });
+  return Promise.resolve({ invoice, settlement: 'preimage' });
+}
+
+const lightning: Lightning = {
+  mint,
+  mintBatch: (orders) => Promise.all(orders.map(mint)),
+  lookUp: () => Promise.reject(new Error('no node')),
+};
+
+/** Brings so many challenges of a route to every place; what there is no room for is dropped. */
+export async function stockPools(
+  env: Env,
+  { gateway, match, count }: { gateway: Gateway; match: string; count: number },
+): Promise<Response> {
+  const wired = createDeps(env, gateway);
+  if (!wired.ok) throw new Error(wired.refusal.join('; '));
+  const deps = { ...wired.value, lightning };
+  const { quota, settings } = deps;
+  const { quote } = quoteFixed(settings.routes.routes.find((route) => route.match === match)!)!;
+  for (let place = 0; place < quota.places; place++) {
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      await refillPool({ quote, place, count: Math.min(left, AT_ONCE), bounds: settings.pool! }, deps);
+    }
+  }
+  return new Response('stocked');
+}
