@@ -2,6 +2,7 @@
  * What is measured: each case with its address, the tokens it needs, and the yardstick that it is held against. Tokens are
  * made beforehand, outside the time that is measured.
  */
+import { createHmac } from 'node:crypto';
 import { attenuate } from '#client/attenuate.ts';
 import { msat } from '#protocol/msat.ts';
 import { type Terms } from '#protocol/terms.ts';
@@ -20,16 +21,27 @@ export interface Case {
   readonly isSpent?: boolean;
   /** Invoices lie ready when a round begins. */
   readonly isStocked?: boolean;
-  /** How the tokens of a round are made: one for all requests, or one for each. */
-  readonly tokens?: { readonly count: 'one' | 'each'; readonly make: () => Promise<string> };
+  /** How the tokens of a round are made: one for all requests, or one for each, or for each so many. */
+  readonly tokens?: { readonly count: 'one' | 'each'; readonly uses?: number; readonly make: () => Promise<string> };
+  /** Bytes that are sent along, by POST. */
+  readonly bodyBytes?: number;
+  /** Where each answer is so large that few at a time are enough. */
+  readonly connections?: number;
+  /** Not one request but a purchase: challenge, payment at the embedded node, call. */
+  readonly isPurchase?: boolean;
 }
 
+/** WebCrypto takes several times as long, and they are made by the thousand. */
+const hmac = (key: Uint8Array, message: Uint8Array) => createHmac('sha256', key).update(message).digest();
 const token = (service: string, terms: Partial<Terms> = {}) => ({
-  make: async () => (await makeToken({ service, id: { shardBits: 0 }, terms })).authorization,
+  make: async () => (await makeToken({ service, id: { shardBits: 0 }, terms, hmac })).authorization,
 });
 const CALLS = { access: { kind: 'calls', calls: 1_000_000 } } as const;
 const CREDIT = { access: { kind: 'credit', creditMsat: msat(1_000_000_000n) } } as const;
 const PASS = { access: { kind: 'pass' } } as const;
+
+const ONE_PASS = { count: 'one', ...token('pass', PASS) } as const;
+const MEBIBYTE = 1024 * 1024;
 
 /** Narrowed six times, as a token is that has gone through several hands. */
 async function makeAttenuated(): Promise<string> {
@@ -61,7 +73,14 @@ export const CASES: readonly Case[] = [
   { name: 'attenuated', gateway: 'gateway', path: '/pass', status: 200, against: 'proxy', tokens: { count: 'one', make: makeAttenuated } },
   { name: 'proxy_do', gateway: 'objects', path: '/do', status: 200 },
   { name: 'proxy_insert', gateway: 'objects', path: '/insert', status: 200 },
-  { name: 'single_use', gateway: 'gateway', path: '/paid', status: 200, against: 'proxy', tokens: { count: 'each', ...token('bench') } },
+  {
+    name: 'single_use',
+    gateway: 'gateway',
+    path: '/paid',
+    status: 200,
+    against: 'proxy_insert',
+    tokens: { count: 'each', ...token('bench') },
+  },
   {
     name: 'hot_token',
     gateway: 'gateway',
@@ -69,6 +88,14 @@ export const CASES: readonly Case[] = [
     status: 200,
     against: 'proxy_insert',
     tokens: { count: 'one', ...token('calls', CALLS) },
+  },
+  {
+    name: 'calls_1000',
+    gateway: 'gateway',
+    path: '/calls',
+    status: 200,
+    against: 'proxy_insert',
+    tokens: { count: 'each', uses: 1000, ...token('calls', { access: { kind: 'calls', calls: 1000 } }) },
   },
   {
     name: 'credit',
@@ -79,6 +106,14 @@ export const CASES: readonly Case[] = [
     tokens: { count: 'one', ...token('credit', CREDIT) },
   },
   { name: 'fences', gateway: 'gateway', path: '/fences', status: 200, against: 'proxy_do', tokens: { count: 'each', ...token('fences') } },
+  {
+    name: 'fences_exact',
+    gateway: 'gateway',
+    path: '/fences-exact',
+    status: 200,
+    against: 'proxy_do',
+    tokens: { count: 'each', ...token('fences-exact') },
+  },
   { name: 'challenge_pool', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy_do', fromMany: true, isStocked: true },
   { name: 'challenge_direct', gateway: 'gateway', path: '/direct', status: 402, against: 'proxy_do', fromMany: true },
   {
@@ -92,4 +127,11 @@ export const CASES: readonly Case[] = [
     tokens: { count: 'one', ...token('bench') },
   },
   { name: 'garbage', gateway: 'gateway', path: '/a//b', status: 400, against: 'proxy' },
+  { name: 'proxy_up', gateway: 'proxy', path: '/up', status: 200, bodyBytes: MEBIBYTE },
+  { name: 'body_up', gateway: 'gateway', path: '/up', status: 200, against: 'proxy_up', bodyBytes: MEBIBYTE, tokens: ONE_PASS },
+  { name: 'proxy_down', gateway: 'proxy', path: '/down', status: 200, connections: 2 },
+  { name: 'body_down', gateway: 'gateway', path: '/down', status: 200, against: 'proxy_down', connections: 2, tokens: ONE_PASS },
+  { name: 'proxy_events', gateway: 'proxy', path: '/events', status: 200 },
+  { name: 'events', gateway: 'gateway', path: '/events', status: 200, against: 'proxy_events', tokens: ONE_PASS },
+  { name: 'purchase', gateway: 'gateway', path: '/paid', status: 200, against: 'proxy', isPurchase: true },
 ];

@@ -15,9 +15,12 @@ export interface LoadOptions {
   readonly url: string;
   readonly seconds: number;
   readonly expectedStatus: number;
-  /** One for all requests, or one for each: when they run out the figure is void. */
+  /** One for all requests, or one for each so many: when they run out the figure is void. */
   readonly authorizations?: readonly string[] | undefined;
-  readonly method?: 'GET' | 'POST';
+  readonly usesOfEach?: number;
+  /** Bytes that are sent along, by POST. */
+  readonly bodyBytes?: number;
+  readonly connections?: number;
   /** Each request from another client, as a proxy in front would tell it; else all from one. */
   readonly fromMany: boolean;
   /** The process whose CPU time is told. */
@@ -33,6 +36,8 @@ export interface Load {
 }
 
 const CONNECTIONS = 32;
+/** Of 100 MiB, on a slow machine. */
+const LONGEST_ANSWER = '30s';
 const run = promisify(execFile);
 
 /** The load generator that is used here. */
@@ -65,13 +70,18 @@ function hasWrk(): boolean {
   }
 }
 
+function methodOf(bodyBytes: number): 'GET' | 'POST' {
+  return bodyBytes === 0 ? 'GET' : 'POST';
+}
+
 const SCRIPT = `
 local tokens, at = {}, 0
 function init(args)
   if args[1] then for line in io.lines(args[1]) do tokens[#tokens + 1] = line end end
+  if bodyBytes > 0 then body = string.rep("x", bodyBytes) end
   local headers = { ["X-Forwarded-For"] = "10.0.0.1" }
   if #tokens == 1 then headers["Authorization"] = tokens[1] end
-  fixed = wrk.format(wrk.method, nil, headers)
+  fixed = wrk.format(method, nil, headers, body)
 end
 function request()
   if #tokens < 2 and not fromMany then return fixed end
@@ -79,8 +89,8 @@ function request()
   local client = "10.0.0.1"
   if fromMany then client = string.format("10.%d.%d.%d", at / 65536 % 256, at / 256 % 256, at % 256) end
   local headers = { ["X-Forwarded-For"] = client }
-  if #tokens > 1 then headers["Authorization"] = tokens[at] or "none" end
-  return wrk.format(wrk.method, nil, headers)
+  if #tokens > 1 then headers["Authorization"] = tokens[math.ceil(at / uses)] or "none" end
+  return wrk.format(method, nil, headers, body)
 end
 function done(summary, latency)
   local failed = summary.errors.status
@@ -91,16 +101,25 @@ function done(summary, latency)
 end
 `;
 
-async function runWrk({ url, seconds, expectedStatus, fromMany, authorizations = [], method = 'GET' }: LoadOptions): Promise<Outcome> {
+async function runWrk({ url, seconds, expectedStatus, fromMany, ...options }: LoadOptions): Promise<Outcome> {
+  const { authorizations = [], usesOfEach = 1, bodyBytes = 0, connections = CONNECTIONS } = options;
   const directory = mkdtempSync(join(tmpdir(), 'l402-load-'));
   try {
     const script = join(directory, 'load.lua');
     const tokens = join(directory, 'tokens');
     // What is global in the script is not known to "done", which runs in a state of its own.
-    writeFileSync(script, `wrk.method = "${method}"\nlocal isRefusal = ${expectedStatus >= 400}\nlocal fromMany = ${fromMany}\n${SCRIPT}`);
+    const settings = {
+      isRefusal: expectedStatus >= 400,
+      fromMany,
+      uses: usesOfEach,
+      bodyBytes,
+      method: `"${methodOf(bodyBytes)}"`,
+    };
+    const locals = Object.entries(settings).map(([name, value]) => `local ${name} = ${value}\n`);
+    writeFileSync(script, `${locals.join('')}${SCRIPT}`);
     writeFileSync(tokens, authorizations.join('\n'));
     const more = authorizations.length === 0 ? [] : [tokens];
-    const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url, '--', ...more];
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', LONGEST_ANSWER, '-s', script, url, '--', ...more];
     const { stdout } = await run('wrk', args, { maxBuffer: 1 << 20 });
     const told = JSON.parse(stdout.slice(stdout.lastIndexOf('{'))) as Record<'requests' | 'expected' | 'us' | 'p50' | 'p99', number>;
     return { ...told, seconds: told.us / 1e6, p50Ms: told.p50 / 1000, p99Ms: told.p99 / 1000 };
@@ -109,24 +128,19 @@ async function runWrk({ url, seconds, expectedStatus, fromMany, authorizations =
   }
 }
 
-async function runAutocannon({
-  url,
-  seconds,
-  expectedStatus,
-  fromMany,
-  authorizations = [],
-  method = 'GET',
-}: LoadOptions): Promise<Outcome> {
+async function runAutocannon({ url, seconds, expectedStatus, fromMany, ...options }: LoadOptions): Promise<Outcome> {
+  const { authorizations = [], usesOfEach = 1, bodyBytes = 0, connections = CONNECTIONS } = options;
   let at = 0;
   const result = await autocannon({
     url,
-    method,
-    connections: CONNECTIONS,
+    method: methodOf(bodyBytes),
+    ...(bodyBytes === 0 ? {} : { body: 'x'.repeat(bodyBytes) }),
+    connections,
     duration: seconds,
     requests: [
       {
         setupRequest(request) {
-          const authorization = authorizations.length > 1 ? (authorizations[at] ?? 'none') : authorizations[0];
+          const authorization = authorizations.length > 1 ? (authorizations[Math.floor(at / usesOfEach)] ?? 'none') : authorizations[0];
           at += 1;
           const client = fromMany ? `10.${(at >> 16) & 255}.${(at >> 8) & 255}.${at & 255}` : '10.0.0.1';
           const headers = { ...request.headers, 'x-forwarded-for': client };

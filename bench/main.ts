@@ -2,26 +2,32 @@
  * `npm run bench`: what the gateway costs beside a bare proxy, on the same raw workerd, in the same run, interleaved.
  * `-- --help` tells the options, bench/README.md the keys.
  */
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { buildWorker } from '#local/build-worker.ts';
 import { readBundleSize } from './bundle.ts';
 import { CASES, type Case } from './cases.ts';
 import { countObjectCalls } from './object-calls.ts';
-import { GENERATOR, measureLoad, type Load } from './load.ts';
+import { measureLoad, type Load } from './load.ts';
+import { readMachine } from './machine.ts';
 import { readResidentKib } from './process-facts.ts';
+import { measurePurchases } from './purchase.ts';
+import { formatReport, summarizeCase, type Report, type Summary } from './report.ts';
+import { formatSaved } from './saved-report.ts';
 import { startBenchSystem } from './system.ts';
+import { measureCompare, measureStartup } from './workerd-bench.ts';
 
+/** What workerd's own instrument measures; not held against a yardstick. */
+const OTHERS = ['startup', 'compare'] as const;
 const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
 
-Cases: ${CASES.map(({ name }) => name).join(', ')}. A case brings its yardstick along.
-Measures on loopback, bounded in time: about cases x (rounds + 1) x (seconds + 1) seconds.
+Cases: ${[...CASES.map(({ name }) => name), ...OTHERS].join(', ')}. A case brings its yardstick along.
+Measures on loopback, bounded in time: about cases x (rounds x seconds + 1) seconds.
 `;
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '2' },
     only: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -32,102 +38,104 @@ if (values.help === true) {
 }
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
-/** More than any round can use up. */
-const TOKENS_A_ROUND = seconds * 8000;
-const cases = chooseCases(values.only?.split(',') ?? CASES.map(({ name }) => name));
+/** The first round warms everything up. */
+const WARM_UP_SECONDS = 1;
+/** Tokens take long to make: so many times the best rate until now, a cold or disturbed one being a poor guide. */
+const SPARE_TOKENS = 2.5;
+const LEAST_TOKENS_A_SECOND = 1000;
+/** Before any rate is known: more than a gateway that is cold can take. */
+const FIRST_TOKENS_A_SECOND = 6000;
+const chosen = values.only?.split(',');
+const cases = chooseCases(chosen ?? CASES.map(({ name }) => name));
+const isChosen = (name: (typeof OTHERS)[number]) => chosen === undefined || chosen.includes(name);
 
+const machine = readMachine();
 const shippedPath = await buildWorker({ outDirectory: 'dist' });
+const startup = isChosen('startup') ? await measureStartup(shippedPath) : undefined;
+const comparePath = 'test/workerd/entries/compare-worker.ts';
+const compare = isChosen('compare')
+  ? await measureCompare(await buildWorker({ outDirectory: 'dist/bench', entry: comparePath }))
+  : undefined;
 const system = await startBenchSystem();
 
 const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
+const bestRates = new Map<string, number>();
 const objectCalls = new Map<string, number>();
 const memory = { before_kib: readResidentKib(system.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
     for (const one of cases) {
-      const load = await measure(one);
-      // The first round warms everything up.
+      const load = await measure(one, round === 0 ? WARM_UP_SECONDS : seconds);
+      bestRates.set(one.name, Math.max(load.rps, bestRates.get(one.name) ?? 0));
       if (round > 0) figures.get(one.name)!.push(load);
-      console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${one.name.padEnd(13)} ${Math.round(load.rps)}/s`);
+      console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${one.name.padEnd(16)} ${Math.round(load.rps)}/s`);
     }
   }
   memory.after_kib = readResidentKib(system.pid);
   for (const one of cases) {
-    if (one.gateway === 'gateway') objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));
+    if (one.gateway !== 'gateway' || one.isPurchase === true) continue;
+    objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));
   }
 } finally {
   await system.close();
 }
-const report = {
-  machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version, generator: GENERATOR },
-  yardstick: Object.fromEntries(cases.filter(({ against }) => against === undefined).map(({ name }) => [`${name}_rps`, rpsOf(name)])),
-  ...Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
+const isYardstick = ({ against }: Case) => against === undefined;
+const report: Report = {
+  cases: Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
+  machine,
+  rounds,
+  seconds,
+  yardstick: Object.fromEntries(cases.filter(isYardstick).map((one) => [`${one.name}_rps`, summarize(one).rps])),
   bundle: { gzip_bytes: readBundleSize(shippedPath).gzipBytes },
   startup_ms: Math.round(system.startMs),
+  ...(startup === undefined ? {} : { startup }),
+  ...(compare === undefined ? {} : { compare }),
   memory,
 };
-console.log(values.json === true ? JSON.stringify(report) : table());
+console.log(values.json === true ? formatSaved(report) : formatReport(report));
 
-async function measure({ gateway: name, path, tokens, status, fromMany = false, isSpent = false, isStocked = false }: Case): Promise<Load> {
-  const authorizations =
-    tokens === undefined
-      ? undefined
-      : await Promise.all(Array.from({ length: tokens.count === 'one' ? 1 : TOKENS_A_ROUND }, () => tokens.make()));
-  const url = system.urlOf(name, path);
-  if (isStocked) await (await fetch(system.urlOf(name, '/stock'))).arrayBuffer();
-  if (isSpent) await (await fetch(url, { headers: { authorization: authorizations![0]! } })).arrayBuffer();
-  return measureLoad({ url, seconds, expectedStatus: status, authorizations, fromMany, pid: system.pid });
-}
-
-function chooseCases(names: readonly string[]): readonly Case[] {
-  const unknown = names.filter((name) => !CASES.some((one) => one.name === name));
-  if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(', ')}\n${HELP}`);
-  const chosen = new Set(names);
-  for (const { name, against } of CASES) if (names.includes(name) && against !== undefined) chosen.add(against);
-  return CASES.filter(({ name }) => chosen.has(name));
-}
-
-function rpsOf(name: string): number {
-  return Math.round(median(figures.get(name)!.map(({ rps }) => rps)));
-}
-
-function summarize({ name, against }: Case) {
-  const runs = figures.get(name)!;
-  const rates = runs.map(({ rps }) => rps);
-  const ratios = against === undefined ? [] : runs.map(({ rps }, round) => rps / figures.get(against)![round]!.rps);
+function summarize(one: Case): Summary {
+  const calls = objectCalls.get(one.name);
   return {
-    rps: rpsOf(name),
-    rps_range: [Math.round(Math.min(...rates)), Math.round(Math.max(...rates))],
-    ...(against === undefined
-      ? {}
-      : { against, ratio: round2(median(ratios)), ratio_range: [round2(Math.min(...ratios)), round2(Math.max(...ratios))] }),
-    p50_ms: round2(median(runs.map(({ p50Ms }) => p50Ms))),
-    p99_ms: round2(median(runs.map(({ p99Ms }) => p99Ms))),
-    cpu_us: Math.round(median(runs.map(({ cpuUs }) => cpuUs))),
-    object_calls: objectCalls.get(name),
+    ...summarizeCase(one, { rounds: figures, yardsticks: cases.filter(isYardstick).map(({ name }) => name) }),
+    ...(calls === undefined ? {} : { object_calls: calls }),
   };
 }
 
-function median(runs: readonly number[]): number {
-  const sorted = runs.toSorted((left, right) => left - right);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-function table(): string {
-  const { machine, bundle, startup_ms: startup } = report;
-  const rows = cases.map((one) => {
-    const { rps, against, ratio, p50_ms: p50, p99_ms: p99, cpu_us: cpu, object_calls: objects } = summarize(one);
-    const held = against === undefined ? 'yardstick' : `${ratio} of ${against}`;
-    return `${one.name.padEnd(14)}${String(rps).padStart(7)}/s  ${held.padEnd(22)}p50 ${p50} ms  p99 ${p99} ms  ${cpu} us CPU${objects === undefined ? '' : `  ${objects} object calls`}`;
+async function measure(one: Case, forSeconds: number): Promise<Load> {
+  const { path, tokens, status, fromMany = false, isSpent = false, isStocked = false, bodyBytes = 0 } = one;
+  const url = system.urlOf(one.gateway, path);
+  if (one.isPurchase === true) return measurePurchases({ url, wallet: system.wallet, seconds: forSeconds, pid: system.pid });
+  const authorizations = await makeTokens(one, forSeconds);
+  if (isStocked) await (await fetch(system.urlOf(one.gateway, '/stock'))).arrayBuffer();
+  if (isSpent) await (await fetch(url, { headers: { authorization: authorizations[0]! } })).arrayBuffer();
+  return measureLoad({
+    url,
+    seconds: forSeconds,
+    expectedStatus: status,
+    authorizations,
+    usesOfEach: tokens?.uses ?? 1,
+    fromMany,
+    bodyBytes,
+    ...(one.connections === undefined ? {} : { connections: one.connections }),
+    pid: system.pid,
   });
-  return [
-    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.generator}; medians of ${rounds} rounds`,
-    ...rows,
-    `bundle        ${bundle.gzip_bytes} bytes gzip; start ${startup} ms from nothing to the first answer`,
-  ].join('\n');
+}
+
+/** Made beforehand, outside the time that is measured. */
+function makeTokens({ name, tokens }: Case, forSeconds: number): Promise<readonly string[]> {
+  if (tokens === undefined) return Promise.resolve([]);
+  const best = bestRates.get(name);
+  const rate = best === undefined ? FIRST_TOKENS_A_SECOND : Math.max(LEAST_TOKENS_A_SECOND, SPARE_TOKENS * best);
+  const count = tokens.count === 'one' ? 1 : Math.ceil((rate * forSeconds) / (tokens.uses ?? 1)) + 1;
+  return Promise.all(Array.from({ length: count }, () => tokens.make()));
+}
+
+function chooseCases(names: readonly string[]): readonly Case[] {
+  const known = new Set<string>([...CASES.map(({ name }) => name), ...OTHERS]);
+  const unknown = names.filter((name) => !known.has(name));
+  if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(', ')}\n${HELP}`);
+  const wanted = new Set(names);
+  for (const { name, against } of CASES) if (names.includes(name) && against !== undefined) wanted.add(against);
+  return CASES.filter(({ name }) => wanted.has(name));
 }

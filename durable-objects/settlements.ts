@@ -24,7 +24,7 @@ const MOST_NONCES = 10_000;
 const MOST_SETTLED_A_DAY = 2_000_000;
 
 export class Settlements extends DurableObject {
-  readonly #settled: DailyTable;
+  #settled: DailyTable;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -32,7 +32,7 @@ export class Settlements extends DurableObject {
     sql.exec('CREATE TABLE IF NOT EXISTS feeds_v1 (feed TEXT PRIMARY KEY, stands_at INTEGER, pushed_at INTEGER) WITHOUT ROWID');
     sql.exec('CREATE TABLE IF NOT EXISTS nonces_v1 (nonce TEXT PRIMARY KEY, ends_at INTEGER) WITHOUT ROWID');
     sql.exec('CREATE TABLE IF NOT EXISTS days_v1 (day INTEGER PRIMARY KEY, payments INTEGER) WITHOUT ROWID');
-    this.#settled = new DailyTable(sql, { prefix: 'settled_v1_', columns: ['ends_at INTEGER'] });
+    this.#settled = openTable(sql);
   }
 
   /** Whether a node has said that this invoice is paid. */
@@ -41,27 +41,17 @@ export class Settlements extends DurableObject {
   }
 
   /** Takes a push, or says where the feed stands. */
-  take({ feed, nonceHex, nonceEndsAtSeconds, ...batch }: PushedBatch): PushAnswer {
-    const { sql } = this.ctx.storage;
-    const nowSeconds = Math.floor(Date.now() / 1000);
+  take(push: PushedBatch): PushAnswer {
     const nextPruneMs = this.#settled.nextPruneMs;
-    const answer = this.ctx.storage.transactionSync((): PushAnswer => {
-      sql.exec('DELETE FROM nonces_v1 WHERE ends_at < ?', nowSeconds);
-      const known = sql.exec<{ count: number }>('SELECT count(*) AS count FROM nonces_v1').one().count;
-      const noted = sql.exec('INSERT OR IGNORE INTO nonces_v1 VALUES (?, ?)', nonceHex, nonceEndsAtSeconds);
-      if (known >= MOST_NONCES || noted.rowsWritten === 0) return 'replayed';
-      const [row] = sql.exec<{ at: number }>('SELECT stands_at AS at FROM feeds_v1 WHERE feed = ?', feed);
-      const taken = takeBatch(row?.at ?? 0, batch, nowSeconds);
-      if (taken === 'malformed') return taken;
-      this.#keep(taken.kept, nowSeconds);
-      if (taken.index !== row?.at) {
-        sql.exec('INSERT OR REPLACE INTO feeds_v1 VALUES (?, ?, ?)', feed, taken.index, nowSeconds);
-        sql.exec('DELETE FROM feeds_v1 WHERE feed NOT IN (SELECT feed FROM feeds_v1 ORDER BY pushed_at DESC LIMIT ?)', MOST_FEEDS);
-      }
-      return { index: taken.index };
-    });
-    if (this.#settled.nextPruneMs !== nextPruneMs) this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#settled.nextPruneMs!));
-    return answer;
+    try {
+      const answer = this.ctx.storage.transactionSync(() => this.#take(push, Math.floor(Date.now() / 1000)));
+      if (this.#settled.nextPruneMs !== nextPruneMs) this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#settled.nextPruneMs!));
+      return answer;
+    } catch (error) {
+      // The transaction is undone, and a table that it made is gone again.
+      this.#settled = openTable(this.ctx.storage.sql);
+      throw error;
+    }
   }
 
   /** Drops what has ended, and sleeps until the next rows do. */
@@ -69,6 +59,23 @@ export class Settlements extends DurableObject {
     this.#settled.prune(Date.now());
     const nextMs = this.#settled.nextPruneMs;
     if (nextMs !== undefined) await this.ctx.storage.setAlarm(nextMs);
+  }
+
+  #take({ feed, nonceHex, nonceEndsAtSeconds, ...batch }: PushedBatch, nowSeconds: number): PushAnswer {
+    const { sql } = this.ctx.storage;
+    sql.exec('DELETE FROM nonces_v1 WHERE ends_at < ?', nowSeconds);
+    const known = sql.exec<{ count: number }>('SELECT count(*) AS count FROM nonces_v1').one().count;
+    const noted = sql.exec('INSERT OR IGNORE INTO nonces_v1 VALUES (?, ?)', nonceHex, nonceEndsAtSeconds);
+    if (known >= MOST_NONCES || noted.rowsWritten === 0) return 'replayed';
+    const [row] = sql.exec<{ at: number }>('SELECT stands_at AS at FROM feeds_v1 WHERE feed = ?', feed);
+    const taken = takeBatch(row?.at ?? 0, batch, nowSeconds);
+    if (taken === 'malformed') return taken;
+    this.#keep(taken.kept, nowSeconds);
+    if (taken.index !== row?.at) {
+      sql.exec('INSERT OR REPLACE INTO feeds_v1 VALUES (?, ?, ?)', feed, taken.index, nowSeconds);
+      sql.exec('DELETE FROM feeds_v1 WHERE feed NOT IN (SELECT feed FROM feeds_v1 ORDER BY pushed_at DESC LIMIT ?)', MOST_FEEDS);
+    }
+    return { index: taken.index };
   }
 
   #keep(kept: BatchDecision['kept'], nowSeconds: number): void {
@@ -84,4 +91,8 @@ export class Settlements extends DurableObject {
       this.#settled.write(paymentHashHex, [endsAtSeconds], { endsAtSeconds, stored });
     }
   }
+}
+
+function openTable(sql: SqlStorage): DailyTable {
+  return new DailyTable(sql, { prefix: 'settled_v1_', columns: ['ends_at INTEGER'] });
 }

@@ -21,8 +21,8 @@ export type Push = (push: SettlementPush, signal: AbortSignal) => Promise<Result
 export interface PushOptions {
   /** Without a slash at its end. */
   readonly url: string;
-  /** The current one first. */
-  readonly keys: readonly BridgeKey[];
+  /** Those that are good now, the current one first. */
+  readonly keys: () => readonly BridgeKey[];
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -37,7 +37,8 @@ export function createPush({ url, keys, clock, random }: PushOptions): Push {
   let keyAt = 0;
 
   return async (push, signal) => {
-    const key = keys[keyAt % keys.length]!;
+    const good = keys();
+    const key = good[keyAt % good.length]!;
     const nonceHex = formatHex(random(16));
     const body = JSON.stringify(push);
     const request = { direction, method: 'POST', pathAndQuery: SETTLEMENTS_PATH, body } as const;

@@ -1,6 +1,7 @@
 /*
  * The bridge's process: settings from the environment and files, log lines as JSON on stdout, words for people on stderr.
  * Exits 2 when the settings or the command are wrong, 1 when it cannot start or `check` finds a problem, 0 after SIGINT or SIGTERM.
+ * SIGUSR2: the keys shared with the gateway are read anew. (Not SIGHUP: a bridge in a terminal should end with it.)
  */
 import { parseArgs } from 'node:util';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -11,7 +12,7 @@ import { type Log } from './ports.ts';
 import { readSettings } from './settings-files.ts';
 import { formatHelp } from './settings-help.ts';
 import { checkNodes, startNodeBridge } from './start-nodes.ts';
-import { startBridge } from './start.ts';
+import { startBridge, type RunningBridge } from './start.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 const EXIT = { ok: 0, failed: 1, misused: 2 } as const;
@@ -56,24 +57,26 @@ async function check(config: BridgeConfig): Promise<number> {
   return inspections.some(({ findings }) => findings.some(({ severity }) => severity === 'problem')) ? EXIT.failed : EXIT.ok;
 }
 
-async function startEmbedded(config: BridgeConfig): Promise<() => Promise<void>> {
+type Running = Pick<RunningBridge, 'close' | 'setKeys'>;
+
+async function startEmbedded(config: BridgeConfig): Promise<Running> {
   const bridge = await startBridge(config, { log });
   const token = config.embedded.payToken === undefined ? bridge.wallet.token : '(as set in BRIDGE_EMBEDDED_PAY_TOKEN)';
   console.error(
     `bridge ${bridge.url} network ${bridge.network} node ${bridge.node.kind} wallet ${bridge.wallet.url}/v1/pay token ${token}` +
       ' *** STAND-IN NODE FOR DEVELOPMENT: NO MONEY MOVES ***',
   );
-  return () => bridge.close();
+  return bridge;
 }
 
-async function startReal(config: BridgeConfig): Promise<(() => Promise<void>) | undefined> {
+async function startReal(config: BridgeConfig): Promise<Running | undefined> {
   const started = await startNodeBridge(config, { log });
   if (!started.ok) {
     tell(started.refusal);
     console.error('the bridge does not start before such a node');
     return undefined;
   }
-  const { url, inspections, close } = started.value;
+  const { url, inspections } = started.value;
   tell(inspections);
   for (const { name, findings } of inspections) {
     if (findings.some(({ code }) => code === 'credential_too_strong')) {
@@ -83,19 +86,36 @@ async function startReal(config: BridgeConfig): Promise<(() => Promise<void>) | 
     }
   }
   console.error(`bridge ${url} network ${config.network} nodes ${config.nodes.map(({ name }) => name).join(', ')}`);
-  return close;
+  return started.value;
 }
 
-async function serve(config: BridgeConfig): Promise<number> {
-  const close = await (config.nodes.length === 0 ? startEmbedded(config) : startReal(config));
-  if (close === undefined) return EXIT.failed;
+/** Only the keys change; a bridge with wrong settings goes on with those that it has. */
+function readKeysAnew(command: Command, { setKeys }: Running): void {
+  const config = loadConfig(command);
+  if (!config.ok) {
+    console.error('the settings have become wrong; the keys stay as they were');
+    tellProblems(config.refusal);
+    return;
+  }
+  setKeys(config.value.keys);
+  console.error(`keys ${config.value.keys.map(({ id }) => id).join(', ')}`);
+}
+
+function tellProblems(problems: readonly ConfigProblem[]): void {
+  for (const { key, reason } of problems) console.error(`${key} ${reason}`);
+}
+
+async function serve(config: BridgeConfig, command: Command): Promise<number> {
+  const running = await (config.nodes.length === 0 ? startEmbedded(config) : startReal(config));
+  if (running === undefined) return EXIT.failed;
+  process.on('SIGUSR2', () => readKeysAnew(command, running));
   if (!LOOPBACK.has(config.host)) console.error('warning: BRIDGE_HOST is not loopback; let nobody but the gateway reach this port');
   // A second signal finds no listener and ends the process at once.
   await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-  await close();
+  await running.close();
   return EXIT.ok;
 }
 
@@ -111,10 +131,10 @@ async function run(): Promise<number> {
   }
   const config = loadConfig(command.value);
   if (!config.ok) {
-    for (const { key, reason } of config.refusal) console.error(`${key} ${reason}`);
+    tellProblems(config.refusal);
     return EXIT.misused;
   }
-  return command.value.name === 'check' ? check(config.value) : serve(config.value);
+  return command.value.name === 'check' ? check(config.value) : serve(config.value, command.value);
 }
 
 process.exitCode = await run().catch((error: unknown) => {

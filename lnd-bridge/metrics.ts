@@ -16,7 +16,7 @@ export interface Metrics {
   countRefusal(code: string): void;
   countLostAnswers(invoices: number): void;
   /** Payments that the gateway has taken; the lag is that of the latest. */
-  countPush(node: string, push: { readonly payments: number; readonly lagSeconds: number }): void;
+  countPush(node: string, push: { readonly payments: number; readonly index: number; readonly lagSeconds: number }): void;
   countPushFailure(failure: { readonly node: string; readonly reason: string }): void;
   /** The whole text, with the queues as they are now. */
   format(gauges: readonly NodeGauges[]): string;
@@ -37,6 +37,7 @@ export function createMetrics(): Metrics {
   const failures = new Map<string, number>();
   const refusals = new Map<string, number>();
   const pushed = new Map<string, number>();
+  const indexes = new Map<string, number>();
   const lags = new Map<string, number>();
   const pushFailures = new Map<string, number>();
   let lost = 0;
@@ -57,8 +58,9 @@ export function createMetrics(): Metrics {
     countLostAnswers(invoices) {
       lost += invoices;
     },
-    countPush(node, { payments, lagSeconds }) {
+    countPush(node, { payments, index, lagSeconds }) {
       add(pushed, labels({ node }), payments);
+      indexes.set(labels({ node }), index);
       lags.set(labels({ node }), lagSeconds);
     },
     countPushFailure: ({ node, reason }) => add(pushFailures, labels({ node, reason })),
@@ -77,6 +79,8 @@ export function createMetrics(): Metrics {
         line('lost_answers_total', { labels: '', value: lost }),
         ...family('settlements_pushed_total', 'counter', 'Payments that the gateway was told of.'),
         ...[...pushed].map(([text, value]) => line('settlements_pushed_total', { labels: text, value })),
+        ...family('settlement_index', 'gauge', 'The number that the node gives the latest payment that was pushed.'),
+        ...[...indexes].map(([text, value]) => line('settlement_index', { labels: text, value })),
         ...family('settlement_lag_seconds', 'gauge', 'From the latest payment that was pushed to when the gateway had taken it.'),
         ...[...lags].map(([text, value]) => line('settlement_lag_seconds', { labels: text, value })),
         ...family('feed_failures_total', 'counter', 'Times that a feed of payments broke off, by reason.'),

@@ -17,7 +17,7 @@ import { type Wait } from './nodes/node-answers.ts';
 import { systemWait } from './nodes/open-node.ts';
 import { type Clock, type Log, type Random } from './ports.ts';
 import { createRefusalLog } from './refusal-log.ts';
-import { checkRequest, signAnswer } from './request-auth.ts';
+import { type BridgeKey, checkRequest, signAnswer } from './request-auth.ts';
 import { startFeed, type SettlementFeed } from './settlement-feed.ts';
 
 export interface BridgeOptions {
@@ -34,6 +34,8 @@ export interface BridgeOptions {
 export interface Bridge {
   /** Binds to the configured host and port. */
   listen(): Promise<{ port: number }>;
+  /** From now on these keys are good, and the first one signs pushes. What is being answered is answered under its own. */
+  setKeys(keys: readonly BridgeKey[]): void;
   /** Finishes what is in flight, then resolves. */
   close(): Promise<void>;
 }
@@ -57,6 +59,7 @@ export type ServerConfig = Pick<
 export function createBridge(config: ServerConfig, { nodes, log, clock, random, wait = systemWait }: BridgeOptions): Bridge {
   const stranger = nodes.find(({ node }) => node.network !== config.network)?.node;
   if (stranger !== undefined) throw new RangeError(`node: is on ${stranger.network}, the bridge is set to ${config.network}`);
+  let { keys } = config;
   const metrics = createMetrics();
   const pool = createNodePool(nodes, { ...config, clock, log, metrics, stopwatchMs: () => performance.now() });
   const endpoint: EndpointOptions = { pool, network: config.network, metrics, log };
@@ -83,10 +86,10 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
       return body.refusal === 'gone' ? undefined : formatRefusal('body_too_large', `a body has at most ${config.maxBodyBytes} bytes`);
     }
     const signed = { method: request.method, pathAndQuery, body: body.value, header: (name: string) => readHeader(request, name) };
-    const checked = checkRequest(signed, { keys: config.keys, nowSeconds: clock.nowSeconds(), maxSkewSeconds: config.maxSkewSeconds });
+    const checked = checkRequest(signed, { keys, nowSeconds: clock.nowSeconds(), maxSkewSeconds: config.maxSkewSeconds });
     if (!checked.ok) return formatRefusal(checked.refusal.code, checked.refusal.detail);
     const { keyId, nonceHex } = checked.value;
-    const key = config.keys.find(({ id }) => id === keyId)!;
+    const key = keys.find(({ id }) => id === keyId)!;
     const answer = admit(nonceHex) ?? (await answerRoute(route, { body: body.value, query }));
     return withHeaders(answer, signAnswer({ status: answer.status, body: answer.body, nonceHex }, key));
   }
@@ -139,9 +142,12 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
     async listen() {
       const bound = await listener.listen(config);
       if (config.gatewayUrl === undefined) return bound;
-      const push = createPush({ url: config.gatewayUrl, keys: config.keys, clock, random });
+      const push = createPush({ url: config.gatewayUrl, keys: () => keys, clock, random });
       feeds = nodes.flatMap((entry) => startFeed(entry, { push, clock, wait, log, metrics }) ?? []);
       return bound;
+    },
+    setKeys(changed) {
+      keys = changed;
     },
     async close() {
       await Promise.all([...feeds.map((feed) => feed.close()), listener.close()]).finally(refusals.flush);

@@ -88,7 +88,7 @@ export function startFeed({ name, node }: Pick<NodeEntry, 'name' | 'node'>, opti
         }
         index = last.index;
         hasMoved = true;
-        metrics.countPush(name, { payments: part.length, lagSeconds: Math.max(0, clock.nowSeconds() - last.settledAtSeconds) });
+        metrics.countPush(name, { payments: part.length, index, lagSeconds: Math.max(0, clock.nowSeconds() - last.settledAtSeconds) });
       }
       if (gap === undefined) return;
       gapAfter = gap;

@@ -11,6 +11,7 @@ import { type Inspection, inspectNode, pickFatal, probeMint } from './inspection
 import { type NodeEntry } from './node-pool.ts';
 import { openNode } from './nodes/open-node.ts';
 import { type Clock, type Log } from './ports.ts';
+import { type BridgeKey } from './request-auth.ts';
 import { createBridge } from './server.ts';
 import { formatUrl, SYSTEM_CLOCK, SYSTEM_RANDOM } from './start.ts';
 
@@ -18,6 +19,8 @@ export interface RunningNodeBridge {
   readonly url: string;
   /** How each node stood at the start. */
   readonly inspections: readonly Inspection[];
+  /** Changes the keys shared with the gateway, without a restart. */
+  setKeys(keys: readonly BridgeKey[]): void;
   /** Finishes what is in flight and frees port and connections. */
   close(): Promise<void>;
 }
@@ -50,6 +53,7 @@ export async function startNodeBridge(
   return accept({
     url: formatUrl(config.host, port),
     inspections,
+    setKeys: bridge.setKeys,
     async close() {
       await bridge.close();
       closeNodes();

@@ -10,6 +10,7 @@ import { type BridgeConfig } from './config.ts';
 import { createEmbeddedNode, type EmbeddedNode } from './nodes/embedded.ts';
 import { createWalletServer, WALLET_HOST } from './nodes/embedded-wallet-server.ts';
 import { type Clock, type Log, type Random } from './ports.ts';
+import { type BridgeKey } from './request-auth.ts';
 import { createBridge } from './server.ts';
 
 export interface RunningBridge {
@@ -18,6 +19,8 @@ export interface RunningBridge {
   readonly node: EmbeddedNode;
   /** The embedded node's pay endpoint. */
   readonly wallet: { readonly url: string; readonly token: string };
+  /** Changes the keys shared with the gateway, without a restart. */
+  setKeys(keys: readonly BridgeKey[]): void;
   /** Finishes what is in flight and frees both ports. */
   close(): Promise<void>;
 }
@@ -56,6 +59,7 @@ export async function startBridge(
     network: config.network,
     node,
     wallet: { url: formatUrl(WALLET_HOST, walletPort), token },
+    setKeys: bridge.setKeys,
     async close() {
       await Promise.all([bridge.close(), wallet.close()]);
     },

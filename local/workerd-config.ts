@@ -28,7 +28,8 @@ const OBJECTS = [
   ['SETTLEMENTS', 'Settlements'],
 ] as const;
 
-const COMPATIBILITY_DATE = '2026-11-01';
+/** Of every Worker that is run here; as in wrangler.toml. */
+export const COMPATIBILITY_DATE = '2026-11-01';
 
 /** Names the socket of a gateway on workerd's command line. */
 export function socketName(gateway: string): string {

@@ -11,7 +11,7 @@ import { type Readable } from 'node:stream';
 import { CLAIM_DISK, formatWorkerdConfig, socketName, type GatewayService } from './workerd-config.ts';
 
 /** The package exports the path of its binary, in CommonJS. */
-const WORKERD = (createRequire(import.meta.url)('workerd') as { readonly default: string }).default;
+export const WORKERD = (createRequire(import.meta.url)('workerd') as { readonly default: string }).default;
 
 export interface WorkerdOptions {
   /** Holds the configuration file and, below it, the Durable Objects. */

@@ -22,7 +22,10 @@ interface Issue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
   readonly keys?: readonly string[];
+  /** Of a union: what is wrong with each of its forms. */
   readonly errors?: readonly (readonly Issue[])[];
+  /** Of a key: what is wrong with it. */
+  readonly issues?: readonly Issue[];
   readonly expected?: string;
   readonly minimum?: number | bigint;
   readonly maximum?: number | bigint;
@@ -46,16 +49,36 @@ export function describeIssues(issues: readonly unknown[], { place, schema, base
       const known = keysAt(schema, path);
       return keys.map((key) => `${place}${[...path, key].map(String).join('.')}: unknown key; ${suggestKey(key, known)}`);
     }
-    // Of several forms the first is the one that is written most.
-    if (code === 'invalid_union' && errors[0] !== undefined) return describeIssues(errors[0], { place, schema, base: path });
-    return [`${place}${path.map(String).join('.')}: ${describeIssue(issue)}`];
+    if (code === 'invalid_union') {
+      // The form that was meant is one of the same kind; where none is, all are told.
+      const meant = errors.find((form) => !form.some(isOfOtherKind));
+      if (meant !== undefined) return describeIssues(meant, { place, schema, base: path });
+    }
+    const detail =
+      code === 'invalid_union' && issue.message === NO_MESSAGE ? describeForms(errors, keysAt(schema, path)) : describeIssue(issue);
+    return [path.length === 0 ? `${place}${detail}` : `${place}${path.map(String).join('.')}: ${detail}`];
   });
+}
+
+/** Whether something else altogether was written: not an object where one is meant, none of some words. */
+function isOfOtherKind({ code, path, message }: Issue): boolean {
+  const isWordless = code === 'custom' && message === NO_MESSAGE;
+  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value' || isWordless);
+}
+
+function describeForms(errors: readonly (readonly Issue[])[], keys: readonly string[]): string {
+  const forms = errors.flatMap(([issue]) => {
+    if (issue === undefined || issue.code === 'custom') return [];
+    return issue.code === 'invalid_type' && issue.expected === 'object' ? [`an object with ${keys.join(', ')}`] : [describeIssue(issue)];
+  });
+  return forms.join('; or ');
 }
 
 /** What zod/mini says where the schema says nothing. */
 const NO_MESSAGE = 'Invalid input';
 
-function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern }: Issue): string {
+function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern, issues = [] }: Issue): string {
+  if (code === 'invalid_key' && issues[0] !== undefined) return describeIssue(issues[0]);
   // The schema's own words say more than the library's kinds.
   if (code === 'custom' || message !== NO_MESSAGE) return message;
   if (code === 'invalid_type') return `missing, or not of the kind: ${expected}`;
@@ -78,14 +101,19 @@ function keysAt(schema: Schema | undefined, path: readonly PropertyKey[]): reado
 /** More letters wrong than this, and it is another word. */
 const MOST_MISTAKES = 3;
 
-function suggestKey(key: string, known: readonly string[]): string {
-  const ranked = known.map((name) => ({ name, mistakes: countMistakes(key.toLowerCase(), name.toLowerCase()) }));
+/** The word that was probably meant. */
+export function findNearest(word: string, known: readonly string[], mostMistakes: number): string | undefined {
+  const ranked = known.map((name) => ({ name, mistakes: countMistakes(word.toLowerCase(), name.toLowerCase()) }));
   const nearest = ranked.reduce<(typeof ranked)[number] | undefined>(
     (best, next) => (best === undefined || next.mistakes < best.mistakes ? next : best),
     undefined,
   );
-  const isNear = nearest !== undefined && nearest.mistakes <= Math.min(MOST_MISTAKES, Math.floor(key.length / 3));
-  return isNear ? `did you mean ${nearest.name}?` : `known here: ${known.join(', ')}`;
+  return nearest !== undefined && nearest.mistakes <= mostMistakes ? nearest.name : undefined;
+}
+
+function suggestKey(key: string, known: readonly string[]): string {
+  const nearest = findNearest(key, known, Math.min(MOST_MISTAKES, Math.floor(key.length / 3)));
+  return nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`;
 }
 
 /** Letters to add, drop or change (Levenshtein). */

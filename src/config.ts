@@ -92,7 +92,7 @@ export const VariablesSchema = z.strictObject({
   ORIGIN_URL: z.optional(OriginUrl),
   /** Instead of the routes of the seller's file: everything at this price. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
-  /** The bridge beside the Lightning node. @example 'https://bridge.example.com' */
+  /** The bridge beside the Lightning node; with a binding of the name BRIDGE the host says nothing. @example 'https://bridge.example.com' */
   BRIDGE_URL: z
     .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),

@@ -96,7 +96,13 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     quota: createDurableQuota(QUOTA, { wait: platformWait }),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
     control,
-    operator: adminSecret && { secret: adminSecret, control, revokeClaim: claims.revoke, graceHours: tokenKeys.graceHours },
+    operator: adminSecret && {
+      secret: adminSecret,
+      control,
+      revokeClaim: claims.revoke,
+      graceHours: tokenKeys.graceHours,
+      matches: new Set(settings.routes.routes.map(({ match }) => match)),
+    },
     tryHalfOpen: createHalfOpenTrials(),
     places:
       fences.concurrency &&

@@ -5,9 +5,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { AccessSchema, readAccess } from './access-config.ts';
+import { findNearest } from './config-issues.ts';
 import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fence-config.ts';
 import { describeRoute, type Route, type Sale } from '#gateway/routes.ts';
-import { parsePattern } from '#gateway/route-pattern.ts';
+import { COMMON_METHODS, parsePattern } from '#gateway/route-pattern.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/price.ts';
@@ -16,6 +17,8 @@ import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage-co
 import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price-config.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+/** Two letters that have changed places. */
+const MOST_METHOD_MISTAKES = 2;
 /** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
 const LONGEST_DESCRIPTION = 200;
 
@@ -23,7 +26,14 @@ export const RouteSchema = z.strictObject({
   /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. @example 'GET /v1/data/:series' */
   match: z.string(),
   /** Only requests to this host. @example 'api.example.com' */
-  host: z.optional(z.string().check(z.regex(/^[a-z0-9.-]{1,253}$/))),
+  host: z.optional(
+    z
+      .string()
+      .check(
+        z.regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, without port and without a dot at its end'),
+        z.maxLength(253),
+      ),
+  ),
   /** Only requests with these query parameters. @example { svc: 'audit' } */
   query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
   /** Routes of one service share their tokens. Without one, a route is a service of its own. @example 'weather' */
@@ -73,6 +83,8 @@ export function prepareRoutes(
   for (const [index, route] of written.entries()) {
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
+    const meant = pattern.ok ? findMeantMethod(pattern.value.method) : undefined;
+    if (meant !== undefined) problems.push(`routes.${index}.match: no client sends this method; did you mean ${meant}?`);
     const parameters = new Map(Object.entries(route.query ?? {}));
     const headers = new Map(Object.entries(route.headers ?? {}));
     const place = { match: route.match, host: route.host, parameters, headers };
@@ -88,6 +100,12 @@ export function prepareRoutes(
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);
+}
+
+/** The method that was meant by one that is nearly a common one; the others that there are differ in more letters. */
+function findMeantMethod(method: string | undefined): string | undefined {
+  const common = COMMON_METHODS.split(', ');
+  return method === undefined || common.includes(method) ? undefined : findNearest(method, common, MOST_METHOD_MISTAKES);
 }
 
 function readSale(

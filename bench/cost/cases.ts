@@ -19,7 +19,8 @@ const TITLES = [
   ['hot_token', 'a call of a token for many', 'counting'],
   ['credit', 'a call that a balance pays', 'counting'],
   ['fences', 'a single call with every fence', 'counting'],
-  ['challenge_direct', 'a 402 with its invoice', 'forwarding'],
+  ['challenge_pool', 'a 402 whose invoice is ready', 'forwarding'],
+  ['challenge_direct', 'a 402 that waits for its invoice', 'forwarding'],
   ['flood', 'a request beyond its quota (429)', 'forwarding'],
   ['garbage', 'a malformed request (400)', 'forwarding'],
 ] as const;

@@ -20,6 +20,8 @@ export interface Operator {
   readonly revokeClaim: RevokeClaim;
   /** How long the tokens of an epoch outlive it at most. */
   readonly graceHours: number;
+  /** Routes as the seller wrote them. */
+  readonly matches: ReadonlySet<string>;
 }
 
 type Order = Readonly<Record<string, unknown>>;
@@ -99,13 +101,15 @@ async function revokeToken({ token, identifier: text, ...rest }: Order, operator
   return answerOf('revoke token', await operator.control.revoke({ revoked, endsAtSeconds }));
 }
 
-async function setMaintenance(order: Order, { control }: Operator): Promise<Result<string, string>> {
+async function setMaintenance(order: Order, { control, matches }: Operator): Promise<Result<string, string>> {
   const { maintenance: route, on: isOn, untilSeconds, extendsPasses = false, ...rest } = order;
   if (typeof route !== 'string' || typeof isOn !== 'boolean' || typeof extendsPasses !== 'boolean') {
     return refuse('maintenance: the match of a route or "*"; on: true or false; extendsPasses: true or false');
   }
   if (untilSeconds !== undefined && !isWhole(untilSeconds)) return refuse('untilSeconds: unix seconds');
   if (Object.keys(rest).length > 0) return refuse('an unknown key');
+  // One that nobody heeds would be taken for one that is under way; the end of one may come when its route is gone.
+  if (isOn && route !== '*' && !matches.has(route)) return refuse('maintenance: no route has this match');
   const until = untilSeconds === undefined ? {} : { untilSeconds };
   return answerOf(`maintenance ${isOn ? 'on' : 'off'}`, await control.setMaintenance({ route, isOn, extendsPasses, ...until }));
 }

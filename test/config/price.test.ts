@@ -42,6 +42,36 @@ describe('a key that nobody knows', () => {
     expect(problemsOf({}, { ...VARIABLES, PRICE_SAT: '1' })).toEqual(['PRICE_SAT: unknown key; did you mean PRICE_SATS?']);
   });
 
+  it.each<[object, string]>([
+    [{ access: 'calls' }, 'access: one of: call; or an object with calls, seconds, creditSats, maxPerMinute'],
+    [{ access: { call: 1 } }, 'access.call: unknown key; did you mean calls?'],
+    [{ origin: { binding: 'X' } }, 'origin.binding: unknown key; known here: service'],
+    [{ headers: { 'X-Plan': 'pro' } }, 'headers.X-Plan: a field in small letters that reaches the origin'],
+    [{ setHeaders: { 'X-Key': 'a' } }, 'setHeaders.X-Key: a field in small letters that is neither the gateway’s own nor of one hop'],
+    [{ setHeaders: { 'x-key': 7 } }, 'setHeaders.x-key: printable text, or { secret: "NAME" }'],
+    [{ match: 'GTE /a' }, 'match: no client sends this method; did you mean GET?'],
+    [{ host: 'api.example.com.' }, 'host: a host in small letters, without port and without a dot at its end'],
+    [{ host: 'API.example.com' }, 'host: a host in small letters, without port and without a dot at its end'],
+    [{ fences: { block: { cidr: [] } } }, 'fences.block.cidr: unknown key; did you mean cidrs?'],
+  ])('or a form that is none of those that are meant is told with these: %j', (route, problem) => {
+    expect(problemsOfRoute({ priceSats: 1, ...route })).toContain(`routes.0.${problem}`);
+  });
+
+  it.each(['PROPFIND', 'SEARCH', 'COPY', 'MOVE', 'LOCK', 'QUERY', 'ACL', 'BAN', 'PURGE', 'REPORT', 'MERGE'])(
+    'no rarer method is taken for a mistake: %s',
+    (method) => {
+      expect(problemsOfRoute({ priceSats: 1, match: `${method} /a` })).toEqual([]);
+    },
+  );
+
+  it.each([null, [], 'text'])('a file that is no object is told so: %j', (gateway) => {
+    expect(problemsOf(gateway)).toEqual(['missing, or not of the kind: object']);
+  });
+
+  it('a client address likewise', () => {
+    expect(problemsOf({ clientAddress: { trustedHop: 1 } })).toContain('clientAddress.trustedHop: unknown key; did you mean trustedHops?');
+  });
+
   it('a value of the wrong kind is answered with what is right, and never with the value', () => {
     const problems = problemsOf({ epochHours: 'secret', graceHours: 0, claimShardBits: 99 }, { ...VARIABLES, NETWORK: 'moon' });
     expect(problems).toEqual([
@@ -103,7 +133,7 @@ describe('prices', () => {
   });
 
   it.each<[object, string]>([
-    [{ price: 5 }, 'price: missing, or not of the kind: object'],
+    [{ price: 5 }, 'price: an object with parameter, header, unitSats, max, sats, perKibibyteSats, service, '],
     [{ price: {} }, 'price: exactly one of parameter, header, perKibibyteSats, service; a fixed price is written as priceSats'],
     [{ price: { parameter: 'n', sats: { a: 1 } }, priceSats: 1 }, ': exactly one of priceSats, priceMsat, price, free, closed'],
     [

@@ -182,6 +182,27 @@ describe('a request', () => {
   });
 });
 
+describe('a request with two ways to frame its body', () => {
+  it.each([
+    ['a length beside chunks', ['Content-Length: 5', 'Transfer-Encoding: chunked']],
+    ['a length after chunks', ['Transfer-Encoding: chunked', 'Content-Length: 5']],
+    ['two lengths', ['Content-Length: 5', 'Content-Length: 40']],
+    ['a list of lengths', ['Content-Length: 5, 5']],
+    ['a length with a sign', ['Content-Length: +40']],
+  ])('M17: gets no larger body past the limit of its route: %s', async (_, lines) => {
+    const chunk = `14\r\n${'a'.repeat(20)}\r\n`;
+    const { authorization } = await makeToken({ service: 'small' });
+    // As a part of the last line: no length is added to it.
+    const end = `X-Last: line\r\n\r\n${chunk}${chunk}0\r\n`;
+    const sent = { method: 'POST', target: '/small/framed', headers: { authorization }, lines: [...lines, end] };
+    const answer = await sendRaw(system.ports['gateway']!, sent);
+    expect([answer.status >= 400, system.origin.seen.filter(({ url, body }) => url === '/small/framed' && body.length > 16)]).toEqual([
+      true,
+      [],
+    ]);
+  });
+});
+
 describe('the proof for the origin', () => {
   interface Check {
     readonly request: { readonly method: string; readonly target: string; readonly headers: object };

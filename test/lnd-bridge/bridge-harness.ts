@@ -70,6 +70,7 @@ export interface TestBridge {
   readonly clock: TestClock;
   readonly logged: readonly LogEntry[];
   call(call: Call): Promise<CallAnswer>;
+  setKeys(keys: readonly BridgeKey[]): void;
   close(): Promise<void>;
 }
 
@@ -119,7 +120,14 @@ export async function startTestBridge({
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= bridge.close());
   onTestFinished(close);
-  return { url, clock, logged, close, call: (call) => callBridge(url, { nowSeconds: clock.nowSeconds(), ...call }) };
+  return {
+    url,
+    clock,
+    logged,
+    close,
+    setKeys: bridge.setKeys,
+    call: (call) => callBridge(url, { nowSeconds: clock.nowSeconds(), ...call }),
+  };
 }
 
 /** One signed call over a real socket. */

@@ -11,6 +11,8 @@ export interface BridgeProcess {
   /** Resolves with a line of stderr that holds this text. */
   line(text: string): Promise<string>;
   stop(): void;
+  /** Tells it to read its keys anew. */
+  rekey(): void;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
@@ -28,6 +30,7 @@ export function spawnBridge(environment: Record<string, string>, argv: readonly 
   return {
     ended,
     stop: () => void child.kill('SIGTERM'),
+    rekey: () => void child.kill('SIGUSR2'),
     line: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

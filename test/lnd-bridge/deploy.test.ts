@@ -10,8 +10,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '#lnd-bridge/config.ts';
 import { readSettings } from '#lnd-bridge/settings-files.ts';
 import { makeCertificate } from '#support/nodes/certificate.ts';
-import { GATEWAY_METHODS } from '#support/nodes/cln-server.ts';
-import { GATEWAY_PERMISSIONS, makeLndMacaroon } from '#support/nodes/lnd-server.ts';
+import { FEED_METHODS, GATEWAY_METHODS } from '#support/nodes/cln-server.ts';
+import { FEED_PERMISSIONS, GATEWAY_PERMISSIONS, makeLndMacaroon } from '#support/nodes/lnd-server.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -100,6 +100,9 @@ describe('docs/bridge.md', () => {
     expect([...bake.matchAll(/uri:\S+/g)].map(([uri]) => uri).sort()).toEqual([...GATEWAY_PERMISSIONS].sort());
     const rune = /createrune restrictions='(.*)'/.exec(page)?.[1] ?? '[]';
     expect(JSON.parse(rune)).toEqual([GATEWAY_METHODS]);
+    const strict = page.split(/^## /m).find((section) => section.startsWith('Strict settlement')) ?? '';
+    expect([...GATEWAY_PERMISSIONS, ...(strict.match(/uri:[\w./]+/g) ?? [])]).toEqual(FEED_PERMISSIONS);
+    expect(strict.match(/method=\w+/g)).toEqual(FEED_METHODS);
   });
 
   test('names no setting that does not exist', () => {

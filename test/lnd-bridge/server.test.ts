@@ -89,6 +89,24 @@ describe('the bridge', () => {
     expect(await call(again)).toMatchObject({ status: 401, body: { code: 'stale' } });
   });
 
+  test('M28: mints nothing for a request that is unsigned, stale, of another key, seen before or too large', async () => {
+    const clock = createTestClock();
+    const real = createTestNode(clock);
+    let mints = 0;
+    const node: LightningNode = { ...real, mint: (order) => ((mints += 1), real.mint(order)) };
+    const { call, url, logged } = await startTestBridge({ node, clock, config: { maxBodyBytes: 512 } });
+    const once = { body: anOrder(), nonceHex: nextNonceHex() };
+    expect((await call(once)).status).toBe(200);
+    expect((await fetch(`${url}/v1/invoices`, { method: 'POST', body: JSON.stringify(anOrder()) })).status).toBe(401);
+    expect((await call({ body: anOrder(), signedAtSeconds: START_SECONDS - 61 })).status).toBe(401);
+    expect((await call({ body: anOrder(), key: { id: 'k9', secret: KEY.secret } })).status).toBe(401);
+    expect((await call(once)).status).toBe(401);
+    expect((await call({ body: anOrder({ memo: 'x'.repeat(600) }) })).status).toBe(413);
+    const batch = { path: '/v1/invoices/batch', body: { orders: [anOrder()] }, signedAtSeconds: START_SECONDS - 61 };
+    expect((await call(batch)).status).toBe(401);
+    expect([mints, logged.filter(({ event }) => event === 'invoice_minted').length]).toEqual([1, 1]);
+  });
+
   test('M28 refuses when it can remember no more nonces, and never forgets one early', async () => {
     const { call, clock } = await startTestBridge({ config: { maxRequestsPerSecond: 1, maxSkewSeconds: 1 } });
     const first = { body: anOrder(), nonceHex: nextNonceHex(), signedAtSeconds: START_SECONDS };

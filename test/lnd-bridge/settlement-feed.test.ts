@@ -261,6 +261,7 @@ describe('a feed', () => {
     const metrics = async () => (await fetch(`${bridge.url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text();
     await expect.poll(metrics).toContain('l402_bridge_settlements_pushed_total{node="embedded"} 3');
     expect(await metrics()).toContain('l402_bridge_settlement_lag_seconds{node="embedded"} 7');
+    expect(await metrics()).toContain('l402_bridge_settlement_index{node="embedded"} 3');
     await expect.poll(metrics).toMatch(/l402_bridge_feed_failures_total\{node="embedded",reason="unreachable"\} [1-9]/);
   });
 });

@@ -16,17 +16,20 @@ import { SYSTEM_CLOCK } from '#lnd-bridge/start.ts';
 import { startWorkerd } from '#local/workerd-process.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { startTestOrigin, type TestOrigin } from '#support/test-origin.ts';
-import { startDaemon, until, type DaemonProcess } from './daemon-process.ts';
+import { startDaemon, takePort, until, type DaemonProcess } from './daemon-process.ts';
 import { type Lightning } from './lightning.ts';
 import { type BakedMacaroon, type LndNode } from './lnd.ts';
 
 /** What docs/bridge.md tells an operator to bake for the bridge, and a payer for the wallet. */
 export const BRIDGE_PERMISSIONS = readPermissions('Five minutes with LND');
 const WALLET_PERMISSIONS = readPermissions('Paying from LND');
+/** What it names besides for a settlement feed. */
+const FEED_PERMISSIONS = readPermissions('Strict settlement');
 
 const BRIDGE_KEY: BridgeKey = { id: 'k1', secret: new Uint8Array(randomBytes(32)) };
 const PREIMAGE_SECRET_HEX = randomBytes(32).toString('hex');
 const TOKEN_SECRET_HEX = randomBytes(32).toString('hex');
+const METRICS_TOKEN = randomBytes(32).toString('hex');
 const BUNDLE = 'dist/test/lnd/lnd-worker.js';
 
 export interface LndSystem {
@@ -42,13 +45,21 @@ export interface LndSystem {
   askBridge(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
   /** Our client with the buyer's wallet. */
   client(options?: Partial<L402FetchOptions>): Fetch;
+  /** The node's number of the latest payment that the bridge's process has pushed; 0 before the first. */
+  pushedIndex(): Promise<number>;
+  /** Ends the bridge's process, which finishes what it has; it comes back at the same address. */
+  stopBridge(): Promise<void>;
+  startBridge(): Promise<void>;
   /** Everything that bridge and gateways have logged. */
   log(): string;
   close(): Promise<void>;
 }
 
-/** Starts bridge, origin and gateways before the seller's node; when one part fails, those that run are ended. */
-export async function startSystem({ buyer, seller }: Lightning): Promise<LndSystem> {
+/**
+ * Starts bridge, origin and gateways before the seller's node; when one part fails, those that run are ended. With a feed,
+ * what is sold is sold strictly, and the bridge pushes payments to the gateway of its own network.
+ */
+export async function startSystem({ buyer, seller }: Lightning, { hasFeed = false } = {}): Promise<LndSystem> {
   const directory = mkdtempSync(join(tmpdir(), 'l402-lnd-system-'));
   const closers: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
@@ -56,12 +67,30 @@ export async function startSystem({ buyer, seller }: Lightning): Promise<LndSyst
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const [bridgeMacaroon, walletMacaroon] = [await seller.bake(BRIDGE_PERMISSIONS), await buyer.bake(WALLET_PERMISSIONS)];
+    const bridgePermissions = hasFeed ? [...BRIDGE_PERMISSIONS, ...FEED_PERMISSIONS] : BRIDGE_PERMISSIONS;
+    const [bridgeMacaroon, walletMacaroon] = [await seller.bake(bridgePermissions), await buyer.bake(WALLET_PERMISSIONS)];
     const origin = await startTestOrigin();
     closers.push(() => origin.close());
-    const bridge = startBridgeProcess(bridgeSettings(seller, bridgeMacaroon));
+    const [bridgePort, gatewayPort] = [await takePort(), await takePort()];
+    const strictly = { BRIDGE_NODE_SETTLEMENT: 'strict', BRIDGE_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}` };
+    const settings = {
+      ...bridgeSettings(seller, bridgeMacaroon),
+      BRIDGE_PORT: String(bridgePort),
+      BRIDGE_METRICS_TOKEN: METRICS_TOKEN,
+      ...(hasFeed ? strictly : {}),
+    };
+    let bridge: DaemonProcess;
+    let bridgeLog = '';
+    const stopBridge = async (): Promise<void> => {
+      await bridge.end('SIGTERM');
+      bridgeLog += bridge.output();
+    };
+    const startBridge = async (): Promise<string> => {
+      bridge = startBridgeProcess(settings);
+      return until('the bridge', async () => /^bridge (http:\S+) network/m.exec(bridge.output())?.[1], bridge);
+    };
     closers.push(() => bridge.end('SIGTERM'));
-    const bridgeUrl = await until('the bridge', async () => /^bridge (http:\S+) network/m.exec(bridge.output())?.[1], bridge);
+    const bridgeUrl = await startBridge();
     const lines: string[] = [];
     const secrets = { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' };
     const workerd = await startWorkerd({
@@ -69,7 +98,7 @@ export async function startSystem({ buyer, seller }: Lightning): Promise<LndSyst
       gateways: ['regtest', 'signet'].map((NETWORK) => {
         return {
           name: NETWORK,
-          port: 0,
+          port: NETWORK === 'regtest' ? gatewayPort : 0,
           bundlePath: BUNDLE,
           variables: { ORIGIN_URL: origin.url, BRIDGE_URL: bridgeUrl, NETWORK },
           secrets,
@@ -87,7 +116,14 @@ export async function startSystem({ buyer, seller }: Lightning): Promise<LndSyst
       wallet,
       macaroons: { bridge: bridgeMacaroon, wallet: walletMacaroon },
       client: (options = {}) => createL402Fetch({ wallet, maxPriceSats: 100, network: 'regtest', ...options }),
-      log: () => [bridge.output(), ...lines].join('\n'),
+      stopBridge,
+      startBridge: async () => void (await startBridge()),
+      log: () => [bridgeLog, bridge.output(), ...lines].join('\n'),
+      pushedIndex: async () => {
+        const headers = { authorization: `Bearer ${METRICS_TOKEN}` };
+        const text = await (await fetch(`${bridgeUrl}/metrics`, { headers })).text();
+        return Number(/settlement_index\{node="lnd"\} (\d+)/.exec(text)?.[1] ?? 0);
+      },
       askBridge: (method, path, body) => askBridge(bridgeUrl, { method, path, body: body === undefined ? '' : JSON.stringify(body) }),
       close,
     };

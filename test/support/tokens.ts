@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
+import { type Hmac } from '#protocol/hmac.ts';
 import { msatFromSats } from '#protocol/msat.ts';
 import { deriveEpochKey } from '#protocol/root-key.ts';
 import { type Terms } from '#protocol/terms.ts';
@@ -24,6 +25,8 @@ export interface TestTokenOptions {
   readonly secret?: Uint8Array;
   readonly id?: Partial<Omit<TokenId, 'access' | 'minterCaveats'>>;
   readonly terms?: Partial<Terms>;
+  /** For those who make them by the thousand. */
+  readonly hmac?: Hmac;
 }
 
 export interface TestToken {
@@ -36,7 +39,7 @@ export interface TestToken {
 
 /** A token that was paid for: one call of a service at 1,000 satoshi unless told otherwise. */
 export async function makeToken(options: TestTokenOptions): Promise<TestToken> {
-  const { service, secret = TOKEN_SECRET, preimage = crypto.getRandomValues(new Uint8Array(32)) } = options;
+  const { service, secret = TOKEN_SECRET, preimage = crypto.getRandomValues(new Uint8Array(32)), hmac: sign = hmac } = options;
   const paymentHash = sha256(preimage);
   const nowSeconds = Math.floor(Date.now() / 1000);
   const epoch = options.id?.epoch ?? epochAt(nowSeconds, 168);
@@ -58,8 +61,8 @@ export async function makeToken(options: TestTokenOptions): Promise<TestToken> {
       quoteDigest: '00'.repeat(16),
       ...options.terms,
     },
-    epochKey: await deriveEpochKey(secret, { epoch, hmac }),
-    hmac,
+    epochKey: await deriveEpochKey(secret, { epoch, hmac: sign }),
+    hmac: sign,
   });
   return { token, preimage, paymentHash, authorization: formatCredential({ scheme: 'L402', token, preimage }) };
 }

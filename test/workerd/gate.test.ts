@@ -340,7 +340,7 @@ describe('every refusal', () => {
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
     const { control } = openFences();
     const secret = new Uint8Array(32).fill(5);
-    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1 };
+    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1, matches: new Set<string>() };
     const order = (authorization: string) => ({ method: 'POST', body: '{}', headers: { authorization } });
     expect(await reasonOf('/_l402/control', order('Bearer 00'), { operator })).toBe('order_unauthorized');
     expect(await reasonOf('/_l402/control', order(`Bearer ${'05'.repeat(32)}`), { operator })).toBe('order_invalid');

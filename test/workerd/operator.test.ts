@@ -85,6 +85,8 @@ describe('who gives orders', () => {
     { maintenance: '*', on: 'true' },
     { maintenance: '*', on: true, untilSeconds: 1 },
     { maintenance: '*', on: true, until: 99_999_999_999 },
+    { maintenance: 'GET /pas', on: true },
+    { maintenance: '/pass', on: true },
   ])('is told of a mistake, and nothing happens: %j', async (body) => {
     const { order, use } = open();
     expect(await order(body)).toMatchObject({ status: 400, code: 'order_invalid' });

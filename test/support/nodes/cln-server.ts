@@ -141,6 +141,7 @@ export function makeRune(restrictions: readonly (readonly string[])[]): string {
   return Buffer.concat([Buffer.alloc(32, 7), Buffer.from(text)]).toString('base64url');
 }
 
-/** What the bridge needs of a node, and what it needs on top for a settlement feed. */
-export const FEED_METHODS = ['waitanyinvoice'].map((name) => `method=${name}`);
 export const GATEWAY_METHODS = ['invoice', 'listinvoices', 'waitinvoice', 'getinfo', 'listpeerchannels'].map((name) => `method=${name}`);
+
+/** What a settlement feed needs besides. */
+export const FEED_METHODS = ['method=waitanyinvoice'];

@@ -12,6 +12,7 @@ export { Settlements } from '#durable-objects/settlements.ts';
 export default createWorker(
   defineGateway({
     origin: 'http://127.0.0.1:1',
+    settlementFeed: true,
     // All buyers of these tests are one address.
     fences: { challenges: MANY_CHALLENGES },
     routes: [

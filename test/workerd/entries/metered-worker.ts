@@ -12,6 +12,8 @@ import gateway from './bench-worker.ts';
 import { meterObjects } from '../metered-objects.ts';
 import { watchObjectCalls } from '../object-calls.ts';
 
+export { Settlements } from '#durable-objects/settlements.ts';
+
 const tallies: ObjectTallies = { ReplaySet: emptyTally(), Quota: emptyTally(), RateLimiter: emptyTally(), Control: emptyTally() };
 
 export const ReplaySet = meterObjects(ShippedReplaySet, tallies.ReplaySet);
