@@ -13,6 +13,7 @@ const SURROUNDINGS: Readonly<Record<keyof Surroundings, true>> = {
   startup_ms: true,
   startup: true,
   compare: true,
+  flood: true,
   memory: true,
 };
 
