@@ -8,7 +8,7 @@ import { signMacaroon, verifyChain } from '#protocol/macaroon.ts';
 import { type Macaroon } from '#protocol/macaroon-codec.ts';
 
 // A Worker of this project is not built without them.
-export { Control, Quota, RateLimiter, ReplaySet } from '#src/index.ts';
+export { Control, Quota, RateLimiter, ReplaySet, Settlements } from '#src/index.ts';
 
 /** What workerd gives to a function called `bench`. */
 interface Bench {
