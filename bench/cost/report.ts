@@ -80,6 +80,7 @@ export function formatCosts({ prices, originMs, floors, cases, controlPerIsolate
     pair(busy.operations.rowsWritten, alone.operations.rowsWritten, 2),
     pair(busy.operations.objectSeconds * 1000, alone.operations.objectSeconds * 1000, 0),
   ]);
+  const single = cases['single_use'];
   const lines = [
     HEAD,
     HEAD.map(() => '---'),
@@ -92,6 +93,9 @@ export function formatCosts({ prices, originMs, floors, cases, controlPerIsolate
     '',
     `List prices of ${prices.asOf}, without the $${prices.planPerMonth} a month and what it includes. Busy: 32 requests at a time on one object;`,
     `alone: none within a second of another. "a / b": busy / alone. The origin takes ${originMs} ms.`,
+    ...(single === undefined
+      ? []
+      : [`A million single calls leave ${Math.round(single.busy.operations.storedBytes)} MB on disk until their tokens have ended.`]),
     `Breakers and revocations cost each isolate that has requests all month ${dollars(controlPerIsolateMonth)} more.`,
   ].join('\n');
 }

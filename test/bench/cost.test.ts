@@ -67,7 +67,7 @@ describe('the prices', () => {
 });
 
 describe('the report', () => {
-  const busy = { ...countingFloor(0), rowsWritten: 2 };
+  const busy = { ...countingFloor(0), rowsWritten: 2, storedBytes: 0 };
   const report = reportCosts(
     COST_CASES.map(({ name, title, floor }) => ({ name, title, floor, busy, alone: { ...busy, rowsWritten: 3 } })),
     { prices: PRICES, proxyCpuMs: 0, originMs: 100 },
@@ -77,6 +77,13 @@ describe('the report', () => {
     expect(report.cases['single_use']?.busy.ratio).toBeCloseTo(2.45 / 1.45, 10);
     expect(report.cases['pass']?.busy.ratio).toBeCloseTo(2.45 / 0.3, 10);
     expect(report.cases['single_use']?.alone.cost.rowsWritten).toBe(3);
+  });
+
+  it('says what sold calls leave on disk', () => {
+    const single = COST_CASES.find(({ name }) => name === 'single_use');
+    const left = { ...busy, storedBytes: 126.9 };
+    const told = formatCosts(reportCosts([{ ...single!, busy: left, alone: left }], { prices: PRICES, proxyCpuMs: 0, originMs: 100 }));
+    expect(told).toContain('A million single calls leave 127 MB on disk');
   });
 
   it('is a table with a line for each case and each floor, of one width', () => {
