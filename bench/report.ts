@@ -3,6 +3,7 @@
  * same round. Pure.
  */
 import { type Case } from './cases.ts';
+import { type FloodFigures } from './flood.ts';
 import { type Load } from './load.ts';
 import { type Machine } from './machine.ts';
 import { median, round2 } from './statistics.ts';
@@ -36,6 +37,7 @@ export interface Surroundings {
   readonly startup?: { readonly cpu_ms: number; readonly script_cpu_ms: number; readonly samples: number };
   /** CPU time of comparisons of secrets: right, and wrong at either end. */
   readonly compare?: Readonly<Record<string, number>>;
+  readonly flood?: FloodFigures;
   readonly memory: { readonly before_kib: number; readonly after_kib: number };
 }
 
@@ -77,7 +79,7 @@ export function summarizeCase(
 }
 
 /** The report as a table for people. */
-export function formatReport({ cases, machine, bundle, startup, startup_ms: startMs, compare, memory, ...run }: Report): string {
+export function formatReport({ cases, machine, bundle, startup, startup_ms: startMs, compare, flood, memory, ...run }: Report): string {
   const rows = Object.entries(cases).map(([name, { rps, against, ratio, ratio_range: range, object_calls: objects, ...figures }]) =>
     [
       `${name.padEnd(16)}${String(rps).padStart(8)}/s`,
@@ -107,8 +109,18 @@ export function formatReport({ cases, machine, bundle, startup, startup_ms: star
             .map(([name, ns]) => `${name} ${ns < 1000 ? `${ns} ns` : `${round2(ns / 1000)} us`}`)
             .join(', ')}`,
         ]),
+    ...(flood === undefined ? [] : [`flood    ${formatFlood(flood)}`]),
     `memory   ${Math.round(memory.before_kib / 1024)} MiB before, ${Math.round(memory.after_kib / 1024)} MiB after`,
   ].join('\n');
+}
+
+function formatFlood({ requests, per_second: rate, answers, node_asked: minted, payer, ...memory }: FloodFigures): string {
+  const told = Object.entries(answers).map(([status, times]) => `${times} x ${status}`);
+  return (
+    `${requests} requests of one client at ${rate}/s (${told.join(', ')}) cost the node ${minted} invoices; ` +
+    `${payer.calls} paid calls beside it, ${payer.refused} refused, p99 ${payer.p99_ms} ms (${payer.calm_p99_ms} in calm); ` +
+    `gateway ${Math.round(memory.gateway_kib / 1024)} MiB more than in calm, bridge ${Math.round(memory.bridge_kib / 1024)}`
+  );
 }
 
 function rangeOf(values: readonly number[], round: (value: number) => number): readonly [number, number] {

@@ -19,6 +19,10 @@ export interface BenchSystem {
   readonly urlOf: (part: Part, path: string) => string;
   /** Of the workerd process. */
   readonly pid: number;
+  /** Of the process that holds origin, bridge and node. */
+  readonly partsPid: number;
+  /** Invoices that the node has made. */
+  readonly countMints: () => Promise<number>;
   readonly wallet: WalletAddress;
   /** From nothing to the first answer. */
   readonly startMs: number;
@@ -29,6 +33,7 @@ export interface BenchSystem {
 export interface PartAddresses {
   readonly originUrl: string;
   readonly bridgeUrl: string;
+  readonly metricsToken: string;
   readonly wallet: WalletAddress;
 }
 
@@ -42,7 +47,7 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
     env: { ...process.env, BRIDGE_SECRET_HEX: secretHex, ORIGIN_DELAY_MS: `${originDelayMs}` },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
-  const { originUrl, bridgeUrl, wallet } = await new Promise<PartAddresses>((resolve) => {
+  const { originUrl, bridgeUrl, metricsToken, wallet } = await new Promise<PartAddresses>((resolve) => {
     createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as PartAddresses));
   });
   const startedMs = performance.now();
@@ -77,5 +82,9 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
     await close();
     throw new Error(`the gateway is not healthy: ${health.status}`);
   }
-  return { urlOf, pid: workerd.pid, wallet, startMs: performance.now() - startedMs, close };
+  const countMints = async () => {
+    const response = await fetch(`${bridgeUrl}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } });
+    return Array.from((await response.text()).matchAll(/mints_total\{[^}]*\} (\d+)/g)).reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  return { urlOf, pid: workerd.pid, partsPid: parts.pid!, countMints, wallet, startMs: performance.now() - startedMs, close };
 }

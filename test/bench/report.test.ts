@@ -86,7 +86,7 @@ describe('the report', () => {
       .find((line) => line.startsWith('| Date'))!;
     const row = formatHistoryRow(report);
     expect(row.split('|').length).toBe(head.split('|').length);
-    expect(row).toBe('| 2026-11-21 | abc1234 | a CPU, 2 cores | – | 0.5 of proxy | – | – | – | – | – | – | 70000 | 19.5 |');
+    expect(row).toBe('| 2026-11-21 | abc1234 | a CPU, 2 cores | – | 0.5 of proxy | – | – | – | – | – | – | – | 70000 | 19.5 |');
     for (const name of HISTORY_CASES) expect(head).toContain(`| ${name} |`);
   });
 });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
 import { createCaller, type Answer } from './caller.ts';
-import { holdConnections, openHoses, runAtRate } from './open-loop.ts';
+import { holdConnections, openHoses, runAtRate } from '#support/open-loop.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 
 const SECONDS = sized({ short: 3, long: 60 });

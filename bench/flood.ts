@@ -1,0 +1,78 @@
+/*
+ * A flood of one client that does not pay, at a stated rate, beside one that has paid: what the flood costs the node, the
+ * memory of both processes, and those who pay. Effects: requests.
+ */
+import { openHoses, runAtRate } from '#support/open-loop.ts';
+import { makeToken } from '#support/tokens.ts';
+import { readResidentKib } from './process-facts.ts';
+import { percentile } from './statistics.ts';
+import { type BenchSystem } from './system.ts';
+
+export interface FloodOptions {
+  readonly requests: number;
+  readonly perSecond: number;
+}
+
+export interface FloodFigures {
+  readonly requests: number;
+  readonly per_second: number;
+  /** Answers by status. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Invoices that were asked of the node, by anyone. */
+  readonly node_asked: number;
+  readonly payer: { readonly calls: number; readonly refused: number; readonly calm_p99_ms: number; readonly p99_ms: number };
+  /** Beside what they were in calm. */
+  readonly gateway_kib: number;
+  readonly bridge_kib: number;
+}
+
+const CONNECTIONS = 32;
+const PAID_PER_SECOND = 20;
+const CALM_SECONDS = 3;
+/** The two are in one quota object: they are neighbours of one /48. */
+const FLOODER = '2001:db8:1:1::1';
+const PAYER = '2001:db8:1:2::1';
+
+/** Floods a route that has the quota of a gateway by default. */
+export async function measureFlood(system: BenchSystem, { requests, perSecond }: FloodOptions): Promise<FloodFigures> {
+  const seconds = Math.ceil(requests / perSecond);
+  const tokens = await Promise.all(
+    Array.from({ length: PAID_PER_SECOND * (CALM_SECONDS + seconds) }, () => makeToken({ service: 'quota', id: { shardBits: 0 } })),
+  );
+  const url = system.urlOf('gateway', '/quota');
+  const times: number[] = [];
+  let refused = 0;
+  const pay = async () => {
+    const sentMs = performance.now();
+    const { authorization } = tokens.pop()!;
+    const response = await fetch(url, { headers: { authorization, 'x-forwarded-for': PAYER } });
+    await response.arrayBuffer();
+    times.push(performance.now() - sentMs);
+    if (response.status !== 200) refused += 1;
+  };
+  const payFor = async (forSeconds: number) => {
+    times.length = 0;
+    const calls: Promise<void>[] = [];
+    await runAtRate(() => tokens.length > 0 && calls.push(pay()), { perSecond: PAID_PER_SECOND, seconds: forSeconds });
+    await Promise.all(calls);
+    return Math.round(percentile(times, 99) * 100) / 100;
+  };
+  const memory = () => [readResidentKib(system.pid), readResidentKib(system.partsPid)] as const;
+  const calmP99Ms = await payFor(CALM_SECONDS);
+  const [gatewayBefore, bridgeBefore] = memory();
+  const mintedBefore = await system.countMints();
+  const text = `GET /quota HTTP/1.1\r\nhost: gateway.test\r\nx-forwarded-for: ${FLOODER}\r\n\r\n`;
+  const hoses = openHoses(Number(new URL(url).port), CONNECTIONS);
+  const [p99Ms] = await Promise.all([payFor(seconds), runAtRate(() => hoses.write(text), { perSecond, seconds })]);
+  hoses.close();
+  const [gatewayAfter, bridgeAfter] = memory();
+  return {
+    requests: perSecond * seconds,
+    per_second: perSecond,
+    answers: Object.fromEntries(hoses.counts),
+    node_asked: (await system.countMints()) - mintedBefore,
+    payer: { calls: times.length, refused, calm_p99_ms: calmP99Ms, p99_ms: p99Ms },
+    gateway_kib: gatewayAfter - gatewayBefore,
+    bridge_kib: bridgeAfter - bridgeBefore,
+  };
+}
