@@ -1,11 +1,11 @@
 /*
  * `npm run cost`: what a million requests of each kind cost on Cloudflare, from what they are seen to do. `-- --json` prints
- * one object. Effects: runs the system that the bench measures, for about three minutes.
+ * one object. Effects: runs the system that the bench measures, for some five minutes.
  */
 import { parseArgs } from 'node:util';
 import { CASES } from '#bench/cases.ts';
 import { COST_CASES } from '#bench/cost/cases.ts';
-import { measureCpu, measureOperations } from '#bench/cost/measure-operations.ts';
+import { measureCpu, measureOperations, warmObjects } from '#bench/cost/measure-operations.ts';
 import { PRICES } from '#bench/cost/prices.ts';
 import { formatCosts, reportCosts } from '#bench/cost/report.ts';
 import { startBenchSystem } from '#bench/system.ts';
@@ -33,6 +33,7 @@ try {
     system,
     options.busyRequests,
   );
+  await warmObjects(cases, system);
   const measured = [];
   for (const one of cases) {
     console.error(one.title);

@@ -1,7 +1,7 @@
 /*
  * The objects that count what they cost, against rows that are known beforehand.
  */
-import { runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { DurableObject, env, RpcTarget } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 import { emptyTally } from '#support/object-tally.ts';
@@ -46,7 +46,8 @@ class Shop extends DurableObject {
 it('an object that counts tells its rows, its alarms and its leases, and answers as it did', async () => {
   const tally = emptyTally();
   const Metered = meterObjects(Shop, tally);
-  await runInDurableObject(namespace.get(namespace.idFromName('shop')), async (_, context) => {
+  const stub = namespace.get(namespace.idFromName('shop'));
+  await runInDurableObject(stub, async (_, context) => {
     const shop = new Metered(context, env) as unknown as Shop;
     const { rowsWritten: tables } = tally;
     await shop.write(5);
@@ -65,6 +66,14 @@ it('an object that counts tells its rows, its alarms and its leases, and answers
     // Whoever holds the lease keeps the object awake until then.
     expect(typeof (lease as unknown as Disposable)[Symbol.dispose]).toBe('function');
     expect(tally.storedBytes).toBeGreaterThan(0);
+  });
+  // Put to sleep and woken up: what is on the disk is there once.
+  const { storedBytes } = tally;
+  await evictDurableObject(stub);
+  await runInDurableObject(stub, async (_, context) => {
+    expect(await (new Metered(context, env) as unknown as Shop).readAll()).toBe(5);
+    // The object that this one stands in for may have written a page of its own.
+    expect(tally.storedBytes - storedBytes).toBeLessThan(storedBytes / 2);
   });
 });
 

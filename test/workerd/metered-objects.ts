@@ -20,12 +20,20 @@ export function meterObjects<Shipped extends DurableObject>(
 ): new (context: DurableObjectState, env: Cloudflare.Env) => DurableObject {
   // The compiler wants `any` of a class that another is made from by a variable; this says as much without it.
   const Base = Shipped as unknown as new (context: DurableObjectState, env: Cloudflare.Env) => DurableObject;
+  // An object that was put to sleep comes back as another instance, with the same disk.
+  const sizes = new Map<string, number>();
   class Metered extends Base {
     readonly activity: Activity;
 
     constructor(context: DurableObjectState, env: Cloudflare.Env) {
       const activity = createActivity(tally);
-      meterStorage(context.storage, { tally, activity });
+      const measureSize = () => {
+        const id = context.id.toString();
+        const { databaseSize } = context.storage.sql;
+        tally.storedBytes += databaseSize - (sizes.get(id) ?? 0);
+        sizes.set(id, databaseSize);
+      };
+      meterStorage(context.storage, { tally, activity, measureSize });
       super(context, env);
       this.activity = activity;
     }
@@ -87,18 +95,18 @@ function createActivity(tally: ObjectTally): Activity {
   };
 }
 
-function meterStorage(storage: DurableObjectStorage, { tally, activity }: { tally: ObjectTally; activity: Activity }): void {
+function meterStorage(
+  storage: DurableObjectStorage,
+  { tally, activity, measureSize }: { tally: ObjectTally; activity: Activity; measureSize: () => void },
+): void {
   const { sql } = storage;
   const exec = sql.exec.bind(sql) as Method;
   const setAlarm = storage.setAlarm.bind(storage) as Method;
-  let knownBytes = 0;
   Object.defineProperty(sql, 'exec', {
     value: (...values: unknown[]) => {
       const cursor = exec(...values) as SqlStorageCursor<Record<string, SqlStorageValue>>;
       activity.touch();
-      const { databaseSize } = sql;
-      tally.storedBytes += databaseSize - knownBytes;
-      knownBytes = databaseSize;
+      measureSize();
       return countRows(cursor, tally);
     },
   });
