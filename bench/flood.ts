@@ -2,25 +2,34 @@
  * A flood of one client that does not pay, at a stated rate, beside one that has paid: what the flood costs the node, the
  * memory of both processes, and those who pay. Effects: requests.
  */
-import { openHoses, runAtRate } from '#support/open-loop.ts';
+import { Worker } from 'node:worker_threads';
+import { countRows } from '#support/object-rows.ts';
+import { runAtRate } from '#support/open-loop.ts';
 import { makeToken } from '#support/tokens.ts';
+import type { FloodOrder } from './flood-thread.ts';
+import { measureLoad } from './load.ts';
 import { readResidentKib } from './process-facts.ts';
 import { percentile } from './statistics.ts';
 import { type BenchSystem } from './system.ts';
 
 export interface FloodOptions {
   readonly requests: number;
-  readonly perSecond: number;
+  /** Less where that is more than half of what the gateway can take. */
+  readonly mostPerSecond: number;
 }
 
 export interface FloodFigures {
   readonly requests: number;
   readonly per_second: number;
+  /** Of the same requests by whoever waits for the answers, on as many connections. */
+  readonly capacity_rps: number;
   /** Answers by status. */
   readonly answers: Readonly<Record<string, number>>;
   /** Invoices that were asked of the node, by anyone. */
   readonly node_asked: number;
   readonly payer: { readonly calls: number; readonly refused: number; readonly calm_p99_ms: number; readonly p99_ms: number };
+  /** That the quota objects have got. */
+  readonly rows: number;
   /** Beside what they were in calm. */
   readonly gateway_kib: number;
   readonly bridge_kib: number;
@@ -28,18 +37,22 @@ export interface FloodFigures {
 
 const CONNECTIONS = 32;
 const PAID_PER_SECOND = 20;
-const CALM_SECONDS = 3;
+const CALM_SECONDS = 10;
+const CAPACITY_SECONDS = 2;
 /** The two are in one quota object: they are neighbours of one /48. */
 const FLOODER = '2001:db8:1:1::1';
 const PAYER = '2001:db8:1:2::1';
 
 /** Floods a route that has the quota of a gateway by default. */
-export async function measureFlood(system: BenchSystem, { requests, perSecond }: FloodOptions): Promise<FloodFigures> {
+export async function measureFlood(system: BenchSystem, { requests, mostPerSecond }: FloodOptions): Promise<FloodFigures> {
+  const url = system.urlOf('gateway', '/quota');
+  // All of one client, and not of the one that floods.
+  const { rps: capacity } = await measureLoad({ url, seconds: CAPACITY_SECONDS, expectedStatus: 402, fromMany: false, pid: system.pid });
+  const perSecond = Math.floor(Math.min(mostPerSecond, capacity / 2));
   const seconds = Math.ceil(requests / perSecond);
   const tokens = await Promise.all(
     Array.from({ length: PAID_PER_SECOND * (CALM_SECONDS + seconds) }, () => makeToken({ service: 'quota', id: { shardBits: 0 } })),
   );
-  const url = system.urlOf('gateway', '/quota');
   const times: number[] = [];
   let refused = 0;
   const pay = async () => {
@@ -61,18 +74,32 @@ export async function measureFlood(system: BenchSystem, { requests, perSecond }:
   const calmP99Ms = await payFor(CALM_SECONDS);
   const [gatewayBefore, bridgeBefore] = memory();
   const mintedBefore = await system.countMints();
+  const rowsBefore = countQuotaRows(system.directory);
   const text = `GET /quota HTTP/1.1\r\nhost: gateway.test\r\nx-forwarded-for: ${FLOODER}\r\n\r\n`;
-  const hoses = openHoses(Number(new URL(url).port), CONNECTIONS);
-  const [p99Ms] = await Promise.all([payFor(seconds), runAtRate(() => hoses.write(text), { perSecond, seconds })]);
-  hoses.close();
+  const order = { port: Number(new URL(url).port), text, connections: CONNECTIONS, perSecond, seconds };
+  const [p99Ms, answers] = await Promise.all([payFor(seconds), floodInThread(order)]);
   const [gatewayAfter, bridgeAfter] = memory();
   return {
     requests: perSecond * seconds,
     per_second: perSecond,
-    answers: Object.fromEntries(hoses.counts),
+    capacity_rps: Math.round(capacity),
+    answers,
     node_asked: (await system.countMints()) - mintedBefore,
     payer: { calls: times.length, refused, calm_p99_ms: calmP99Ms, p99_ms: p99Ms },
+    rows: countQuotaRows(system.directory) - rowsBefore,
     gateway_kib: gatewayAfter - gatewayBefore,
     bridge_kib: bridgeAfter - bridgeBefore,
   };
+}
+
+function floodInThread(order: FloodOrder): Promise<FloodFigures['answers']> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL('flood-thread.ts', import.meta.url), { workerData: order });
+    thread.once('message', resolve);
+    thread.once('error', reject);
+  });
+}
+
+function countQuotaRows(directory: string): number {
+  return [...countRows(directory)].reduce((sum, [table, rows]) => sum + (table.startsWith('Quota.') ? rows : 0), 0);
 }

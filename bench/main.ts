@@ -78,7 +78,7 @@ try {
   memory.after_kib = readResidentKib(system.pid);
   // Asked for alone, it is a hundred thousand requests.
   if (isChosen('flood'))
-    flood = await measureFlood(system, { requests: chosen?.length === 1 ? 100_000 : 5000, perSecond: FLOOD_PER_SECOND });
+    flood = await measureFlood(system, { requests: chosen?.length === 1 ? 100_000 : 5000, mostPerSecond: FLOOD_PER_SECOND });
   for (const one of cases) {
     if (one.gateway !== 'gateway' || one.isPurchase === true) continue;
     objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));

@@ -3,7 +3,7 @@
  * same round. Pure.
  */
 import { type Case } from './cases.ts';
-import { type FloodFigures } from './flood.ts';
+import type { FloodFigures } from './flood.ts';
 import { type Load } from './load.ts';
 import { type Machine } from './machine.ts';
 import { median, round2 } from './statistics.ts';
@@ -114,10 +114,19 @@ export function formatReport({ cases, machine, bundle, startup, startup_ms: star
   ].join('\n');
 }
 
-function formatFlood({ requests, per_second: rate, answers, node_asked: minted, payer, ...memory }: FloodFigures): string {
+function formatFlood({
+  requests,
+  per_second: rate,
+  answers,
+  node_asked: minted,
+  payer,
+  rows,
+  capacity_rps: most,
+  ...memory
+}: FloodFigures): string {
   const told = Object.entries(answers).map(([status, times]) => `${times} x ${status}`);
   return (
-    `${requests} requests of one client at ${rate}/s (${told.join(', ')}) cost the node ${minted} invoices; ` +
+    `${requests} requests of one client at ${rate}/s of at most ${most} (${told.join(', ')}) cost the node ${minted} invoices and ${rows} rows; ` +
     `${payer.calls} paid calls beside it, ${payer.refused} refused, p99 ${payer.p99_ms} ms (${payer.calm_p99_ms} in calm); ` +
     `gateway ${Math.round(memory.gateway_kib / 1024)} MiB more than in calm, bridge ${Math.round(memory.bridge_kib / 1024)}`
   );

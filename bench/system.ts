@@ -19,6 +19,8 @@ export interface BenchSystem {
   readonly urlOf: (part: Part, path: string) => string;
   /** Of the workerd process. */
   readonly pid: number;
+  /** Holds what its Durable Objects have written. */
+  readonly directory: string;
   /** Of the process that holds origin, bridge and node. */
   readonly partsPid: number;
   /** Invoices that the node has made. */
@@ -86,5 +88,5 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
     const response = await fetch(`${bridgeUrl}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } });
     return Array.from((await response.text()).matchAll(/mints_total\{[^}]*\} (\d+)/g)).reduce((sum, [, count]) => sum + Number(count), 0);
   };
-  return { urlOf, pid: workerd.pid, partsPid: parts.pid!, countMints, wallet, startMs: performance.now() - startedMs, close };
+  return { urlOf, pid: workerd.pid, directory, partsPid: parts.pid!, countMints, wallet, startMs: performance.now() - startedMs, close };
 }
