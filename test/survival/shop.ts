@@ -35,7 +35,7 @@ export const survivalGateway = defineGateway({
   clientAddress: { trustedHops: 1 },
   pool: { low: 1600, high: 16_000 },
   // Origins fail by intent.
-  fences: { breaker: false, challenges: { ...MANY_CHALLENGES, afterPayment: MANY_CHALLENGES } },
+  fences: { breaker: false, challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free', free: true },
     { match: '/call/*', service: 'call', priceSats: 1 },
