@@ -44,6 +44,8 @@ export const survivalGateway = defineGateway({
     { match: '/pass/*', service: 'pass', priceSats: 5, access: { seconds: 3600 } },
     { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
     { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
+    // With the quota of a gateway of which nothing is said.
+    { match: '/flood/*', service: 'flood', priceSats: 1, fences: { challenges: {} } },
     { match: '/race/call/*', service: 'call', priceSats: 1, ...soldOut },
     { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, ...soldOut },
     { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, ...soldOut },
