@@ -114,7 +114,7 @@ export const CASES: readonly Case[] = [
     against: 'proxy_do',
     tokens: { count: 'each', ...token('fences-exact') },
   },
-  { name: 'challenge_pool', gateway: 'gateway', path: '/paid', status: 402, against: 'proxy_do', fromMany: true, isStocked: true },
+  { name: 'challenge_pool', gateway: 'gateway', path: '/ready', status: 402, against: 'proxy_do', fromMany: true, isStocked: true },
   { name: 'challenge_direct', gateway: 'gateway', path: '/direct', status: 402, against: 'proxy_do', fromMany: true },
   {
     name: 'replay',

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { buildWorker } from '#local/build-worker.ts';
 import { readBundleSize } from './bundle.ts';
 import { CASES, type Case } from './cases.ts';
+import { measureFlood } from './flood.ts';
 import { countObjectCalls } from './object-calls.ts';
 import { measureLoad, type Load } from './load.ts';
 import { readMachine } from './machine.ts';
@@ -18,9 +19,11 @@ import { measureCompare, measureStartup } from './workerd-bench.ts';
 
 /** What workerd's own instrument measures; not held against a yardstick. */
 const OTHERS = ['startup', 'compare'] as const;
+/** Takes a minute or more: only when it is asked for. */
+const FLOOD = 'flood';
 const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
 
-Cases: ${[...CASES.map(({ name }) => name), ...OTHERS].join(', ')}. A case brings its yardstick along.
+Cases: ${[...CASES.map(({ name }) => name), ...OTHERS, FLOOD].join(', ')}. A case brings its yardstick along.
 Measures on loopback, bounded in time: about cases x (rounds x seconds + 1) seconds.
 `;
 const { values } = parseArgs({
@@ -56,6 +59,7 @@ const comparePath = 'test/workerd/entries/compare-worker.ts';
 const compare = isChosen('compare')
   ? await measureCompare(await buildWorker({ outDirectory: 'dist/bench', entry: comparePath }))
   : undefined;
+const flood = chosen?.includes(FLOOD) === true ? await measureFlood() : undefined;
 const system = await startBenchSystem();
 
 const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
@@ -90,6 +94,7 @@ const report: Report = {
   startup_ms: Math.round(system.startMs),
   ...(startup === undefined ? {} : { startup }),
   ...(compare === undefined ? {} : { compare }),
+  ...(flood === undefined ? {} : { flood }),
   memory,
 };
 console.log(values.json === true ? formatSaved(report) : formatReport(report));
@@ -132,7 +137,7 @@ function makeTokens({ name, tokens }: Case, forSeconds: number): Promise<readonl
 }
 
 function chooseCases(names: readonly string[]): readonly Case[] {
-  const known = new Set<string>([...CASES.map(({ name }) => name), ...OTHERS]);
+  const known = new Set<string>([...CASES.map(({ name }) => name), ...OTHERS, FLOOD]);
   const unknown = names.filter((name) => !known.has(name));
   if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(', ')}\n${HELP}`);
   const wanted = new Set(names);

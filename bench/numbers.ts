@@ -17,8 +17,6 @@ const SHOWN: readonly (readonly [name: string, title: string])[] = [
   ['fences', 'a single call with every fence'],
   ['challenge_pool', 'a 402 with an invoice from the pool'],
   ['challenge_direct', 'a 402 whose invoice is made for it'],
-  ['challenge', 'a 402 with its invoice'],
-  ['flood', 'a request beyond its quota'],
   ['garbage', 'a malformed request'],
 ];
 

@@ -27,7 +27,7 @@ export const PEERS: readonly Peer[] = [
     date: '2026-11-21',
     figures: [
       { title: 'one paid token reused', like: 'pass', rps: [4770, 6160], cpu_us: [209, 256] },
-      { title: 'a 402 with its invoice, by a real LND', like: 'challenge', rps: [586, 586], cpu_us: [1441, 1441] },
+      { title: 'a 402 with its invoice, by a real LND', like: 'challenge_direct', rps: [586, 586], cpu_us: [1441, 1441] },
     ],
   },
 ];

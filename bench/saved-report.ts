@@ -13,6 +13,7 @@ const SURROUNDINGS: Readonly<Record<keyof Surroundings, true>> = {
   startup_ms: true,
   startup: true,
   compare: true,
+  flood: true,
   memory: true,
 };
 
@@ -34,7 +35,17 @@ export function readSaved(json: string): Report {
 }
 
 /** Cases whose ratios tell a release from the one before. */
-export const HISTORY_CASES = ['free', 'pass', 'pass_many', 'single_use', 'hot_token', 'fences', 'challenge', 'garbage'] as const;
+export const HISTORY_CASES = [
+  'free',
+  'pass',
+  'pass_many',
+  'single_use',
+  'hot_token',
+  'fences',
+  'challenge_pool',
+  'challenge_direct',
+  'garbage',
+] as const;
 
 /** A row of the table in history.md. */
 export function formatHistoryRow({ machine, bundle, startup, cases }: Report): string {

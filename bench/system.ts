@@ -2,15 +2,14 @@
  * What is measured, started: the origin and the bridge in a process of their own, and one workerd with the gateway, the same
  * gateway once more with objects that count, and the yardsticks. Effects: processes, and files in a folder of its own.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { buildWorker } from '#local/build-worker.ts';
 import { type WalletAddress } from '#local/embedded-wallet.ts';
 import { startWorkerd } from '#local/workerd-process.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
+import { startParts } from './parts-process.ts';
 
 /** The Workers of the process: the gateway, the gateway that counts, and the yardsticks. */
 export type Part = 'gateway' | 'metered' | 'proxy' | 'objects';
@@ -25,26 +24,14 @@ export interface BenchSystem {
   close(): Promise<void>;
 }
 
-/** What parts.ts tells on its first line. */
-export interface PartAddresses {
-  readonly originUrl: string;
-  readonly bridgeUrl: string;
-  readonly wallet: WalletAddress;
-}
-
 /** Builds the Workers and starts everything. */
 export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: number } = {}): Promise<BenchSystem> {
   const directory = mkdtempSync(join(tmpdir(), 'l402-bench-'));
   const bundlePath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/bench-worker.ts' });
   const meteredPath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/metered-worker.ts' });
   const secretHex = 'bb'.repeat(32);
-  const parts = spawn(process.execPath, [new URL('parts.ts', import.meta.url).pathname], {
-    env: { ...process.env, BRIDGE_SECRET_HEX: secretHex, ORIGIN_DELAY_MS: `${originDelayMs}` },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  const { originUrl, bridgeUrl, wallet } = await new Promise<PartAddresses>((resolve) => {
-    createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as PartAddresses));
-  });
+  const parts = await startParts({ secretHex, originDelayMs });
+  const { originUrl, bridgeUrl, wallet } = parts;
   const startedMs = performance.now();
   const gateway = {
     port: 0,
@@ -69,7 +56,7 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
   const urlOf = (part: Part, path: string) => `http://127.0.0.1:${workerd.ports[part]}${path}`;
   const close = async () => {
     await workerd.kill('SIGTERM');
-    parts.disconnect();
+    parts.close();
     rmSync(directory, { recursive: true });
   };
   const health = await fetch(urlOf('gateway', '/_l402/health'));

@@ -16,6 +16,7 @@ import { createSettlement } from '#gateway/settlement.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createKeyRing } from '#schemes/key-ring.ts';
 import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
+import { boundLog } from './adapters/bounded-log.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
 import { createDurableControl } from './adapters/do-control.ts';
@@ -124,7 +125,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,
-    log: jsonLog,
+    log: boundLog(jsonLog, platformClock),
   });
 }
 

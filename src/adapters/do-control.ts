@@ -95,7 +95,7 @@ export function keepSnapshot(
   /** One refresh at a time, unless the request that began it was cut off with it. */
   const startRefresh = (background: Background): Promise<void> => {
     const nowMs = clock();
-    if (refreshing !== undefined && nowMs < startedAtMs + 2 * LONGEST_REFRESH_MS) return refreshing;
+    if (refreshing !== undefined && msBetween(nowMs, startedAtMs) < 2 * LONGEST_REFRESH_MS) return refreshing;
     startedAtMs = nowMs;
     const started = refresh().finally(() => {
       if (refreshing === started) refreshing = undefined;
@@ -105,7 +105,7 @@ export function keepSnapshot(
     return started;
   };
 
-  const isStaleAt = (nowMs: number) => index === undefined || nowMs - refreshedAtMs > staleMaxSeconds * 1000;
+  const isStaleAt = (nowMs: number) => index === undefined || msBetween(nowMs, refreshedAtMs) > staleMaxSeconds * 1000;
 
   return {
     read(background) {
@@ -117,7 +117,7 @@ export function keepSnapshot(
           .then(() => ({ index, isStale: isStaleAt(clock()) }));
       }
       const intervalMs = hasFailed || hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000;
-      if (nowMs - startedAtMs >= intervalMs) void startRefresh(background);
+      if (msBetween(nowMs, startedAtMs) >= intervalMs) void startRefresh(background);
       return { index, isStale };
     },
     report({ origin, ...vote }, background) {
@@ -130,9 +130,14 @@ export function keepSnapshot(
       cast.delete(voter);
       cast.set(voter, vote);
       hasBadNews ||= vote.outcome !== 'ok';
-      if (hasBadNews && clock() - startedAtMs >= HURRIED_REFRESH_MS) void startRefresh(background);
+      if (hasBadNews && msBetween(clock(), startedAtMs) >= HURRIED_REFRESH_MS) void startRefresh(background);
     },
   };
+}
+
+/** A clock that is set back must not keep what was known until it has caught up. */
+function msBetween(oneMs: number, otherMs: number): number {
+  return Math.abs(oneMs - otherMs);
 }
 
 function indexSnapshot({ breakers, revocations, maintenances }: ControlSnapshot): ControlIndex {

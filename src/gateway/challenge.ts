@@ -37,7 +37,8 @@ export async function challenge(
   }
   const { invoice, token, endsAtMs } = ready;
   const left = reason.remaining === undefined ? {} : remainingFields(reason.remaining);
-  log('challenge', { match: quote.match, service: quote.service, amount_msat: String(quote.sells.amountMsat), reason: reason.code });
+  const { match, service, sells } = quote;
+  log('challenge', { match, service, amount_msat: String(sells.amountMsat), reason: reason.code, source: source.kind });
   return problem(
     { ...reason, limits },
     {

@@ -45,5 +45,6 @@ export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'tr
   };
 }
 
-/** For gateways that one address hammers, as tests and benchmarks do: the defaults are meant for clients. */
-export const MANY_CHALLENGES = { perMinute: 10_000, open: 10_000, totalPerMinute: 160_000, totalOpen: 160_000 } as const;
+const MANY = { perMinute: 10_000, open: 10_000, totalPerMinute: 160_000, totalOpen: 160_000 } as const;
+/** For gateways that one address or one payment hammers, as tests and benchmarks do: the defaults are meant for clients. */
+export const MANY_CHALLENGES = { ...MANY, afterPayment: MANY } as const;

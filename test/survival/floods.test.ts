@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { holdConnections, openHoses, runAtRate } from '#support/open-loop.ts';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
 import { createCaller, type Answer } from './caller.ts';
-import { holdConnections, openHoses, runAtRate } from './open-loop.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 
 const SECONDS = sized({ short: 3, long: 60 });

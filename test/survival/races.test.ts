@@ -13,7 +13,7 @@ import { formatGet, runPipeline } from './pipeline.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 import { BULK_CALLS, CHEAP_SATS, CREDIT_SATS } from './shop.ts';
 
-const ATTEMPTS = sized({ short: 20_000, long: 1_000_000 });
+const ATTEMPTS = sized({ short: 100_000, long: 1_000_000 });
 /** A request shows two payments. */
 const ATTEMPTS_A_ROUND = 4000;
 const CONNECTIONS = 48;
@@ -107,8 +107,8 @@ describe('double spending', () => {
       }
       const told = [...statuses].map(([status, times]) => `${times} x ${status}`).join(', ');
       tell(`${ATTEMPTS} attempts, two a request, in ${Math.round((performance.now() - startedMs) / 1000)} s: ${told}`);
-      // 503 is what is sold out: a payment is used up, and no other is offered.
-      expect([...statuses.keys()].toSorted()).toEqual([200, 409, 503]);
+      // A payment is used up, and no other is offered: to the first few since it is sold out, to the rest since so few may ask.
+      expect([...statuses.keys()].toSorted()).toEqual([200, 409, 429, 503]);
       expect([...statuses.values()].reduce((sum, times) => sum + times, 0)).toBe(ATTEMPTS / 2);
     },
   );

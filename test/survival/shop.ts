@@ -20,6 +20,10 @@ export const MADE_AHEAD = 0xaa;
 /** Routes that are described so sell nothing new: whoever has used up a payment there costs no invoice. */
 export const SOLD_OUT = 'sold out';
 
+/** What races are for is what is refused: after the first few nobody is offered anything there. */
+const scarce = { perMinute: 1, open: 1, totalPerMinute: 16, totalOpen: 16 } as const;
+const soldOut = { description: SOLD_OUT, fences: { challenges: { ...scarce, overQuota: 'refuse', afterPayment: scarce } } } as const;
+
 const credit = { service: 'credit', access: { creditSats: CREDIT_SATS } } as const;
 
 /** A route for each kind of access that is counted, a pass, and one that is free. */
@@ -31,7 +35,7 @@ export const survivalGateway = defineGateway({
   clientAddress: { trustedHops: 1 },
   pool: { low: 1600, high: 16_000 },
   // Origins fail by intent.
-  fences: { breaker: false, challenges: MANY_CHALLENGES },
+  fences: { breaker: false, challenges: { ...MANY_CHALLENGES, afterPayment: MANY_CHALLENGES } },
   routes: [
     { match: 'GET /free', free: true },
     { match: '/call/*', service: 'call', priceSats: 1 },
@@ -40,8 +44,8 @@ export const survivalGateway = defineGateway({
     { match: '/pass/*', service: 'pass', priceSats: 5, access: { seconds: 3600 } },
     { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
     { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
-    { match: '/race/call/*', service: 'call', priceSats: 1, description: SOLD_OUT },
-    { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, description: SOLD_OUT },
-    { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, description: SOLD_OUT },
+    { match: '/race/call/*', service: 'call', priceSats: 1, ...soldOut },
+    { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, ...soldOut },
+    { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, ...soldOut },
   ],
 });

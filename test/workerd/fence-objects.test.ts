@@ -287,7 +287,7 @@ describe('the control object and its snapshot', () => {
     expect(state.calls).toBe(1);
   });
 
-  it('M30: asks anew on its interval, once, with the version it has', async () => {
+  it('M30: asks anew on its interval, once, with the version it has, also when the clock is set back', async () => {
     const { state, read, settle } = scripted();
     await read();
     state.nowMs += 9999;
@@ -297,6 +297,9 @@ describe('the control object and its snapshot', () => {
     await Promise.all([read(), read(), read()]);
     await settle();
     expect(state.calls).toBe(2);
+    state.nowMs -= 10_000;
+    await read();
+    expect(state.calls).toBe(3);
   });
 
   it('M30: is stale when the object has been gone for longer than allowed; nobody waits, and it recovers', async () => {

@@ -110,6 +110,23 @@ describe.each([
   });
 });
 
+describe('a flood of one client', () => {
+  it('D21 M18: costs the node what its quota allows and what the pool holds, however long it goes on', async () => {
+    const { ask, made } = openShop({ pool: { low: 64 }, fences: { challenges: {} } });
+    const statuses = new Map<number, number>();
+    const counts: number[] = [];
+    for (let request = 1; request <= 1500; request++) {
+      const { status } = await ask('192.0.2.1');
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      if (request % 500 === 0) counts.push(made.direct + made.ahead);
+    }
+    expect([...statuses]).toEqual([[402, 1500]]);
+    // Thirty for the client, and half of as many again that lie ready.
+    expect(counts[0]).toBeLessThanOrEqual(30 + 15);
+    expect(counts).toEqual(Array.from({ length: 3 }, () => counts[0]));
+  });
+});
+
 describe('one who shows a payment that is used up', () => {
   const challenges = {
     ...QUOTA,

@@ -30,6 +30,8 @@ export interface Payment {
   releases: number;
   coolsUntilMs: number;
   abandoned: number;
+  /** By the operator, with every token over it. */
+  isRevoked: boolean;
 }
 
 export interface Token {
@@ -65,6 +67,7 @@ export function expectUse(token: Token, { folder, priceMsat, origin, nowMs, keyI
   const { payment, limits } = token;
   const refusal = (status: number, ...codes: readonly string[]): Expected => ({ status, codes });
   if (!keyIds.includes(payment.keyId)) return refusal(402, 'token_key_unknown');
+  if (payment.isRevoked) return refusal(402, 'token_revoked');
   const bad = [
     ...(nowMs / 1000 >= token.endsAtSeconds + SKEW_SECONDS ? ['token_expired'] : []),
     ...(token.folder !== undefined && token.folder !== folder ? ['caveat_path'] : []),

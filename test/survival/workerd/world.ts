@@ -2,15 +2,18 @@
  * The gateway that the model test holds against its reference: two Workers over real objects, whose clock, origin and
  * wallet are the test's. Time is the isolate's own, so that objects live by it too.
  */
-import { abortAllDurableObjects, runDurableObjectAlarm } from 'cloudflare:test';
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { vi } from 'vitest';
 import { attenuate } from '#client/attenuate.ts';
 import { type Narrowing } from '#client/narrowing.ts';
 import { createDurableClaims } from '#adapters/do-claims.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
+import { type Control } from '#durable-objects/control.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { defineGateway } from '#src/config.ts';
 import { type Claims } from '#src/ports.ts';
+import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { startEmbedded } from '../../workerd/embedded-mint.ts';
 import { codeOf, openGateway, type FrontDoor } from '../../workerd/front-door.ts';
 import { type Token } from './reference.ts';
@@ -20,10 +23,14 @@ export const PURSE_SATS = 100;
 export const PRICES_MSAT = { once: 1000, pack: 1000, pass: 1000, cheap: 10_000, dear: 45_000 } as const;
 export type Ware = keyof typeof PRICES_MSAT;
 
+const REFRESH_SECONDS = 1;
+const ADMIN_SECRET = 'ad'.repeat(32);
+
 const purse = { service: 'purse', access: { creditSats: PURSE_SATS } } as const;
 const shop = defineGateway({
-  // The model knows payments; its origins fail far more often than a breaker lets them.
-  fences: { breaker: false },
+  // The model knows payments; its origins fail far more often than a breaker lets them, and nobody counts who asks.
+  fences: { breaker: false, challenges: { ...MANY_CHALLENGES, afterPayment: MANY_CHALLENGES } },
+  controlRefreshSeconds: REFRESH_SECONDS,
   graceHours: 24 * 100,
   routes: [
     { match: '/once/*', service: 'once', priceSats: 1 },
@@ -34,7 +41,10 @@ const shop = defineGateway({
   ],
 });
 
-const namespace = (env as unknown as { REPLAY_SET: DurableObjectNamespace<ReplaySet> }).REPLAY_SET;
+const { REPLAY_SET: namespace, CONTROL: controls } = env as unknown as {
+  REPLAY_SET: DurableObjectNamespace<ReplaySet>;
+  CONTROL: DurableObjectNamespace<Control>;
+};
 const place = () => namespace.get(namespace.idFromName('1/0/0/0'));
 const claims = createDurableClaims(namespace);
 const lightning = startEmbedded();
@@ -66,7 +76,7 @@ export class World {
     };
     const open = () =>
       openGateway(shop, {
-        variables: { ...secrets, TOKEN_KEY_ID: String(keyIds[0]) },
+        variables: { ...secrets, TOKEN_KEY_ID: String(keyIds[0]), ADMIN_SECRET },
         parts: {
           lightning,
           claims: vanishing,
@@ -102,6 +112,35 @@ export class World {
     const told = headers.get('l402-remaining') ?? headers.get('l402-remaining-msat');
     const code = await codeOf(response);
     return { status, code, left: told === null ? undefined : Number(told), calls: this.seen - before };
+  }
+
+  /** Moves the clock of gateway and objects. */
+  moveClock(seconds: number): void {
+    this.nowMs += seconds * 1000;
+    vi.spyOn(Date, 'now').mockReturnValue(this.nowMs);
+  }
+
+  /** The operator's order, given at the first door. */
+  async revoke(index: number): Promise<void> {
+    const body = JSON.stringify({ revoke: 'token', token: this.tokens[index]!.text });
+    const headers = { authorization: `Bearer ${ADMIN_SECRET}` };
+    const answer = await this.#doors[0]!.ask('/_l402/control', { method: 'POST', headers, body });
+    if (!answer.ok) throw new Error(`not revoked: ${await answer.text()}`);
+  }
+
+  /** Lets the interval pass in which doors ask for what was revoked, and the request that makes each of them ask. */
+  async hear(): Promise<void> {
+    // Twice: the clock was set back meanwhile, perhaps, and one step brings it to where it was when a door asked last.
+    for (let times = 0; times < 2; times++) {
+      this.moveClock(REFRESH_SECONDS);
+      for (const door of this.#doors) await door.ask('/once/a');
+    }
+  }
+
+  /** Forgets what other lives have revoked: an object keeps a bounded number. */
+  async forgetRevocations(): Promise<void> {
+    await runInDurableObject(controls.get(controls.idFromName('control/1')), (_, { storage }) => storage.deleteAll());
+    await abortAllDurableObjects();
   }
 
   /** Resets every object, after what was told is on disk. */

@@ -31,12 +31,22 @@ const sold = defineGateway({
   routes: [
     { match: 'GET /free', free: true, fences },
     { match: 'GET /paid', service: 'bench', priceSats: 1, fences },
+    // Its pool is filled with invoices that no node has made.
+    { match: 'GET /ready', service: 'ready', priceSats: 1, fences },
+    // No whole satoshi: each of its invoices is made while somebody waits.
     { match: 'GET /direct', service: 'direct', priceMsat: 1001, fences },
     { match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
     { match: 'POST /up', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
     { match: 'GET /down', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
     { match: 'GET /events', service: 'pass', priceSats: 1, access: { seconds: 3600 }, fences },
     { match: 'GET /calls', service: 'calls', priceSats: 1, access: { calls: 1_000_000 }, fences },
+    // A client has here what it has by default; all together more, since others have been here before it.
+    {
+      match: 'GET /quota',
+      service: 'quota',
+      priceSats: 1,
+      fences: { ...fences, challenges: { ...MANY_CHALLENGES, perMinute: 30, open: 30 } },
+    },
     // One request an hour and client: everything else is a flood.
     { match: 'GET /flood', service: 'flood', priceSats: 1, fences: { ...fences, clientRate: { calls: 1, seconds: 3600, total: 16 } } },
     { match: 'GET /credit', service: 'credit', priceSats: 1, access: { creditSats: 1_000_000 }, fences },
@@ -53,7 +63,7 @@ const gateway = createWorker(sold);
 
 const worker: ExportedHandler<Env> = {
   fetch(request, env, context) {
-    if (request.url.endsWith('/stock')) return stockPools(env, { gateway: sold, match: 'GET /paid', count: 1000 });
+    if (request.url.endsWith('/stock')) return stockPools(env, { gateway: sold, match: 'GET /ready', count: 1000 });
     return gateway.fetch!(request, env, context);
   },
 };
