@@ -6,8 +6,8 @@ import { parseArgs } from 'node:util';
 import { buildWorker } from '#local/build-worker.ts';
 import { readBundleSize } from './bundle.ts';
 import { CASES, type Case } from './cases.ts';
-import { measureFlood } from './flood.ts';
 import { countObjectCalls } from './object-calls.ts';
+import { measureFlood, type FloodFigures } from './flood.ts';
 import { measureLoad, type Load } from './load.ts';
 import { readMachine } from './machine.ts';
 import { readResidentKib } from './process-facts.ts';
@@ -17,13 +17,11 @@ import { formatSaved } from './saved-report.ts';
 import { startBenchSystem } from './system.ts';
 import { measureCompare, measureStartup } from './workerd-bench.ts';
 
-/** What workerd's own instrument measures; not held against a yardstick. */
-const OTHERS = ['startup', 'compare'] as const;
-/** Takes a minute or more: only when it is asked for. */
-const FLOOD = 'flood';
+/** What has figures of its own; not held against a yardstick. */
+const OTHERS = ['startup', 'compare', 'flood'] as const;
 const HELP = `Usage: npm run bench -- [--json] [--rounds N] [--seconds N] [--only name,name]
 
-Cases: ${[...CASES.map(({ name }) => name), ...OTHERS, FLOOD].join(', ')}. A case brings its yardstick along.
+Cases: ${[...CASES.map(({ name }) => name), ...OTHERS].join(', ')}. A case brings its yardstick along.
 Measures on loopback, bounded in time: about cases x (rounds x seconds + 1) seconds.
 `;
 const { values } = parseArgs({
@@ -41,6 +39,8 @@ if (values.help === true) {
 }
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
+/** At most half of what two cores can answer. */
+const FLOOD_PER_SECOND = 1000;
 /** The first round warms everything up. */
 const WARM_UP_SECONDS = 1;
 /** Tokens take long to make: so many times the best rate until now, a cold or disturbed one being a poor guide. */
@@ -59,12 +59,12 @@ const comparePath = 'test/workerd/entries/compare-worker.ts';
 const compare = isChosen('compare')
   ? await measureCompare(await buildWorker({ outDirectory: 'dist/bench', entry: comparePath }))
   : undefined;
-const flood = chosen?.includes(FLOOD) === true ? await measureFlood() : undefined;
 const system = await startBenchSystem();
 
 const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
 const bestRates = new Map<string, number>();
 const objectCalls = new Map<string, number>();
+let flood: FloodFigures | undefined;
 const memory = { before_kib: readResidentKib(system.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
@@ -76,6 +76,9 @@ try {
     }
   }
   memory.after_kib = readResidentKib(system.pid);
+  // Asked for alone, it is a hundred thousand requests.
+  if (isChosen('flood'))
+    flood = await measureFlood(system, { requests: chosen?.length === 1 ? 100_000 : 5000, mostPerSecond: FLOOD_PER_SECOND });
   for (const one of cases) {
     if (one.gateway !== 'gateway' || one.isPurchase === true) continue;
     objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));
@@ -137,7 +140,7 @@ function makeTokens({ name, tokens }: Case, forSeconds: number): Promise<readonl
 }
 
 function chooseCases(names: readonly string[]): readonly Case[] {
-  const known = new Set<string>([...CASES.map(({ name }) => name), ...OTHERS, FLOOD]);
+  const known = new Set<string>([...CASES.map(({ name }) => name), ...OTHERS]);
   const unknown = names.filter((name) => !known.has(name));
   if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(', ')}\n${HELP}`);
   const wanted = new Set(names);

@@ -3,6 +3,7 @@
  * same round. Pure.
  */
 import { type Case } from './cases.ts';
+import type { FloodFigures } from './flood.ts';
 import { type Load } from './load.ts';
 import { type Machine } from './machine.ts';
 import { median, round2 } from './statistics.ts';
@@ -24,35 +25,6 @@ export interface Summary {
   readonly object_calls?: number;
 }
 
-/** What came of a flood. */
-export interface FloodReport {
-  readonly requests: number;
-  /** Unpaid requests a second of one client that waits for each answer on 32 connections. */
-  readonly capacity_rps: number;
-  readonly rps: number;
-  /** Answers by their status. */
-  readonly answers: Readonly<Record<string, number>>;
-  /** Invoices that the node was asked for meanwhile, by whomever, and the part of the flood that is. */
-  readonly node_asked: number;
-  readonly node_asked_part: number;
-  /** In all quota objects at the end. */
-  readonly rows: number;
-  readonly gateway_kib: Readonly<Record<'calm' | 'flood', number>>;
-  /** With the origin, which is in its process. */
-  readonly bridge_kib: Readonly<Record<'calm' | 'flood', number>>;
-  readonly payer: {
-    readonly rps: number;
-    readonly purchases: number;
-    readonly refused: number;
-    readonly calm_p50_ms: number;
-    readonly calm_p99_ms: number;
-    readonly p50_ms: number;
-    readonly p99_ms: number;
-    /** Of the p99 in the flood to that in calm. */
-    readonly p99_ratio: number;
-  };
-}
-
 /** What `-- --json` prints, without the cases, which stand beside these by their names. */
 export interface Surroundings {
   readonly machine: Machine;
@@ -65,8 +37,7 @@ export interface Surroundings {
   readonly startup?: { readonly cpu_ms: number; readonly script_cpu_ms: number; readonly samples: number };
   /** CPU time of comparisons of secrets: right, and wrong at either end. */
   readonly compare?: Readonly<Record<string, number>>;
-  /** A flood of unpaid requests beside a client that pays; only when it was asked for. */
-  readonly flood?: FloodReport;
+  readonly flood?: FloodFigures;
   readonly memory: { readonly before_kib: number; readonly after_kib: number };
 }
 
@@ -138,20 +109,27 @@ export function formatReport({ cases, machine, bundle, startup, startup_ms: star
             .map(([name, ns]) => `${name} ${ns < 1000 ? `${ns} ns` : `${round2(ns / 1000)} us`}`)
             .join(', ')}`,
         ]),
-    ...(flood === undefined ? [] : formatFlood(flood)),
+    ...(flood === undefined ? [] : [`flood    ${formatFlood(flood)}`]),
     `memory   ${Math.round(memory.before_kib / 1024)} MiB before, ${Math.round(memory.after_kib / 1024)} MiB after`,
   ].join('\n');
 }
 
-function formatFlood({ requests, rps, answers, payer, ...flood }: FloodReport): readonly string[] {
-  const mib = ({ calm, flood: during }: Readonly<Record<'calm' | 'flood', number>>) =>
-    `${Math.round(calm / 1024)} → ${Math.round(during / 1024)} MiB`;
+function formatFlood({
+  requests,
+  per_second: rate,
+  answers,
+  node_asked: minted,
+  payer,
+  rows,
+  capacity_rps: most,
+  ...memory
+}: FloodFigures): string {
   const told = Object.entries(answers).map(([status, times]) => `${times} x ${status}`);
-  return [
-    `flood    ${requests} unpaid requests of one client at ${rps}/s (it could have ${flood.capacity_rps}/s): ${told.join(', ')}`,
-    `         node asked for ${flood.node_asked} invoices (${round2(flood.node_asked_part * 100)} %), ${flood.rows} rows of quotas; gateway ${mib(flood.gateway_kib)}, bridge ${mib(flood.bridge_kib)}`,
-    `         a client that pays: ${payer.rps}/s, ${payer.refused} refused; p99 ${payer.calm_p99_ms} ms in calm, ${payer.p99_ms} ms in the flood (${payer.p99_ratio} times)`,
-  ];
+  return (
+    `${requests} requests of one client at ${rate}/s of at most ${most} (${told.join(', ')}) cost the node ${minted} invoices and ${rows} rows; ` +
+    `${payer.calls} paid calls beside it, ${payer.refused} refused, p99 ${payer.p99_ms} ms (${payer.calm_p99_ms} in calm); ` +
+    `gateway ${Math.round(memory.gateway_kib / 1024)} MiB more than in calm, bridge ${Math.round(memory.bridge_kib / 1024)}`
+  );
 }
 
 function rangeOf(values: readonly number[], round: (value: number) => number): readonly [number, number] {

@@ -39,18 +39,6 @@ const report: Report = {
   startup_ms: 100,
   startup: { cpu_ms: 19.5, script_cpu_ms: 8, samples: 40 },
   compare: { equal_right: 50, verify_right: 18_000 },
-  flood: {
-    requests: 100_000,
-    capacity_rps: 2000,
-    rps: 1000,
-    answers: { 402: 99_999, 429: 1 },
-    node_asked: 240,
-    node_asked_part: 0.0024,
-    rows: 25,
-    gateway_kib: { calm: 102_400, flood: 153_600 },
-    bridge_kib: { calm: 51_200, flood: 51_200 },
-    payer: { rps: 20, purchases: 200, refused: 0, calm_p50_ms: 2, calm_p99_ms: 5, p50_ms: 3, p99_ms: 9, p99_ratio: 1.8 },
-  },
   memory: { before_kib: 102_400, after_kib: 204_800 },
   cases: { proxy: summarize('proxy'), pass: summarize('pass', 'proxy') },
 };
@@ -82,12 +70,6 @@ describe('the report', () => {
     expect(lines.find((line) => line.startsWith('pass'))).toMatch(
       /900\/s +0\.5 \(0\.2–0\.9\) of proxy +p50 1 ms {2}p99 2 ms +120 us CPU \(20 over\)$/,
     );
-    const at = lines.findIndex((line) => line.startsWith('flood'));
-    expect(lines.slice(at, at + 3)).toEqual([
-      'flood    100000 unpaid requests of one client at 1000/s (it could have 2000/s): 99999 x 402, 1 x 429',
-      '         node asked for 240 invoices (0.24 %), 25 rows of quotas; gateway 100 → 150 MiB, bridge 50 → 50 MiB',
-      '         a client that pays: 20/s, 0 refused; p99 5 ms in calm, 9 ms in the flood (1.8 times)',
-    ]);
     expect(lines.at(-1)).toBe('memory   100 MiB before, 200 MiB after');
   });
 

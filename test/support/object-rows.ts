@@ -2,7 +2,7 @@
  * How many rows Durable Objects have on disk, read beside workerd: what an object has written lies in a database of its own,
  * which is copied, so that nobody's lock is in the way. Effects: files in a folder of its own.
  */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -19,10 +19,7 @@ export function countRows(directory: string): ReadonlyMap<string, number> {
       const files = readdirSync(join(claims, key)).filter((name) => name.endsWith(SUFFIX) && name !== `metadata${SUFFIX}`);
       for (const file of files) {
         const copy = join(copies, file);
-        for (const end of ['', '-wal']) {
-          const from = join(claims, key, file + end);
-          if (existsSync(from)) cpSync(from, copy + end);
-        }
+        copyDatabase(join(claims, key, file), copy);
         for (const [table, rows] of countTables(copy)) {
           // A key is the names of the gateway and the class, and a version.
           const name = `${key.split('-')[1]}.${table}`;
@@ -33,6 +30,16 @@ export function countRows(directory: string): ReadonlyMap<string, number> {
     return counts;
   } finally {
     rmSync(copies, { recursive: true });
+  }
+}
+
+/** With what is still in its log: as often as it is written to the database meanwhile, again. */
+function copyDatabase(from: string, copy: string): void {
+  for (;;) {
+    const { mtimeMs } = statSync(from);
+    cpSync(from, copy);
+    if (existsSync(`${from}-wal`)) cpSync(`${from}-wal`, `${copy}-wal`);
+    if (statSync(from).mtimeMs === mtimeMs) return;
   }
 }
 

@@ -35,7 +35,7 @@ export const survivalGateway = defineGateway({
   clientAddress: { trustedHops: 1 },
   pool: { low: 1600, high: 16_000 },
   // Origins fail by intent.
-  fences: { breaker: false, challenges: { ...MANY_CHALLENGES, afterPayment: MANY_CHALLENGES } },
+  fences: { breaker: false, challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free', free: true },
     { match: '/call/*', service: 'call', priceSats: 1 },
@@ -44,6 +44,8 @@ export const survivalGateway = defineGateway({
     { match: '/pass/*', service: 'pass', priceSats: 5, access: { seconds: 3600 } },
     { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
     { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
+    // With the quota of a gateway of which nothing is said.
+    { match: '/flood/*', service: 'flood', priceSats: 1, fences: { challenges: {} } },
     { match: '/race/call/*', service: 'call', priceSats: 1, ...soldOut },
     { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, ...soldOut },
     { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, ...soldOut },

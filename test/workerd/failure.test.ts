@@ -63,6 +63,21 @@ describe('a claim object that cannot be reached', () => {
     },
   );
 
+  it('M17: is asked once and no more when it is overloaded: 503 and no invoice, and the payment is good after', async () => {
+    const { authorization } = await makeToken({ service: 'once' });
+    let asked = 0;
+    const reserve = () => {
+      asked += 1;
+      return Promise.reject(Object.assign(new Error('Durable Object is overloaded'), { overloaded: true }));
+    };
+    const overloaded = { idFromName: () => undefined, get: () => ({ reserve }) } as unknown as DurableObjectNamespace<ReplaySet>;
+    const door = openGateway(shop, { parts: { lightning: startEmbedded(), claims: createDurableClaims(overloaded) } });
+    const refused = await door.ask('/once/a', { headers: { authorization } });
+    expect([refused.status, await codeOf(refused), refused.headers.get('retry-after')]).toEqual([503, 'claims_unavailable', '5']);
+    expect([refused.headers.has('www-authenticate'), asked, door.seen]).toEqual([false, 1, []]);
+    expect((await openGateway(shop).ask('/once/a', { headers: { authorization } })).status).toBe(200);
+  });
+
   it('P2: does not concern a pass', async () => {
     const { authorization } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass' } } });
     const door = openGateway(shop, { parts: { claims: createDurableClaims(abortBeforeEachCall()) } });

@@ -29,7 +29,7 @@ const ADMIN_SECRET = 'ad'.repeat(32);
 const purse = { service: 'purse', access: { creditSats: PURSE_SATS } } as const;
 const shop = defineGateway({
   // The model knows payments; its origins fail far more often than a breaker lets them, and nobody counts who asks.
-  fences: { breaker: false, challenges: { ...MANY_CHALLENGES, afterPayment: MANY_CHALLENGES } },
+  fences: { breaker: false, challenges: MANY_CHALLENGES },
   controlRefreshSeconds: REFRESH_SECONDS,
   graceHours: 24 * 100,
   routes: [
