@@ -90,6 +90,15 @@ export const CASES: readonly Case[] = [
     tokens: { count: 'one', ...token('calls', CALLS) },
   },
   {
+    name: 'hot_token_1000',
+    gateway: 'gateway',
+    path: '/calls',
+    status: 200,
+    against: 'proxy_insert',
+    connections: 1000,
+    tokens: { count: 'one', ...token('calls', CALLS) },
+  },
+  {
     name: 'calls_1000',
     gateway: 'gateway',
     path: '/calls',

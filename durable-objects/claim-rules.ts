@@ -93,7 +93,7 @@ export const ABANDONMENTS_FORGIVEN = 3;
 export const FIRST_COOLING_MS = 10_000;
 export const LONGEST_COOLING_MS = 3_600_000;
 /** Calls with one payment at the same time; each stands in its row. */
-export const MOST_OPEN_USES = 256;
+export const MOST_OPEN_USES = 1024;
 export const MOST_COUNTERS = 1000;
 /** Most calls end within this time; a client that asks sooner only meets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;

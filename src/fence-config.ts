@@ -68,9 +68,9 @@ const ChallengesSchema = z.strictObject({
   /** Invoices of one client that are neither paid nor expired. */
   open: z._default(whole(1, 10_000), 30),
   /** Invoices for all clients together in any minute. */
-  totalPerMinute: z._default(total, 3200),
+  totalPerMinute: z._default(total, 9600),
   /** Invoices of all clients together that are neither paid nor expired. */
-  totalOpen: z._default(total, 6400),
+  totalOpen: z._default(total, 9600),
   /** Over its bounds a client gets the invoice again that it has, as long as a minute of it is left (`repeat`), or 429 (`refuse`). */
   overQuota: z._default(z.enum(['repeat', 'refuse']), 'repeat'),
   /** The same for those who show a payment that is used up: others cannot fill it. */

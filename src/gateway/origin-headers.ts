@@ -20,7 +20,7 @@ export function rewriteHeaders(
 ): void {
   const hops = readHops(facts.headers);
   facts.headers.forEach((_, name) => {
-    const isDropped = isStripped(name) || hops?.has(name) === true || holdsCredential(name, facts.headers);
+    const isDropped = isStripped(name) || facts.isForgeable(name) || hops?.has(name) === true || holdsCredential(name, facts.headers);
     if (isDropped && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
   });
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);

@@ -7,7 +7,7 @@ import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#pro
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { isNativeGrpc } from './grpc.ts';
 import { type GatewayRefusal } from './refusals.ts';
-import { readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
+import { isAddressField, isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
 
 export interface RequestFacts {
@@ -30,6 +30,8 @@ export interface RequestFacts {
   readonly hasBody: boolean;
   /** Worked out when it is first asked for: most free calls need nobody's address. */
   readonly client: () => ClientFacts;
+  /** Whether a header, in lower case, names an address for which only the client vouches. */
+  readonly isForgeable: (name: string) => boolean;
 }
 
 /** Room for four tokens of the largest size. */
@@ -70,6 +72,8 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
     hasBody: request.body !== null,
     client: () => (client ??= readClientFacts(request, source)),
+    // No proxy writes them with underscores.
+    isForgeable: (name) => isAddressField(name) && (name.includes('_') || !isVouchedFor(request, source)),
   });
 }
 

@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
+import { widenBounds } from '#durable-objects/quota-rules.ts';
 import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/fence-config.ts';
 
 const AFTER_PAYMENT = {
@@ -42,7 +43,7 @@ describe('fences without any setting', () => {
       hasConcurrency: false,
       quota: {
         bounds: { challenges: { perMinute: 30, open: 30 } },
-        totals: { challenges: { perMinute: 3200, open: 6400 } },
+        totals: { challenges: { perMinute: 9600, open: 9600 } },
         ...AFTER_PAYMENT,
       },
     });
@@ -61,6 +62,13 @@ describe('fences of a route', () => {
     },
   });
 
+  it('M20: by default no network of one owner can take all the invoices of the object that counts it', () => {
+    const { bounds, totals } = compileRouteFences(gateway()).quota;
+    const group = widenBounds(bounds).challenges;
+    // Sixteen objects share the totals.
+    expect([group.perMinute / totals.challenges.perMinute, group.open / totals.challenges.open]).toEqual([1 / 32, 1 / 32]);
+  });
+
   it('are those of the gateway where it says nothing', () => {
     expect(compileRouteFences(everything)).toMatchObject({
       allow: { cidrs: [{ prefix: 24 }] },
@@ -72,7 +80,7 @@ describe('fences of a route', () => {
           free: { calls: 3, periodMs: 86_400_000 },
           challenges: { perMinute: 5, open: 30 },
         },
-        totals: { requests: { limit: 1600 }, free: { calls: 1600 }, challenges: { perMinute: 3200, open: 6400 } },
+        totals: { requests: { limit: 1600 }, free: { calls: 1600 }, challenges: { perMinute: 9600, open: 9600 } },
       },
     });
   });
@@ -97,7 +105,7 @@ describe('fences of a route', () => {
       hasConcurrency: false,
       quota: {
         bounds: { challenges: { perMinute: 5, open: 30 } },
-        totals: { challenges: { perMinute: 3200, open: 6400 } },
+        totals: { challenges: { perMinute: 9600, open: 9600 } },
         ...AFTER_PAYMENT,
       },
     });

@@ -15,7 +15,8 @@ describe('commands that measure', () => {
     const words = ['scripts/cost.ts', '--json', '--only', 'single_use', '--alone', '1', '--busy', '64'];
     const { cases } = JSON.parse(await runScript(...words)) as CostReport;
     const { alone, busy } = cases['single_use']!;
-    expect(alone.operations.objectRequests).toBe(1);
+    // Its claim; and that its challenge is open no longer, which the quota is told within a second unless another call brings it along.
+    expect([1, 2]).toContain(alone.operations.objectRequests);
     // The row of the payment at least; calls that come together share the rest.
     expect(busy.operations.rowsWritten).toBeGreaterThanOrEqual(1);
     expect(busy.operations.rowsWritten).toBeLessThan(alone.operations.rowsWritten);

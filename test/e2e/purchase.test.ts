@@ -123,6 +123,16 @@ describe('buying one call', () => {
     expect(seen.rawHeaders.filter((name) => name.toLowerCase() === 'authorization')).toHaveLength(1);
   });
 
+  it('M21: an address for which only the client vouches does not reach the origin', async () => {
+    const { authorization } = await makeToken({ service: 'call' });
+    const names = ['x-forwarded-for', 'x-real-ip', 'cf-connecting-ip', 'true-client-ip', 'x_forwarded_for'];
+    const headers = { authorization, 'x-own': 'kept', ...Object.fromEntries(names.map((name) => [name, '192.0.2.1'])) };
+    expect((await sendRaw(system.ports['gateway']!, { target: '/call/address', headers })).status).toBe(200);
+    const seen = system.origin.seen.find(({ url }) => url === '/call/address')!;
+    expect(seen.headers['x-own']).toBe('kept');
+    expect(JSON.stringify(seen.rawHeaders)).not.toContain('192.0.2.1');
+  });
+
   it('M27: the credential is also read from L402-Authorization, and never handed on', async () => {
     const { authorization } = await makeToken({ service: 'call' });
     const headers = { authorization: 'Basic b3duOmtleQ==', 'l402-authorization': authorization };

@@ -2,7 +2,7 @@
  * Who a client is: read from the one place that is trusted, counted by networks and not by addresses.
  */
 import { describe, expect, it } from 'vitest';
-import { nameClient, readClientFacts, type ClientAddressSource } from '#gateway/client-key.ts';
+import { isVouchedFor, nameClient, readClientFacts, type ClientAddressSource } from '#gateway/client-key.ts';
 import { formatAddress, parseAddress } from '#protocol/cidr.ts';
 
 /** What raw workerd 2026-11-17 gives for a connection over TCP. */
@@ -103,5 +103,14 @@ describe("a client's key", () => {
     expect(key('192.0.2.1')).toEqual({ key: '192.0.2.1' });
     expect(key('::ffff:192.0.2.1')).toEqual(key('192.0.2.1'));
     expect(key('192.0.2.2')).not.toEqual(key('192.0.2.1'));
+  });
+});
+
+describe('what proxies write of an address', () => {
+  it('M21: is vouched for by the edge and by proxies of one’s own, and by nobody where the client is the peer', () => {
+    const headers = new Headers();
+    const vouched = (cf: unknown, source?: ClientAddressSource) => isVouchedFor({ headers, cf }, source);
+    expect([vouched(EDGE), vouched(EDGE, 'cloudflare'), vouched(socket('192.0.2.1:1'), { trustedHops: 1 })]).toEqual([true, true, true]);
+    expect([vouched(socket('192.0.2.1:1')), vouched(undefined), vouched(EDGE, 'socket')]).toEqual([false, false, false]);
   });
 });
