@@ -101,7 +101,7 @@ function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
 }
 
 /** One name or address. `a, b` (two Host lines), `user@host` and the like are read differently by every origin. */
-const AUTHORITY = /^([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
+const AUTHORITY = /^([a-z0-9_-][a-z0-9._-]{0,252}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
 const USUAL_PORTS: Readonly<Record<string, number>> = { 'http://': 80, 'https://': 443 };
 const LARGEST_PORT = 65_535;
 /** Nearly every request of an isolate has the same. */

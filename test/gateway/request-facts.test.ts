@@ -28,6 +28,10 @@ describe('the authority of a request', () => {
     expect(readAt('http://[::1]:08080/x')).toEqual(['http://[::1]:8080', '[::1]']);
   });
 
+  it.each(['http://.', 'http://.:80', 'http://..', 'http://.shop.test', 'http://'])('M17: %s names no host', (base) => {
+    expect(readAt(`${base}/x`)).toBe('host_malformed');
+  });
+
   it.each(['http://shop.test:65536', 'http://shop.test:99999'])('M17: %s names no port there is', (base) => {
     expect(readAt(`${base}/x`)).toBe('host_malformed');
   });

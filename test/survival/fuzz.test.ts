@@ -1,14 +1,16 @@
 /*
- * Every parser against inputs that are nearly right: it never throws, and of what it takes something is true that can be
+ * The parsers of tokens, headers and what stands in them, against inputs that are nearly right: it never throws, and of what it takes something is true that can be
  * said without it. Prints how much of each got through: a fuzz that is always refused at the door tests the door.
  */
 import { BlockList, isIP } from 'node:net';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+// Before everything that is covered.
+import { tellCoverage } from './coverage.ts';
 import { readEveryParameter, readParameters } from '#gateway/query.ts';
 import { parseAccess } from '#protocol/access.ts';
 import { parseBase64, parseHex } from '#protocol/bytes.ts';
 import { canonicalizePath, decodePath } from '#protocol/canonical-path.ts';
-import { CAVEAT_KINDS, caveatKind } from '#protocol/caveat-kinds.ts';
+import { CAVEAT_KINDS, caveatKind, SERVICE_CAVEAT_KINDS } from '#protocol/caveat-kinds.ts';
 import {
   parseCallLimit,
   parseHosts,
@@ -39,12 +41,12 @@ import { verifyToken } from '#protocol/token.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
 import { nodeHmac } from '#adapters/node-hmac.ts';
 import { TOKEN_SECRET } from '#support/tokens.ts';
+import { feed, FUZZ_TIMEOUT_MS, hold, INPUTS } from './feed.ts';
 import { mutateBytes, mutateInvoice, mutateText } from './mutations.ts';
 import { collectSamples, type Samples } from './samples.ts';
-import { createChance, SEED, sized, tell, type Chance } from './seed.ts';
+import { createChance, SEED, tell } from './seed.ts';
 
-const INPUTS = sized({ short: 100_000, long: 10_000_000 });
-const timeout = sized({ short: 120_000, long: 7_200_000 });
+const timeout = FUZZ_TIMEOUT_MS;
 
 let samples: Samples;
 let macaroons: readonly Uint8Array[];
@@ -54,36 +56,12 @@ beforeAll(async () => {
   macaroons = samples.tokens.map(({ token }) => parseBase64(token)!);
 });
 
-interface Fuzzed<Input> {
-  readonly make: (chance: Chance) => Input;
-  /** Reads one input; true when it was taken. Throws when what was read is not true. */
-  readonly read: (input: Input) => boolean;
-}
-
-/** Feeds a parser and tells how many inputs it took. */
-function feed<Input>(name: string, { make, read }: Fuzzed<Input>): void {
-  const chance = createChance(SEED);
-  let taken = 0;
-  for (let count = 0; count < INPUTS; count++) {
-    const input = make(chance);
-    let isTaken: boolean;
-    try {
-      isTaken = read(input);
-    } catch (error) {
-      throw new Error(`${name} failed at input ${count}: ${JSON.stringify(input instanceof Uint8Array ? [...input] : input)}`, {
-        cause: error,
-      });
-    }
-    if (isTaken) taken += 1;
-  }
-  tell(`${name}: ${INPUTS} inputs, ${taken} taken`);
-  expect(taken).toBeGreaterThan(0);
-  expect(taken).toBeLessThan(INPUTS);
-}
-
-function hold(isTrue: boolean, what: string): void {
-  if (!isTrue) throw new Error(what);
-}
+/** What reads inputs that strangers write. */
+const PARSERS = [
+  ...['access', 'bytes', 'canonical-path', 'caveat', 'caveat-kinds', 'caveat-values', 'challenge-header', 'cidr'],
+  ...['credential-header', 'identifier', 'invoice', 'macaroon-codec', 'msat', 'services', 'token', 'token-id'],
+].map((name) => `/src/protocol/${name}.ts`);
+afterAll(() => tellCoverage([...PARSERS, '/src/gateway/query.ts']));
 
 const isTaken = (value: unknown) =>
   typeof value === 'object' && value !== null && 'ok' in value ? value.ok === true : value !== undefined;
@@ -112,7 +90,7 @@ describe('parsers of texts', () => {
   });
 
   it('every kind of caveat, alone and after another', { timeout }, () => {
-    const kinds = CAVEAT_KINDS.map((name) => caveatKind(name, 'a')!);
+    const kinds = [...CAVEAT_KINDS, ...SERVICE_CAVEAT_KINDS.map((name) => `a_${name}`)].map((name) => caveatKind(name, 'a')!);
     const facts = {
       service: 'a',
       tier: 0,

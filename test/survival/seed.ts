@@ -4,6 +4,8 @@
  */
 
 export const IS_LONG = process.env['SURVIVAL_LONG'] === '1';
+/** Tells how much of the parsers the fuzz reaches; some inputs do. */
+export const IS_COVERED = process.env['SURVIVAL_COVERAGE'] === '1';
 export const SEED = Number(process.env['SURVIVAL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 /** Picks the short or the long size of something. */
