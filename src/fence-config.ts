@@ -102,7 +102,10 @@ const shared = {
   clientRate: z.optional(z.union([QuotaRateSchema, off])),
   /** Calls that are given away before the first payment; none if left out. */
   freeCalls: z.optional(z.union([FreeCallsSchema, off])),
-  /** How often one payment may be used; no limit if left out. Counted with its claim, for a pass by an object call of its own. */
+  /**
+   * How often one payment may be used; no limit if left out. Counted with its claim, for a pass by an object call of its own; not at all
+   * where the payment is good for no more calls than that.
+   */
   tokenRate: z.optional(z.union([TokenRateSchema, off])),
   /** How many invoices are made for those who do not pay them. */
   challenges: z.optional(ChallengesSchema),

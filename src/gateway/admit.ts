@@ -13,7 +13,7 @@ import { type Background, type Lease, type RateBound, type ReadyChallenge } from
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
-import { checkOfToken, rateOfAll, rateOfPass, rateOfRoute, rateOfToken, REACHED } from './rate.ts';
+import { boundOfCharge, checkOfToken, rateOfAll, rateOfPass, rateOfRoute, rateOfToken, REACHED } from './rate.ts';
 import { stateRate, type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal, type SituationCode } from './refusals.ts';
 import { findObstacle, nameOrigin, type Passage } from './passage.ts';
@@ -184,7 +184,11 @@ export async function admit(
     const claimed =
       charge === undefined
         ? await provePass(prove!)
-        : await claim(grant.value, { charge, reservationId, leaseSeconds, prove, tokenRate: fences.tokenRate }, deps);
+        : await claim(
+            grant.value,
+            { charge, reservationId, leaseSeconds, prove, tokenRate: boundOfCharge(charge, fences.tokenRate) },
+            deps,
+          );
     if (claimed.kind === 'granted') return enter(claimed.use);
     if (!USED_UP.has(claimed.reason.code)) return refused(claimed.reason);
     reason = claimed.reason;

@@ -3,6 +3,7 @@
  * when those before it let the request pass; a limit that cannot be counted lets nobody pass.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type Charge } from '#schemes/scheme.ts';
 import { type RateBound, type RateCheck, type RateCount, type RateLimits, type Log } from '../ports.ts';
 import { type FenceSettings } from './fences.ts';
 import { stateRate, type StatedLimit } from './rate-fields.ts';
@@ -40,6 +41,11 @@ export function rateOfRoute(route: Route): readonly RateStep[] {
   if (rate === undefined) return [];
   const key = describeRoute(route);
   return [{ name: 'route', ...rate, objectName: `route/1/${key}`, key }];
+}
+
+/** The rate that a counted payment could reach: one that is good for no more calls than that cannot. */
+export function boundOfCharge({ unit, limit }: Pick<Charge, 'unit' | 'limit'>, bound: RateBound | undefined): RateBound | undefined {
+  return bound !== undefined && unit === 'calls' && limit <= bound.limit ? undefined : bound;
 }
 
 /** What a route says of each payment, under the name by which it is counted: routes with one window share it. */

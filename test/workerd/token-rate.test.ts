@@ -127,6 +127,12 @@ describe('a route with a rate for each payment', () => {
     expect(door.seen).toHaveLength(4);
   });
 
+  it('D21: is not counted where the payment is good for no more calls than that', async () => {
+    const { ask } = openShop();
+    const { authorization } = await tokenOf('pack', { kind: 'calls', calls: 2 });
+    for (const path of ['/pack/1', '/pack/2']) expect(await ask(path, authorization)).toMatchObject({ status: 200, limits: undefined });
+  });
+
   it('M15 D21: of 40 calls at once exactly the limit reaches the origin', async () => {
     const { ask, door } = openShop();
     const { authorization } = await tokenOf('pack', { kind: 'calls', calls: 100 });
