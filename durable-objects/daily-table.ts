@@ -4,6 +4,8 @@
  */
 
 const SECONDS_A_BUCKET = 86_400;
+/** The platform's SQLite takes no more of them in one statement. */
+const MOST_SELECTS = 5;
 
 export type Value = number | string;
 export type Key = ArrayBuffer | string;
@@ -27,7 +29,8 @@ export class DailyTable {
   readonly #columns: readonly string[];
   /** Buckets in use, oldest first. */
   #buckets: readonly number[] = [];
-  #select = '';
+  /** Of all buckets, the newest first: as a rule one statement. */
+  #selects: readonly string[] = [];
 
   constructor(sql: SqlStorage, { prefix, columns }: TableOptions) {
     this.#sql = sql;
@@ -39,10 +42,12 @@ export class DailyTable {
 
   /** The row of a key, whichever bucket it is in. */
   find(key: Key): StoredRow | undefined {
-    if (this.#buckets.length === 0) return undefined;
-    // As an array: no names have to be looked up on the hot path.
-    const [row] = this.#sql.exec(this.#select, key).raw<[number, ...Value[]]>();
-    return row === undefined ? undefined : { bucket: row[0], values: row.slice(1) };
+    for (const select of this.#selects) {
+      // As an array: no names have to be looked up on the hot path.
+      const [row] = this.#sql.exec(select, key).raw<[number, ...Value[]]>();
+      if (row !== undefined) return { bucket: row[0], values: row.slice(1) };
+    }
+    return undefined;
   }
 
   /** Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later bucket. */
@@ -77,9 +82,10 @@ export class DailyTable {
   #useBuckets(buckets: readonly number[]): void {
     this.#buckets = buckets.toSorted((left, right) => left - right);
     const names = this.#columns.map((column) => column.split(' ')[0]).join(', ');
-    this.#select = this.#buckets
-      .map((bucket) => `SELECT ${bucket}, ${names} FROM ${this.#prefix}${bucket} WHERE key = ?1`)
-      .join(' UNION ALL ');
+    const selects = this.#buckets.toReversed().map((bucket) => `SELECT ${bucket}, ${names} FROM ${this.#prefix}${bucket} WHERE key = ?1`);
+    this.#selects = Array.from({ length: Math.ceil(selects.length / MOST_SELECTS) }, (_, at) =>
+      selects.slice(at * MOST_SELECTS, (at + 1) * MOST_SELECTS).join(' UNION ALL '),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /*
- * How many rows Durable Objects have on disk, read beside workerd: what an object has written lies in a database of its own,
- * which is copied, so that nobody's lock is in the way. Effects: files in a folder of its own.
+ * What Durable Objects have on disk, read beside workerd: each has a database of its own, which is copied, so that nobody's
+ * lock is in the way. Effects: files in a folder of its own.
  */
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,27 @@ const SUFFIX = '.sqlite';
 /** Rows by class and table, of all objects together; `directory` is that of the workerd process. */
 export function countRows(directory: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
+  readDatabases(directory, (database, className) => {
+    for (const table of tablesOf(database)) {
+      const { count } = database.prepare(`SELECT count(*) AS count FROM "${table}"`).get() as { count: number };
+      const name = `${className}.${table}`;
+      counts.set(name, (counts.get(name) ?? 0) + count);
+    }
+  });
+  return counts;
+}
+
+/** Every row of a table, from all objects of the class. */
+export function readTable<Row>(directory: string, { className, table }: { className: string; table: string }): readonly Row[] {
+  const rows: Row[] = [];
+  readDatabases(directory, (database, of) => {
+    if (of !== className || !tablesOf(database).includes(table)) return;
+    rows.push(...(database.prepare(`SELECT * FROM "${table}"`).all() as Row[]));
+  });
+  return rows;
+}
+
+function readDatabases(directory: string, read: (database: DatabaseSync, className: string) => void): void {
   const claims = join(directory, 'claims');
   const copies = mkdtempSync(join(tmpdir(), 'l402-rows-'));
   try {
@@ -20,14 +41,15 @@ export function countRows(directory: string): ReadonlyMap<string, number> {
       for (const file of files) {
         const copy = join(copies, file);
         copyDatabase(join(claims, key, file), copy);
-        for (const [table, rows] of countTables(copy)) {
+        const database = new DatabaseSync(copy);
+        try {
           // A key is the names of the gateway and the class, and a version.
-          const name = `${key.split('-')[1]}.${table}`;
-          counts.set(name, (counts.get(name) ?? 0) + rows);
+          read(database, key.split('-')[1]!);
+        } finally {
+          database.close();
         }
       }
     }
-    return counts;
   } finally {
     rmSync(copies, { recursive: true });
   }
@@ -43,17 +65,8 @@ function copyDatabase(from: string, copy: string): void {
   }
 }
 
-/** Tables of ours; the platform's begin otherwise. */
-function countTables(path: string): readonly (readonly [string, number])[] {
-  const database = new DatabaseSync(path);
-  try {
-    const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as { name: string }[];
-    const own = tables.map(({ name }) => name).filter((name) => !/^(?:_cf_|sqlite_)/i.test(name));
-    return own.map((name) => {
-      const { count } = database.prepare(`SELECT count(*) AS count FROM "${name}"`).get() as { count: number };
-      return [name, count] as const;
-    });
-  } finally {
-    database.close();
-  }
+/** Those of ours; the platform's begin otherwise. */
+function tablesOf(database: DatabaseSync): readonly string[] {
+  const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as { name: string }[];
+  return tables.map(({ name }) => name).filter((name) => !/^(?:_cf_|sqlite_)/i.test(name));
 }

@@ -24,7 +24,7 @@ const QUOTA_OBJECTS = 16;
 const POOL_ROWS = 64;
 /** Of workerd, from its most in the first half to its most in the second. */
 const MOST_GROWTH_MIB = 64;
-const MOST_RESIDENT_MIB = 512;
+const MOST_RESIDENT_MIB = 640;
 /** Calls that wait for their answer, at this rate. */
 const MOST_UNDER_WAY = PER_SECOND;
 const PASSES = 10;

@@ -57,6 +57,28 @@ describe('a replay set that is reset', () => {
   });
 });
 
+describe('payments that end on as many days as a year has', () => {
+  it('M2 M10: are each found on their day, spent or not, also after a reset and after the first of them have been pruned', async () => {
+    const DAYS = 366;
+    const today = Math.floor(Date.now() / 1000);
+    const hashOf = (day: number) => Uint8Array.of(day >> 8, day & 255, ...new Uint8Array(30)).buffer;
+    const use = (day: number) => stubOf('year').reserve(order({ paymentHash: hashOf(day), endsAtSeconds: today + (day - 2) * 86_400 }));
+    const used = [];
+    for (let day = 0; day < DAYS; day++) {
+      const { answer, lease } = await use(day);
+      used.push(answer.kind);
+      await lease?.commit();
+    }
+    expect(used.filter((kind) => kind !== 'granted')).toEqual([]);
+    await stubOf('year').reserve(order());
+    await abortAllDurableObjects();
+    await runDurableObjectAlarm(stubOf('year'));
+    const again = [];
+    for (let day = 2; day < DAYS; day++) again.push((await use(day)).answer.kind);
+    expect(again.filter((kind) => kind !== 'spent')).toEqual([]);
+  });
+});
+
 describe('a payment that is revoked', () => {
   it('M30: buys nothing any more, whatever was left of it, what is given back, and after a reset', async () => {
     const many = { limit: Number.MAX_SAFE_INTEGER, paymentHash: hash(3) };
