@@ -26,7 +26,9 @@ export async function setup(project: TestProject): Promise<void> {
   if (daemons === undefined) return;
   const { go, btcd, lnd } = daemons.versions;
   say(`lnd ${lnd}, btcd ${btcd}, built with ${go}`);
-  await buildWorker({ outDirectory: 'dist/test/lnd', entry: 'test/workerd/entries/lnd-worker.ts' });
+  for (const name of ['lnd-worker', 'lnd-pool-worker']) {
+    await buildWorker({ outDirectory: 'dist/test/lnd', entry: `test/workerd/entries/${name}.ts` });
+  }
 }
 
 export function teardown(): void {

@@ -98,6 +98,28 @@ describe.skipIf(daemons === undefined)('with a real LND that fails', () => {
     expect(repeated.every((invoice) => invoice.startsWith('lnbcrt'))).toBe(true);
   });
 
+  it('M23: killed while invoices lie ready: they are handed out, each once, and are good once the node is back', async () => {
+    const url = `${system.pooledGateway}/call/ready`;
+    const asked = async () => {
+      const response = await fetch(url);
+      return { status: response.status, ...((await response.json()) as { token: string; invoice: string }) };
+    };
+    await until('an invoice of the pool', async () => {
+      await asked();
+      return system.log().includes('"source":"ready"');
+    });
+    await lightning.seller.kill();
+    const offers = [await asked(), await asked()];
+    expect(offers.map(({ status }) => status)).toEqual([402, 402]);
+    expect(offers[0]!.invoice).not.toBe(offers[1]!.invoice);
+    await lightning.seller.restart();
+    await lightning.connect();
+    for (const { token, invoice } of offers) {
+      const headers = { authorization: `L402 ${token}:${await system.wallet(invoice)}` };
+      expect((await fetch(url, { headers })).status).toBe(200);
+    }
+  });
+
   it('D26: with a locked wallet it sells nothing and says why to its operator; unlocked, it sells again', async () => {
     const { invoice } = await askOffer(`${system.gateway}/call/before-lock`);
     await lightning.seller.kill();

@@ -31,12 +31,15 @@ const PREIMAGE_SECRET_HEX = randomBytes(32).toString('hex');
 const TOKEN_SECRET_HEX = randomBytes(32).toString('hex');
 const METRICS_TOKEN = randomBytes(32).toString('hex');
 const BUNDLE = 'dist/test/lnd/lnd-worker.js';
+const POOL_BUNDLE = 'dist/test/lnd/lnd-pool-worker.js';
 
 export interface LndSystem {
   readonly origin: TestOrigin;
   readonly gateway: string;
   /** The same, but told that its network is signet. */
   readonly signetGateway: string;
+  /** The same with invoices that are made beforehand. */
+  readonly pooledGateway: string;
   /** Pays from the buyer's node. */
   readonly wallet: Wallet;
   /** The least that the bridge needs at the seller's node, and the wallet at the buyer's. */
@@ -95,12 +98,12 @@ export async function startSystem({ buyer, seller }: Lightning, { hasFeed = fals
     const secrets = { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' };
     const workerd = await startWorkerd({
       directory,
-      gateways: ['regtest', 'signet'].map((NETWORK) => {
+      gateways: (['regtest', 'signet', 'pooled'] as const).map((name) => {
         return {
-          name: NETWORK,
-          port: NETWORK === 'regtest' ? gatewayPort : 0,
-          bundlePath: BUNDLE,
-          variables: { ORIGIN_URL: origin.url, BRIDGE_URL: bridgeUrl, NETWORK },
+          name,
+          port: name === 'regtest' ? gatewayPort : 0,
+          bundlePath: name === 'pooled' ? POOL_BUNDLE : BUNDLE,
+          variables: { ORIGIN_URL: origin.url, BRIDGE_URL: bridgeUrl, NETWORK: name === 'pooled' ? 'regtest' : name },
           secrets,
         };
       }),
@@ -113,6 +116,7 @@ export async function startSystem({ buyer, seller }: Lightning, { hasFeed = fals
       origin,
       gateway: `http://127.0.0.1:${workerd.ports['regtest']}`,
       signetGateway: `http://127.0.0.1:${workerd.ports['signet']}`,
+      pooledGateway: `http://127.0.0.1:${workerd.ports['pooled']}`,
       wallet,
       macaroons: { bridge: bridgeMacaroon, wallet: walletMacaroon },
       client: (options = {}) => createL402Fetch({ wallet, maxPriceSats: 100, network: 'regtest', ...options }),
