@@ -73,7 +73,7 @@ export async function measureFlood(system: BenchSystem, { requests, mostPerSecon
     await Promise.all(calls);
     return Math.round(percentile(times, 99) * 100) / 100;
   };
-  const memory = () => [readResidentKib(system.pid), readResidentKib(system.partsPid)] as const;
+  const memory = () => [readResidentKib(system.pid), readResidentKib(system.bridgePid)] as const;
   const calmP99Ms = await payFor(calmSeconds);
   const [gatewayBefore, bridgeBefore] = memory();
   const mintedBefore = await system.countMints();

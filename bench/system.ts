@@ -1,8 +1,8 @@
 /*
- * What is measured, started: the origin and the bridge in a process of their own, and one workerd with the gateway, the same
- * gateway once more with objects that count, and the yardsticks. Effects: processes, and files in a folder of its own.
+ * What is measured, started: the origin, the bridge with its node, and one workerd with the gateway, the same gateway once
+ * more with objects that count, and the yardsticks. Effects: processes, and files in a folder of its own.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,8 +21,8 @@ export interface BenchSystem {
   readonly pid: number;
   /** Holds what its Durable Objects have written. */
   readonly directory: string;
-  /** Of the process that holds origin, bridge and node. */
-  readonly partsPid: number;
+  /** Of the bridge, which holds the node. */
+  readonly bridgePid: number;
   /** Invoices that the node has made. */
   readonly countMints: () => Promise<number>;
   readonly wallet: WalletAddress;
@@ -31,10 +31,14 @@ export interface BenchSystem {
   close(): Promise<void>;
 }
 
-/** What parts.ts tells on its first line. */
-export interface PartAddresses {
-  readonly originUrl: string;
-  readonly bridgeUrl: string;
+/** What origin.ts tells on its first line. */
+export interface OriginAddress {
+  readonly url: string;
+}
+
+/** What bridge.ts tells on its first line. */
+export interface BridgeAddresses {
+  readonly url: string;
   readonly metricsToken: string;
   readonly wallet: WalletAddress;
 }
@@ -45,21 +49,16 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
   const bundlePath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/bench-worker.ts' });
   const meteredPath = await buildWorker({ outDirectory: 'dist/bench', entry: 'test/workerd/entries/metered-worker.ts' });
   const secretHex = 'bb'.repeat(32);
-  const parts = spawn(process.execPath, [new URL('parts.ts', import.meta.url).pathname], {
-    env: { ...process.env, BRIDGE_SECRET_HEX: secretHex, ORIGIN_DELAY_MS: `${originDelayMs}` },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  const { originUrl, bridgeUrl, metricsToken, wallet } = await new Promise<PartAddresses>((resolve) => {
-    createInterface({ input: parts.stdout! }).once('line', (line) => resolve(JSON.parse(line) as PartAddresses));
-  });
+  const origin = await startPart<OriginAddress>('origin.ts', { ORIGIN_DELAY_MS: `${originDelayMs}` });
+  const bridge = await startPart<BridgeAddresses>('bridge.ts', { BRIDGE_SECRET_HEX: secretHex });
   const startedMs = performance.now();
   const gateway = {
     port: 0,
     bundlePath,
-    variables: { ORIGIN_URL: originUrl, BRIDGE_URL: bridgeUrl, NETWORK: 'regtest' },
+    variables: { ORIGIN_URL: origin.told.url, BRIDGE_URL: bridge.told.url, NETWORK: 'regtest' },
     secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
   };
-  const yardstick = { port: 0, variables: { ORIGIN_URL: originUrl }, secrets: {} };
+  const yardstick = { port: 0, variables: { ORIGIN_URL: origin.told.url }, secrets: {} };
   const workerd = await startWorkerd({
     directory,
     gateways: [
@@ -76,7 +75,7 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
   const urlOf = (part: Part, path: string) => `http://127.0.0.1:${workerd.ports[part]}${path}`;
   const close = async () => {
     await workerd.kill('SIGTERM');
-    parts.disconnect();
+    for (const { process: part } of [origin, bridge]) part.disconnect();
     rmSync(directory, { recursive: true });
   };
   const health = await fetch(urlOf('gateway', '/_l402/health'));
@@ -84,9 +83,24 @@ export async function startBenchSystem({ originDelayMs = 0 }: { originDelayMs?: 
     await close();
     throw new Error(`the gateway is not healthy: ${health.status}`);
   }
+  const { metricsToken, wallet } = bridge.told;
   const countMints = async () => {
-    const response = await fetch(`${bridgeUrl}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } });
+    const response = await fetch(`${bridge.told.url}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } });
     return Array.from((await response.text()).matchAll(/mints_total\{[^}]*\} (\d+)/g)).reduce((sum, [, count]) => sum + Number(count), 0);
   };
-  return { urlOf, pid: workerd.pid, directory, partsPid: parts.pid!, countMints, wallet, startMs: performance.now() - startedMs, close };
+  const bridgePid = bridge.process.pid!;
+  return { urlOf, pid: workerd.pid, directory, bridgePid, countMints, wallet, startMs: performance.now() - startedMs, close };
+}
+
+/** A process that tells on its first line where it is, and ends when it is let go. */
+async function startPart<Told>(
+  file: 'origin.ts' | 'bridge.ts',
+  environment: Readonly<Record<string, string>>,
+): Promise<{ readonly process: ChildProcess; readonly told: Told }> {
+  const part = spawn(process.execPath, [new URL(file, import.meta.url).pathname], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const line = await new Promise<string>((resolve) => createInterface({ input: part.stdout! }).once('line', resolve));
+  return { process: part, told: JSON.parse(line) as Told };
 }

@@ -1,11 +1,9 @@
 /*
- * The process beside the one that measures: the origin, and the bridge with its embedded node. Tells its addresses on
- * standard output and ends with its parent.
+ * The origin of the bench, a process of its own. Tells its address on standard output and ends with its parent.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { startLocalBridge } from '#local/system.ts';
-import { type PartAddresses } from './system.ts';
+import { type OriginAddress } from './system.ts';
 
 const body = Buffer.from('{"answer":"forty-three bytes of an answer"}');
 /** 100 MiB, in pieces of 64 KiB. */
@@ -29,14 +27,8 @@ const server = createServer((request, response) => {
   });
 });
 await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-const metricsToken = 'token-of-the-bench-0123456789abcdef';
-const bridge = await startLocalBridge({
-  secretHex: process.env['BRIDGE_SECRET_HEX'] ?? '',
-  settings: { BRIDGE_MAX_REQUESTS_PER_SECOND: '100000', BRIDGE_METRICS_TOKEN: metricsToken },
-  onLine: () => undefined,
-});
-const originUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-console.log(JSON.stringify({ originUrl, bridgeUrl: bridge.url, metricsToken, wallet: bridge.wallet! } satisfies PartAddresses));
+const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+console.log(JSON.stringify({ url } satisfies OriginAddress));
 
 function sendLarge(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': LARGE_PIECES * piece.length });
