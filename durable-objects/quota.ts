@@ -31,12 +31,12 @@ export interface StockedOffer {
 }
 
 /** Clients and networks of one object. */
-export const MOST_TALLIES = 20_000;
-/** Instants, challenges and free calls in all tallies of one object: some 30 MB. */
-export const MOST_TALLIED = 500_000;
+export const MOST_TALLIES = 10_000;
+/** Instants, challenges and free calls in all tallies of one object: some 10 MB. An isolate may hold all sixteen objects. */
+export const MOST_TALLIED = 150_000;
 /** The same for payments that are used up. */
-const MOST_PAID_TALLIES = 5000;
-const MOST_PAID_TALLIED = 125_000;
+const MOST_PAID_TALLIES = 2500;
+const MOST_PAID_TALLIED = 40_000;
 /** Ended invoices lie on the disk of an idle object for so long. */
 const ALARM_MS = 3_600_000;
 
