@@ -10,6 +10,7 @@ import { accept } from '#protocol/result.ts';
 import { judgeToken, provesPayment, proveCredential, readCredentials, readShownHashes } from '#schemes/l402.ts';
 import { type Charge, type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
 import { type Background, type Lease, type RateBound, type ReadyChallenge } from '../ports.ts';
+import { noteFault } from './fault.ts';
 import { extendPass, judgeFences } from './fences.ts';
 import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { readWholeBody, type HeldBody } from './held-body.ts';
@@ -333,7 +334,7 @@ async function claim(
         });
     }
   } catch (error) {
-    log('fault', { at: 'claims.reserve', message: error instanceof Error ? error.message : 'unknown' });
+    noteFault(log, { at: 'claims.reserve', error });
     return refused({ code: 'claims_unavailable', detail: 'the record of used payments cannot be reached', retryAfterSeconds: 5 });
   }
 }

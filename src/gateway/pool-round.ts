@@ -3,6 +3,7 @@
  * a fixed price. So an offer that was warm stays so while nobody asks, and an order that failed is made up for. Bounded.
  */
 import { type Quote } from '#schemes/scheme.ts';
+import { noteFault } from './fault.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { findPool, nameOffer } from './offer-key.ts';
 import { refillPool } from './refill.ts';
@@ -38,6 +39,6 @@ export async function refillPools(deps: GateDeps): Promise<void> {
       }
     }
   } catch (error) {
-    log('fault', { at: 'pool.round', message: error instanceof Error ? error.message : 'unknown' });
+    noteFault(log, { at: 'pool.round', error });
   }
 }

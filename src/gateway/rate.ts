@@ -5,6 +5,7 @@
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Charge } from '#schemes/scheme.ts';
 import { type RateBound, type RateCheck, type RateCount, type RateLimits, type Log } from '../ports.ts';
+import { noteFault } from './fault.ts';
 import { type FenceSettings } from './fences.ts';
 import { stateRate, type StatedLimit } from './rate-fields.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -84,7 +85,7 @@ export async function takeSteps(
       if (!allowed) return refuse({ code: 'rate_limited', detail: REACHED[name], retryAfterSeconds, limits: stated });
       limits.push(...stated);
     } catch (error) {
-      log('fault', { at: 'rates.take', message: error instanceof Error ? error.message : 'unknown' });
+      noteFault(log, { at: 'rates.take', error });
       return refuse({ code: 'rate_unavailable', detail: 'a limit cannot be counted now', retryAfterSeconds: RATE_RETRY_SECONDS });
     }
   }

@@ -5,6 +5,7 @@
 import { TOKEN_ID_RANDOM_BYTES } from '#protocol/token-id.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type PoolBounds } from '../ports.ts';
+import { noteFault } from './fault.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { orderInvoices } from './invoice-order.ts';
 import { nameOffer } from './offer-key.ts';
@@ -31,7 +32,7 @@ export async function refillPool({ quote, place, count, bounds }: Refill, deps: 
     if (items.length > 0) await quota.stock({ place, key: nameOffer(quote, signing, settings), bounds }, items);
     return items.length;
   } catch (error) {
-    log('fault', { at: 'pool.refill', message: error instanceof Error ? error.message : 'unknown' });
+    noteFault(log, { at: 'pool.refill', error });
     return 0;
   }
 }

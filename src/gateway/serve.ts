@@ -4,6 +4,7 @@
  */
 import { type Background, type Lease, type Outcome } from '../ports.ts';
 import { type Admission, type Use } from './admit.ts';
+import { noteFault } from './fault.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { paidAnswer } from './forward.ts';
 import { type PaidHeaders } from './origin-headers.ts';
@@ -171,7 +172,7 @@ async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promis
     return true;
   } catch (error) {
     // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
-    log('fault', { at: 'lease.finish', outcome: outcome.kind, message: error instanceof Error ? error.message : 'unknown' });
+    noteFault(log, { at: 'lease.finish', error, known: { outcome: outcome.kind } });
     return false;
   }
 }

@@ -5,6 +5,7 @@
  * itself. Effects: memory, the settlements and the node behind their ports.
  */
 import { formatHex } from '#protocol/bytes.ts';
+import { noteFault } from './fault.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
@@ -48,7 +49,6 @@ export function createSettlement(): ProveSettled {
   let window = { startMs: -Infinity, counts: new Map<string, number>() };
 
   return async ({ paymentHash, client }, { lightning, settlements, clock, log }) => {
-    const noteFault = (at: string, error: unknown) => log('fault', { at, message: error instanceof Error ? error.message : 'unknown' });
     const name = formatHex(paymentHash);
     if (settled.has(name)) return undefined;
     const nowMs = clock();
@@ -61,7 +61,7 @@ export function createSettlement(): ProveSettled {
       }
     } catch (error) {
       // The node still can be asked.
-      noteFault('settlements.isSettled', error);
+      noteFault(log, { at: 'settlements.isSettled', error });
     }
     if (nowMs - window.startMs >= LOOK_UP_WINDOW_MS) window = { startMs: nowMs, counts: new Map() };
     const { counts } = window;
@@ -86,7 +86,7 @@ export function createSettlement(): ProveSettled {
       keep(unsettled, name, { refusal, untilMs: clock() + UNSETTLED_KEPT_MS });
       return refusal;
     } catch (error) {
-      noteFault('lightning.lookUp', error);
+      noteFault(log, { at: 'lightning.lookUp', error });
       return UNKNOWN;
     }
   };

@@ -6,6 +6,7 @@ import { type Quote } from '#schemes/scheme.ts';
 import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../ports.ts';
 import { type Admission } from './admit.ts';
+import { noteFault } from './fault.ts';
 import { judgeTrial } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { type HeldBody } from './held-body.ts';
@@ -66,7 +67,7 @@ export async function admitUnpaid(
     const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };
     answer = await quota.ask({ client, lane, ask, bounds, totals });
   } catch (error) {
-    log('fault', { at: 'quota.ask', message: error instanceof Error ? error.message : 'unknown' });
+    noteFault(log, { at: 'quota.ask', error });
     return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
   }
   const limits = stateQuota(answer.readings, bounds);
