@@ -6,8 +6,8 @@ import { MOST_PER_MINUTE, type Access } from '#protocol/access.ts';
 import { MOST_CALLS } from '#protocol/caveat-values.ts';
 import { msatFromSats } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { whole } from './setting-numbers.ts';
 
-const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 const SECONDS_A_DAY = 86_400;
 /** Less than the longest grace that a key can have, so that everything that can be written can be sold. */
 const LONGEST_SECONDS = 365 * SECONDS_A_DAY;

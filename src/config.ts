@@ -17,8 +17,7 @@ import { compileGatewayFences, gatewayFenceKeys } from './fence-config.ts';
 import { compilePool, PoolSchema } from './pool-config.ts';
 import { BINDING_NAME } from './price-config.ts';
 import { everythingAt, prepareRoutes, RouteSchema } from './route-config.ts';
-
-const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
+import { whole } from './setting-numbers.ts';
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({

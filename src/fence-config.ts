@@ -8,11 +8,9 @@ import { type ClientList, type FenceSettings, type GatewayFenceSettings } from '
 import { parseCidr, type Cidr } from '#protocol/cidr.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type QuotaBounds, type RateBound, type RateCount } from './ports.ts';
+import { total, whole } from './setting-numbers.ts';
 
-const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 const part = z.number().check(z.gt(0), z.maximum(1));
-/** Each quota object gives a sixteenth of a total, so no total is smaller; it remembers no more than 10,000 instants. */
-const total = whole(16, 160_000);
 const off = z.literal(false);
 const rateCalls = whole(1, 10_000);
 const rateSeconds = whole(1, 3600);

@@ -8,6 +8,7 @@ import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/path-re
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { isForwarded, isStripped } from '#gateway/forwarded-headers.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { whole } from './setting-numbers.ts';
 
 /** 5 GB, the most that any plan of the platform lets in. */
 const LARGEST_BODY_BYTES = 5_368_709_120;
@@ -15,8 +16,6 @@ const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
 /** Printable, and no blank at its ends. A comma would make one value look like two. */
 const HEADER_VALUE = /^[\u0021-\u007e]([\u0020-\u007e]{0,4094}[\u0021-\u007e])?$/;
 const SINGLE_VALUE = /^(?!.*,)/;
-
-const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
 
 /** The address of an origin. */
 export const OriginUrl = z

@@ -5,10 +5,7 @@
 import * as z from 'zod/mini';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type PoolBounds } from './ports.ts';
-
-const whole = (smallest: number, largest: number) => z.int().check(z.minimum(smallest), z.maximum(largest));
-/** Sixteen objects share it, and each keeps one at least. */
-const total = whole(16, 160_000);
+import { total, whole } from './setting-numbers.ts';
 
 export const PoolSchema = z.strictObject({
   /** Invoices that lie ready for an offer that is asked for at all, in all sixteen quota objects together. */
