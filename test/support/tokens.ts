@@ -6,6 +6,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { type Hmac } from '#protocol/hmac.ts';
+import { decodeIdentifier, type Identifier } from '#protocol/identifier.ts';
+import { parseToken } from '#protocol/macaroon-codec.ts';
 import { msatFromSats } from '#protocol/msat.ts';
 import { deriveEpochKey } from '#protocol/root-key.ts';
 import { type Terms } from '#protocol/terms.ts';
@@ -65,4 +67,12 @@ export async function makeToken(options: TestTokenOptions): Promise<TestToken> {
     hmac: sign,
   });
   return { token, preimage, paymentHash, authorization: formatCredential({ scheme: 'L402', token, preimage }) };
+}
+
+/** What a token signs first: the payment hash and the id. */
+export function identifierOf(token: string): Identifier {
+  const macaroon = parseToken(token);
+  const identifier = macaroon.ok ? decodeIdentifier(macaroon.value.identifier) : macaroon;
+  if (!identifier.ok) throw new Error(identifier.refusal.code);
+  return identifier.value;
 }

@@ -6,11 +6,11 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatHex } from '#protocol/bytes.ts';
-import { decodeIdentifier } from '#protocol/identifier.ts';
-import { parseToken } from '#protocol/macaroon-codec.ts';
 import { readTable } from '#support/object-rows.ts';
-import { startTestSystem, type TestSystem } from '#support/test-system.ts';
+import { type TestSystem } from '#support/test-system.ts';
+import { identifierOf } from '#support/tokens.ts';
 import { createCaller } from './caller.ts';
+import { startPair } from './pair.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 import { MADE_AHEAD } from './shop.ts';
 
@@ -29,11 +29,7 @@ const MOST_OPEN = 30;
 let system: TestSystem;
 
 beforeAll(async () => {
-  // Two Workers, one namespace: what two instances of a deployment are.
-  system = await startTestSystem([
-    { name: 'gateway', bundle: 'survival' },
-    { name: 'second', bundle: 'survival', claimsOf: 'gateway' },
-  ]);
+  system = await startPair();
 });
 afterAll(() => system.close());
 
@@ -55,13 +51,6 @@ function readTallies(): ReadonlyMap<string, number> {
 function isCounted(handed: Handed): boolean {
   const tallies = readTallies();
   return [...handed].every(([client, hashes]) => (tallies.get(client) ?? 0) >= hashes.size);
-}
-
-function paymentHashOf(token: string): Uint8Array {
-  const macaroon = parseToken(token);
-  const identifier = macaroon.ok ? decodeIdentifier(macaroon.value.identifier) : macaroon;
-  if (!identifier.ok) throw new Error(identifier.refusal.code);
-  return identifier.value.paymentHash;
 }
 
 describe('workerd killed while it hands invoices out', () => {
@@ -97,7 +86,7 @@ describe('workerd killed while it hands invoices out', () => {
               continue;
             }
             if (answer.status !== 402) throw new Error(`an answer that nothing explains: ${answer.status} ${answer.code}`);
-            const paymentHash = paymentHashOf(answer.token!);
+            const paymentHash = identifierOf(answer.token!).paymentHash;
             if (paymentHash[0] === MADE_AHEAD) life.ahead += 1;
             else counts.direct += 1;
             const name = formatHex(paymentHash);

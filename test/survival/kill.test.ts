@@ -4,9 +4,10 @@
  */
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestSystem, type TestSystem } from '#support/test-system.ts';
+import { type TestSystem } from '#support/test-system.ts';
 import { createCaller, type Answer, type Caller } from './caller.ts';
 import { createLedger, judge, type Ending, type Ledger, type Use } from './ledger.ts';
+import { startPair } from './pair.ts';
 import { sell, type Holder, type Sale, type Ware } from './sales.ts';
 import { createChance, SEED, sized, tell, type Chance } from './seed.ts';
 
@@ -20,11 +21,7 @@ const OPEN_SALES = 40;
 let system: TestSystem;
 
 beforeAll(async () => {
-  // Two Workers, one namespace: what two instances of a deployment are.
-  system = await startTestSystem([
-    { name: 'gateway', bundle: 'survival' },
-    { name: 'second', bundle: 'survival', claimsOf: 'gateway' },
-  ]);
+  system = await startPair();
 });
 afterAll(() => system.close());
 

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#client/attenuate.ts';
 import { msat } from '#protocol/msat.ts';
 import { nameClaim } from '#schemes/token-reading.ts';
-import { startTestSystem, type TestSystem } from '#support/test-system.ts';
+import { type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
 import { createCaller } from './caller.ts';
+import { startPair } from './pair.ts';
 import { formatGet, runPipeline } from './pipeline.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 import { BULK_CALLS, CHEAP_SATS, CREDIT_SATS } from './shop.ts';
@@ -23,10 +24,7 @@ const CHILD_CALLS = 30;
 let system: TestSystem;
 
 beforeAll(async () => {
-  system = await startTestSystem([
-    { name: 'gateway', bundle: 'survival' },
-    { name: 'second', bundle: 'survival', claimsOf: 'gateway' },
-  ]);
+  system = await startPair();
 });
 afterAll(() => system.close());
 

@@ -8,9 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { msat } from '#protocol/msat.ts';
 import { countRows } from '#support/object-rows.ts';
 import { runAtRate } from '#support/open-loop.ts';
-import { startTestSystem, type TestSystem } from '#support/test-system.ts';
+import { type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
 import { createCaller } from './caller.ts';
+import { startPair } from './pair.ts';
 import { createChance, SEED, sized, tell } from './seed.ts';
 import { CALLS_SOLD, CHEAP_SATS, CREDIT_SATS } from './shop.ts';
 
@@ -33,10 +34,7 @@ const SPENT_KEPT = 50;
 let system: TestSystem;
 
 beforeAll(async () => {
-  system = await startTestSystem([
-    { name: 'gateway', bundle: 'survival' },
-    { name: 'second', bundle: 'survival', claimsOf: 'gateway' },
-  ]);
+  system = await startPair();
   system.origin.respond = (request, response) => void response.writeHead(request.url!.endsWith('/503') ? 503 : 200).end('done');
 });
 afterAll(() => system.close());

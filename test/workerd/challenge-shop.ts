@@ -3,10 +3,9 @@
  */
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { decodeIdentifier } from '#protocol/identifier.ts';
-import { parseToken } from '#protocol/macaroon-codec.ts';
 import { type Gateway } from '#src/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
+import { identifierOf } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { codeOf, from, openGateway, type DoorOptions } from './front-door.ts';
 
@@ -58,15 +57,8 @@ export function openShop(
   return { door, ask, warm, made: node.made, pay: node.pay };
 }
 
-/** What the token of a challenge signs. */
-export const identifierOf = (token: string | undefined) => {
-  const macaroon = parseToken(token ?? '');
-  const identifier = macaroon.ok ? decodeIdentifier(macaroon.value.identifier) : macaroon;
-  if (!identifier.ok) throw new Error(identifier.refusal.code);
-  return identifier.value;
-};
-/** Its payment hash, in hex. */
-export const hashOf = (token: string | undefined) => formatHex(identifierOf(token).paymentHash);
+/** The payment hash of a challenge's token, in hex. */
+export const hashOf = (token: string | undefined) => formatHex(identifierOf(token ?? '').paymentHash);
 /** What has gone wrong, in the words of the log. */
 export const faultsOf = ({ door }: ReturnType<typeof openShop>) =>
   door.logged.flatMap(([event, { message }]) => (event === 'fault' ? [message] : []));

@@ -8,7 +8,8 @@ import { decodeTokenId } from '#protocol/token-id.ts';
 import { type Gateway } from '#src/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
 import { deadNode, openQuota } from '#support/fakes.ts';
-import { faultsOf, hashOf, identifierOf, openShop, POOL, startNode } from './challenge-shop.ts';
+import { identifierOf } from '#support/tokens.ts';
+import { faultsOf, hashOf, openShop, POOL, startNode } from './challenge-shop.ts';
 import { startEmbedded } from './embedded-mint.ts';
 
 beforeEach(() => reset());
@@ -199,7 +200,7 @@ it('a challenge begins with the place where it is counted', async () => {
   await warm();
   const ready = await ask('192.0.2.1');
   const placeOf = ({ token }: { readonly token: string | undefined }) => {
-    const id = decodeTokenId(identifierOf(token).tokenId);
+    const id = decodeTokenId(identifierOf(token ?? '').tokenId);
     return id.ok ? id.value.random[0] : undefined;
   };
   expect(placeOf(ready)).toBe(placeOf(direct));
