@@ -97,7 +97,8 @@ export class ClaimBook {
   }
 
   /** Takes units of a payment, or says why they cannot be had. */
-  reserve(request: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
+  reserve(asked: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
+    const request = withOwnMonth(asked, nowMs);
     const { paymentHash, endsAtSeconds, draws, settlement, rate } = request;
     if (settlement !== undefined && this.#proved.find(paymentHash) === undefined) {
       if (settlement === 'unproved') return { answer: { kind: 'unproved' } };
@@ -201,7 +202,10 @@ export class ClaimBook {
 
   #holdCounter(key: string, endsAtSeconds: number): Held<Counter> {
     const known = this.#heldCounters.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.endsAtSeconds = Math.max(known.endsAtSeconds, endsAtSeconds);
+      return known;
+    }
     const stored = this.#counters.find(key);
     const row = stored === undefined ? undefined : { used: Number(stored.values[0]), period: String(stored.values[1]) };
     const held = { stored, row, endsAtSeconds, isChanged: false };
@@ -215,6 +219,13 @@ export class ClaimBook {
       if (held.row !== undefined) change(held, giveBack(held.row, draw));
     }
   }
+}
+
+/** No period begins before it does by the object's own clock: a gateway whose clock is ahead starts none anew (M33). */
+function withOwnMonth(request: ClaimRequest, nowMs: number): ClaimRequest {
+  if (request.draws.every(({ period }) => period === '')) return request;
+  const month = new Date(nowMs).toISOString().slice(0, 7);
+  return { ...request, draws: request.draws.map((draw) => (draw.period > month ? { ...draw, period: month } : draw)) };
 }
 
 function change<Row>(held: Held<Row>, row: Row): void {

@@ -40,7 +40,10 @@ export interface OpenUse {
 export interface Draw {
   readonly key: string;
   readonly cost: number;
-  /** The stretch of time that the counter counts in; empty when it never starts anew. */
+  /**
+   * The period that the counter counts in; empty when it never starts anew. Names sort as periods do. In an order it is the
+   * one that the caller is in, in an open use the one that was counted in.
+   */
   readonly period: string;
 }
 
@@ -148,7 +151,7 @@ export function reserveUnits(
   // The same reservation asked twice is a repeated message, not a second call.
   const known = payment.open.find((use) => use.reservationId === reservationId);
   if (known !== undefined) {
-    const left = draws.map((draw, index) => draw.limit - usedInPeriod(counters[index], draw.period));
+    const left = draws.map(({ limit: most, period }, index) => most - usedInPeriod(counters[index], periodOf(counters[index], period)));
     return { answer: { kind: 'granted', remaining: Math.max(0, room), left }, number: known.number };
   }
   if (nowMs < payment.coolsUntilMs) {
@@ -162,12 +165,13 @@ export function reserveUnits(
   if (payment.open.length === MOST_OPEN_USES) return wait;
   const drawn: Counter[] = [];
   for (const [index, draw] of draws.entries()) {
-    const used = usedInPeriod(counters[index], draw.period);
+    const period = periodOf(counters[index], draw.period);
+    const used = usedInPeriod(counters[index], period);
     if (used + draw.cost > draw.limit) {
-      const held = heldOf(payment, draw);
+      const held = heldOf(payment, { key: draw.key, period });
       return used - held + draw.cost > draw.limit ? { answer: { kind: 'counter_spent', remaining: draw.limit - used + held } } : wait;
     }
-    drawn.push({ used: used + draw.cost, period: draw.period });
+    drawn.push({ used: used + draw.cost, period });
   }
   const added = counters.filter((counter) => counter === undefined).length;
   if (payment.counters + added > MOST_COUNTERS) return { answer: { kind: 'counter_spent', remaining: 0 } };
@@ -177,7 +181,7 @@ export function reserveUnits(
     reservationId,
     cost,
     leaseEndsAtMs: nowMs + leaseMs,
-    draws: draws.map(({ key, cost: drawCost, period }) => ({ key, cost: drawCost, period })),
+    draws: draws.map(({ key, cost: drawCost }, index) => ({ key, cost: drawCost, period: drawn[index]!.period })),
   };
   return {
     answer: { kind: 'granted', remaining: room - cost, left: draws.map((draw, index) => draw.limit - drawn[index]!.used) },
@@ -193,18 +197,26 @@ export function reserveUnits(
   };
 }
 
+/**
+ * The period that a draw counts in: its own, or the counter's where that is later (M33). A counter never goes back to a period
+ * that is over, so whoever asks late, or by a clock that is behind, starts nothing anew.
+ */
+function periodOf(counter: Counter | undefined, period: string): string {
+  return counter !== undefined && counter.period > period ? counter.period : period;
+}
+
 function usedInPeriod(counter: Counter | undefined, period: string): number {
   return counter !== undefined && counter.period === period ? counter.used : 0;
 }
 
-function heldOf({ open }: Payment, { key, period }: Draw): number {
+function heldOf({ open }: Payment, { key, period }: Pick<Draw, 'key' | 'period'>): number {
   return open
     .flatMap(({ draws }) => draws)
     .filter((draw) => draw.key === key && draw.period === period)
     .reduce((sum, draw) => sum + draw.cost, 0);
 }
 
-/** A counter after a use of it has been given back. */
+/** A counter after a use of it has been given back. What was counted in a period that is over leaves this one as it is (M33). */
 export function giveBack(counter: Counter, { cost, period }: Draw): Counter {
   return counter.period === period ? { used: Math.max(0, counter.used - cost), period } : counter;
 }

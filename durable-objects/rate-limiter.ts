@@ -33,7 +33,8 @@ export class RateLimiter extends DurableObject {
     for (const [index, log] of (logs ?? []).entries()) {
       const { key, bound } = checks[index]!;
       this.#makeRoom(key, nowMs);
-      this.#rows.set(key, { log, endsAtMs: nowMs + bound.windowMs });
+      // By the newest instant: after the clock was set back it is later than now.
+      this.#rows.set(key, { log, endsAtMs: log.at(-1)! + bound.windowMs });
     }
     return answer;
   }

@@ -80,8 +80,10 @@ export class Settlements extends DurableObject {
 
   #keep(kept: BatchDecision['kept'], nowSeconds: number): void {
     if (kept.length === 0) return;
-    const day = Math.floor(nowSeconds / 86_400);
     const { sql } = this.ctx.storage;
+    // Days only move forward (M33): a clock that is set back does not empty the count of a day.
+    const { newest } = sql.exec<{ newest: number | null }>('SELECT max(day) AS newest FROM days_v1').one();
+    const day = Math.max(Math.floor(nowSeconds / 86_400), newest ?? 0);
     sql.exec('DELETE FROM days_v1 WHERE day < ?', day);
     const counted =
       'INSERT INTO days_v1 VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET payments = payments + excluded.payments RETURNING payments';

@@ -29,7 +29,8 @@ export class TokenRates {
     const decision = takeRates([{ log: held.log, bound }], nowMs);
     const count = () => {
       held.log = decision.logs?.[0] ?? held.log;
-      held.endsAtSeconds = Math.ceil((nowMs + bound.windowMs) / 1000);
+      // By the newest instant: after the clock was set back it is later than now.
+      held.endsAtSeconds = Math.ceil(((held.log.at(-1) ?? nowMs) + bound.windowMs) / 1000);
       held.isChanged = true;
     };
     return { decision, count };

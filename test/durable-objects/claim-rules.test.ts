@@ -2,6 +2,7 @@
  * The rules of a payment's uses, step by step, with the time passed in. Which uses are open is kept as the object does:
  * a use is open from its reservation to its outcome.
  */
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   ABANDONMENTS_FORGIVEN,
@@ -222,6 +223,65 @@ describe('counters that holders put on a token', () => {
     book.finish('a', COMMIT, 0);
     expect(book.reserve('b', 0, { draws: november }).kind).toBe('counter_spent');
     expect(book.reserve('b', 0, { draws: [{ key: 'volume', limit: 1, period: '2026-12' }] }).kind).toBe('granted');
+  });
+
+  it('M33: a call of a month that is over counts in the month that has begun, and starts nothing anew', () => {
+    const book = openBook({ limit: 100 });
+    const inMonth = (period: string) => [{ key: 'volume', limit: 2, period }];
+    expect(book.reserve('a', 0, { draws: inMonth('2026-11') }).kind).toBe('granted');
+    expect(book.reserve('b', 0, { draws: inMonth('2026-12') })).toMatchObject({ kind: 'granted', left: [1] });
+    expect(book.reserve('late', 0, { draws: inMonth('2026-11') })).toMatchObject({ kind: 'granted', left: [0] });
+    for (const id of ['late', 'a']) book.finish(id, COMMIT, 0);
+    expect(book.reserve('later', 0, { draws: inMonth('2026-11') }).kind).toBe('in_flight');
+    book.finish('b', COMMIT, 0);
+    for (const month of ['2026-11', '2026-12']) {
+      expect(book.reserve(month, 0, { draws: inMonth(month) })).toEqual({ kind: 'counter_spent', remaining: 0 });
+    }
+  });
+
+  it('M33: a call of last month that is given back leaves this month as it is; one that counted in this month gives it back', () => {
+    const book = openBook({ limit: 100 });
+    const inMonth = (period: string) => [{ key: 'volume', limit: 2, period }];
+    book.reserve('november', 0, { draws: inMonth('2026-11') });
+    book.reserve('december', 0, { draws: inMonth('2026-12') });
+    book.reserve('late', 0, { draws: inMonth('2026-11') });
+    book.finish('november', RELEASE, 0);
+    expect(book.reserve('full', 0, { draws: inMonth('2026-12') }).kind).toBe('in_flight');
+    book.finish('late', RELEASE, 0);
+    expect(book.reserve('again', 0, { draws: inMonth('2026-12') })).toMatchObject({ kind: 'granted', left: [0] });
+  });
+
+  it('M33: whatever the order of months, no month passes more than its limit, and in all no more than a limit for each month', () => {
+    const LIMIT = 3;
+    const steps = fc.array(
+      fc.record({ month: fc.integer({ min: 1, max: 5 }), fate: fc.constantFrom('count', 'release', 'abandon', 'leave') }),
+      { maxLength: 80 },
+    );
+    fc.assert(
+      fc.property(steps, (life) => {
+        const book = openBook({ limit: 1_000_000 });
+        let nowMs = 0;
+        let newest = 0;
+        const counted = new Map<number, number>();
+        for (const [step, { month, fate }] of life.entries()) {
+          const id = `r${step}`;
+          const draws = [{ key: 'volume', limit: LIMIT, period: `2026-0${month}` }];
+          const answer = book.reserve(id, nowMs, { draws });
+          if (answer.kind === 'cooling') nowMs = book.payment!.coolsUntilMs;
+          if (answer.kind !== 'granted') continue;
+          newest = Math.max(newest, month);
+          if (fate === 'release') book.finish(id, RELEASE, nowMs);
+          else counted.set(newest, (counted.get(newest) ?? 0) + 1);
+          if (fate === 'count') book.finish(id, COMMIT, nowMs);
+          // At most three leases that end are forgiven: they may be used again.
+          if (fate === 'abandon') nowMs += LEASE_MS;
+        }
+        for (const calls of counted.values()) expect(calls).toBeLessThanOrEqual(LIMIT + ABANDONMENTS_FORGIVEN);
+        const calls = [...counted.values()].reduce((sum, count) => sum + count, 0);
+        expect(calls).toBeLessThanOrEqual(LIMIT * 5 + ABANDONMENTS_FORGIVEN);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('M6: a payment has a bounded number of counters, and a refused call makes none', () => {

@@ -2,7 +2,7 @@
  * What one payment buys, through the front door over real objects: calls, passes, balances, and what their holders make
  * of them. Counted at the origin.
  */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { attenuate } from '../../client/attenuate.ts';
 import { defineGateway } from '#src/config.ts';
@@ -12,6 +12,13 @@ import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, openGateway } from './front-door.ts';
 
 const SECONDS_NOW = Math.floor(Date.now() / 1000);
+
+function startOfNextMonth(nowMs: number): number {
+  const today = new Date(nowMs);
+  return Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 1);
+}
+
+afterEach(() => void vi.restoreAllMocks());
 
 const shop = defineGateway({
   graceHours: 24 * 40,
@@ -165,9 +172,30 @@ describe('access by balance', () => {
     expect(await ask('/cheap', authorization)).toMatchObject({ status: 200, left: '0' });
     expect(await ask('/cheap', authorization)).toMatchObject({ code: 'caveat_exhausted' });
     expect(door.seen).toHaveLength(2);
-    const today = new Date(nowMs);
-    nowMs = Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 1);
+    nowMs = startOfNextMonth(nowMs);
+    // The object has a clock of its own.
+    vi.spyOn(Date, 'now').mockReturnValue(nowMs);
     expect(await ask('/cheap', authorization)).toMatchObject({ status: 200, left: '10000' });
+  });
+
+  it('M33: a limit a month starts anew once, though gateways disagree about the month', async () => {
+    const nextMonthMs = startOfNextMonth(SECONDS_NOW * 1000);
+    let objectMs = SECONDS_NOW * 1000;
+    vi.spyOn(Date, 'now').mockImplementation(() => objectMs);
+    const behind = openShop({ parts: { clock: () => SECONDS_NOW * 1000 } });
+    const ahead = openShop({ parts: { clock: () => nextMonthMs } });
+    const terms = { access: { kind: 'credit', creditMsat: msat(100_000n) }, validUntilSeconds: SECONDS_NOW + 40 * 86_400 } as const;
+    const authorization = await narrow((await makeToken({ service: 'purse', terms })).authorization, { maxMsatPerMonth: 20_000n });
+    const spend = async () => {
+      let calls = 0;
+      for (const { ask } of [ahead, behind, ahead, behind]) if ((await ask('/cheap', authorization)).status === 200) calls += 1;
+      return calls;
+    };
+    expect(await spend()).toBe(2);
+    objectMs = nextMonthMs;
+    expect(await spend()).toBe(2);
+    objectMs = SECONDS_NOW * 1000;
+    expect(await spend()).toBe(0);
   });
 });
 

@@ -73,6 +73,19 @@ describe('the settlement object', () => {
       expect(object.take(push('lnd-0', 0, []))).toEqual({ index: 0 });
     }));
 
+  it('M33: takes no more payments of a day when the clock is set back to the day before', () =>
+    open('set back', (object, storage) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: START_MS });
+      expect(object.take(push('lnd', 0, [1]))).toEqual({ index: 1 });
+      storage.sql.exec('UPDATE days_v1 SET payments = 2000000');
+      vi.setSystemTime(START_MS - DAY_MS);
+      expect(object.take(push('lnd', 1, [2]))).toEqual({ index: 2 });
+      expect([object.isSettled(hashOf(1)), object.isSettled(hashOf(2))]).toEqual([true, false]);
+      vi.setSystemTime(START_MS + DAY_MS);
+      expect(object.take(push('lnd', 2, [3]))).toEqual({ index: 3 });
+      expect(object.isSettled(hashOf(3))).toBe(true);
+    }));
+
   it('M28: forgets a nonce only when the request that it belongs to is stale', () =>
     open('nonces', (object, storage) => {
       vi.useFakeTimers({ toFake: ['Date'], now: START_MS });
