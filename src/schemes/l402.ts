@@ -122,6 +122,10 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
   if (refusal !== undefined) return refuse(refusal);
   const { terms, counters } = reading;
   if (!terms.ok) return terms;
+  // A token that was sold without capabilities has none, whoever wrote what behind its terms (M46).
+  if (capabilities.some((needed) => !terms.value.capabilities.has(needed))) {
+    return refuse({ code: 'capability_missing', detail: 'the token was sold without a capability that is needed here' });
+  }
   const { access, quoteDigest, paidMsat, validUntilSeconds } = terms.value;
   const isAsSold = quoteDigest === quote.digest;
   // A credit is held against each price where it is drawn from.
