@@ -18,11 +18,16 @@ const sorted = (names: readonly string[]) => names.toSorted((left, right) => Num
 
 describe(PAGE, () => {
   it.each([
-    ['M', 31],
     ['S', 11],
     ['U', 10],
   ])('has each of %s1 to %i once', (letter, last) => {
     expect(sorted(rowsOf(letter).map(([first]) => first!))).toEqual(numbered(letter, last));
+  });
+
+  it('has each of M1 to M31 once, and of the rules behind them none twice', () => {
+    const rules = sorted(rowsOf('M').map(([first]) => first!));
+    expect(rules.slice(0, 31)).toEqual(numbered('M', 31));
+    expect(rules).toEqual([...new Set(rules)]);
   });
 
   it.each(withTests.filter(([first]) => /^M\d+$/.test(first!)).map((cells) => ({ rule: cells[0]!, proofs: cells.at(-1)! })))(
