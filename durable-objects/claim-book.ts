@@ -20,13 +20,14 @@ import {
   type Settlement,
 } from './claim-rules.ts';
 import { DailyTable, type StoredRow, type Value } from './daily-table.ts';
+import { ForgottenUntil } from './forgotten-until.ts';
 import { OpenUses } from './open-uses.ts';
 import { type RateCheck } from './rate-rules.ts';
 import { TokenRates } from './token-rates.ts';
 
 export interface ClaimRequest extends Reservation {
   readonly paymentHash: ArrayBuffer;
-  /** The row is kept at least until then. */
+  /** The row is kept at least until then. From then on nothing is granted (M32). */
   readonly endsAtSeconds: number;
   /** Nothing: the preimage is the proof. */
   readonly settlement?: Settlement | undefined;
@@ -72,6 +73,7 @@ export class ClaimBook {
   #proved!: DailyTable;
   #rates!: TokenRates;
   #open!: OpenUses;
+  #forgottenUntil!: ForgottenUntil;
   readonly #heldPayments = new Map<string, Held<Payment> & { readonly key: ArrayBuffer }>();
   readonly #heldCounters = new Map<string, Held<Counter>>();
 
@@ -89,6 +91,7 @@ export class ClaimBook {
     this.#proved = new DailyTable(this.#sql, { prefix: 'proved_v1_', columns: ['proved INTEGER'] });
     this.#rates = new TokenRates(this.#sql);
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
+    this.#forgottenUntil = new ForgottenUntil(this.#sql);
   }
 
   /** Whether outcomes were told that are not on disk. */
@@ -100,6 +103,8 @@ export class ClaimBook {
   reserve(asked: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
     const request = withOwnMonth(asked, nowMs);
     const { paymentHash, endsAtSeconds, draws, settlement, rate } = request;
+    // Before anything is read or written: its row may be gone already, and a retry must not bring it back.
+    if (endsAtSeconds * 1000 <= Math.max(nowMs, this.#forgottenUntil.ms)) return { answer: { kind: 'ended' } };
     if (settlement !== undefined && this.#proved.find(paymentHash) === undefined) {
       if (settlement === 'unproved') return { answer: { kind: 'unproved' } };
       this.#proved.write(paymentHash, [1], { endsAtSeconds, stored: undefined });
@@ -173,9 +178,8 @@ export class ClaimBook {
   }
 
   prune(nowMs: number): void {
-    this.#payments.prune(nowMs);
-    this.#counters.prune(nowMs);
-    this.#proved.prune(nowMs);
+    const droppedUntilMs = [this.#payments, this.#counters, this.#proved].map((table) => table.prune(nowMs));
+    this.#forgottenUntil.advance(Math.max(...droppedUntilMs));
     this.#rates.prune(nowMs);
     this.#open.prune(nowMs);
   }

@@ -74,6 +74,11 @@ export type ReserveAnswer =
   | { readonly kind: 'rated'; readonly retryAfterSeconds: number; readonly rate: RateReading }
   /** Nobody has said yet that the payment was made. Nothing was changed. */
   | { readonly kind: 'unproved' }
+  /** What it bought has ended, by the clock of the object (M32). Nothing was changed. */
+  | { readonly kind: 'ended' }
+  /** The seller has taken it back (M30). That is final. */
+  | { readonly kind: 'revoked' }
+  /** This is final: no use that is still open could leave more than `remaining`, were it given back. */
   | { readonly kind: 'spent'; readonly remaining: number }
   | { readonly kind: 'counter_spent'; readonly remaining: number }
   | { readonly kind: 'in_flight'; readonly retryAfterSeconds: number }
@@ -154,6 +159,7 @@ export function reserveUnits(
     const left = draws.map(({ limit: most, period }, index) => most - usedInPeriod(counters[index], periodOf(counters[index], period)));
     return { answer: { kind: 'granted', remaining: Math.max(0, room), left }, number: known.number };
   }
+  if (payment.used === Infinity) return { answer: { kind: 'revoked' } };
   if (nowMs < payment.coolsUntilMs) {
     return { answer: { kind: 'cooling', retryAfterSeconds: Math.max(1, Math.ceil((payment.coolsUntilMs - nowMs) / 1000)) } };
   }

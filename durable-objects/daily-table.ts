@@ -61,11 +61,12 @@ export class DailyTable {
     this.#sql.exec(`INSERT OR REPLACE INTO ${this.#prefix}${bucket} VALUES (?${places})`, key, ...values);
   }
 
-  /** Drops every bucket whose last row has ended. */
-  prune(nowMs: number): void {
-    const live = this.#buckets.filter((bucket) => bucketEndMs(bucket) > nowMs);
-    for (const bucket of this.#buckets) if (!live.includes(bucket)) this.#sql.exec(`DROP TABLE ${this.#prefix}${bucket}`);
-    this.#useBuckets(live);
+  /** Drops every bucket whose last row has ended. Returns the instant up to which rows were dropped; 0 when none were. */
+  prune(nowMs: number): number {
+    const ended = this.#buckets.filter((bucket) => bucketEndMs(bucket) <= nowMs);
+    for (const bucket of ended) this.#sql.exec(`DROP TABLE ${this.#prefix}${bucket}`);
+    this.#useBuckets(this.#buckets.filter((bucket) => !ended.includes(bucket)));
+    return Math.max(0, ...ended.map(bucketEndMs));
   }
 
   /** When the oldest bucket can go. */

@@ -85,12 +85,16 @@ export type QuotaAnswer =
       readonly item?: ReadyChallenge;
       /** So many challenges of this offer are to be made beforehand, by whoever gets this answer. */
       readonly refill?: number;
+      /** The client is over its bounds and had this one already (M18). */
+      readonly isRepeated?: true;
     }
   | {
       readonly kind: 'refused';
       readonly by: Exclude<QuotaPolicy, 'free'>;
       readonly retryAfterSeconds: number;
       readonly readings: readonly QuotaReading[];
+      /** Offers whose challenge the client has already and could be given again. */
+      readonly held?: readonly string[];
     };
 
 /** The client first, then whatever it is a part of. */

@@ -128,11 +128,12 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
         if (item !== undefined) {
           // It is one more request, where those are counted, and no new challenge.
           if (bounds.requests !== undefined) write(repeatTallies);
-          return { kind: 'challenge', readings: answer.readings, item };
+          return { kind: 'challenge', readings: answer.readings, item, isRepeated: true };
         }
       }
       write(tallies);
-      return answer;
+      const handed = remembers && answer.kind === 'refused' ? (rows.get(names[0]!)?.handed ?? []) : [];
+      return handed.length === 0 ? answer : { ...answer, held: [...new Set(handed.map((challenge) => challenge.offer))] };
     },
     giveBack: (paid) => giveBackFrom([...tallyNames(paid.client), LATECOMERS, TOTAL], paid),
     giveBackAnywhere: (paid) => void giveBackFrom([...rows.keys()], paid),

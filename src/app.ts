@@ -54,13 +54,13 @@ function createPages(deps: Result<GateDeps, readonly string[]>, log: Log): Hono 
     json({ status: 'ok', network: deps.value.settings.network }, 200, { ...OWN_ANSWER_HEADERS }),
   );
   app.get(`${OWN_PREFIX}/codes`, ({ text }) => text(describeSituations(), 200, { ...OWN_ANSWER_HEADERS }));
-  const { operator, settings, clock } = deps.value;
+  const { operator, settings, bodies, clock } = deps.value;
   if (operator !== undefined) {
-    app.post(`${OWN_PREFIX}/control`, ({ req }) => answerOrder(req.raw, operator, { docsUrl: settings.docsUrl, clock, log }));
+    app.post(`${OWN_PREFIX}/control`, ({ req }) => answerOrder(req.raw, operator, { docsUrl: settings.docsUrl, bodies, clock, log }));
   }
   const { settlements } = deps.value;
   if (settlements !== undefined) {
-    app.post(`${OWN_PREFIX}/settlements`, ({ req }) => answerPush(req.raw, settlements, { docsUrl: settings.docsUrl, log }));
+    app.post(`${OWN_PREFIX}/settlements`, ({ req }) => answerPush(req.raw, settlements, { docsUrl: settings.docsUrl, bodies, log }));
   }
   // Whatever else stands below our prefix is neither sold nor forwarded.
   app.all(`${OWN_PREFIX}/*`, ({ req }) =>

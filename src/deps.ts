@@ -9,8 +9,10 @@ import { type Settlements } from '#durable-objects/settlements.ts';
 import { createConcurrency } from '#gateway/concurrency.ts';
 import { createHalfOpenTrials } from '#gateway/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { createHeldBodies } from '#gateway/held-body.ts';
 import { createOriginProof } from '#gateway/origin-proof.ts';
 import { SERVICE_NAME } from '#gateway/passage.ts';
+import { createRefusedClaims } from '#gateway/refused-claims.ts';
 import { type RouteTable } from '#gateway/routes.ts';
 import { createSettlement } from '#gateway/settlement.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -28,6 +30,7 @@ import { nodeHmac } from './adapters/node-hmac.ts';
 import { createOriginProbe } from './adapters/origin-probe.ts';
 import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
+import { rememberAnswers } from './adapters/remembered-quota.ts';
 import { readConfig, type Gateway } from './config.ts';
 import { type Origin } from './ports.ts';
 
@@ -73,6 +76,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
   const { skewSeconds, fences } = settings;
   const time = { clock: platformClock, wait: platformWait };
+  const log = boundLog(jsonLog, platformClock);
   const origin = createPlatformOrigin(services.value);
   const { breaker } = fences;
   const probePath = breaker?.probePath;
@@ -88,13 +92,15 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
             reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
             limitMs: breaker.slowHeadMs,
           }),
-    log: jsonLog,
+    log,
   });
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
-    quota: createDurableQuota(QUOTA, { wait: platformWait }),
+    refusedClaims: createRefusedClaims(),
+    bodies: createHeldBodies(platformWait),
+    quota: rememberAnswers(createDurableQuota(QUOTA, { wait: platformWait }), platformClock),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
     control,
     operator: adminSecret && {
@@ -125,7 +131,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,
-    log: boundLog(jsonLog, platformClock),
+    log,
   });
 }
 

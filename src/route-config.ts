@@ -40,7 +40,7 @@ export const RouteSchema = z.strictObject({
   service: z.optional(z.string().check(z.regex(SERVICE_NAME))),
   /** A token of a higher tier of the service is good for a lower one; 0 if left out. @example 1 */
   tier: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
-  /** What a token must have been sold for. @example ['read'] */
+  /** What a token must have been sold for; one of a route without capabilities has none. Adding one ends the tokens that the route has sold. @example ['read'] */
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
   /** Stands in the invoice, so that the payer's wallet shows it. @example 'Weather of one place' */
   description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),

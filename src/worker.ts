@@ -3,7 +3,9 @@
  * stays refused until it is deployed anew.
  */
 import { refillPools } from '#gateway/pool-round.ts';
+import { boundLog } from './adapters/bounded-log.ts';
 import { jsonLog } from './adapters/json-log.ts';
+import { platformClock } from './adapters/platform.ts';
 import { createApp } from './app.ts';
 import { type Gateway } from './config.ts';
 import { createDeps, type Env } from './deps.ts';
@@ -13,7 +15,7 @@ export function createWorker(gateway: Gateway): ExportedHandler<Env> {
   let built: { readonly deps: ReturnType<typeof createDeps>; readonly app: ReturnType<typeof createApp> } | undefined;
   const build = (env: Env) => {
     const deps = createDeps(env, gateway);
-    return { deps, app: createApp(deps, jsonLog) };
+    return { deps, app: createApp(deps, boundLog(jsonLog, platformClock)) };
   };
   return {
     fetch(request, env, context) {

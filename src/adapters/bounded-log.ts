@@ -1,13 +1,18 @@
 /*
- * The log with a bound on lines that strangers cause: what is refused, and challenges that nobody has paid yet. Beyond so many
- * a second they are counted, and the next line of their kind tells how many there were. Sales, faults and orders are always
- * told. Effects: the log it is given.
+ * The log with a bound on lines that strangers can cause: what is refused, challenges that nobody has paid yet, and faults,
+ * which a request can provoke again and again. Beyond so many a second of one place they are counted, and the next line of that
+ * place tells how many there were. A fault that differs from those seen before is told all the same. Sales and orders are
+ * always told. Effects: the log it is given.
  */
-import { type Clock, type Log } from '../ports.ts';
+import { type Clock, type Log, type LogValue } from '../ports.ts';
 
-/** Lines of one kind in a second, of one isolate. */
+/** Lines of one place in a second, of one isolate: of one event, or of one place where faults happen. */
 export const MOST_LINES_A_SECOND = 20;
-const BOUNDED: ReadonlySet<string> = new Set(['challenge', 'refusal']);
+/** Places and kinds of faults that are told apart; what comes after that many shares one bound. */
+export const MOST_KINDS = 256;
+const BOUNDED: ReadonlySet<string> = new Set(['challenge', 'refusal', 'fault']);
+
+type Fields = Readonly<Record<string, LogValue>>;
 
 interface Lines {
   second: number;
@@ -17,15 +22,25 @@ interface Lines {
 
 /** The same log, bounded. */
 export function boundLog(log: Log, clock: Clock): Log {
-  const kinds = new Map<string, Lines>();
+  const places = new Map<string, Lines>();
+  const faultsSeen = new Set<string>();
+  const isNewFault = (place: string, { message }: Fields): boolean => {
+    const fault = `${place} ${String(message)}`;
+    if (faultsSeen.has(fault) || faultsSeen.size >= MOST_KINDS) return false;
+    faultsSeen.add(fault);
+    return true;
+  };
   return (event, fields) => {
     if (!BOUNDED.has(event)) return log(event, fields);
     const second = Math.floor(clock() / 1000);
-    const lines = kinds.get(event) ?? { second, count: 0, skipped: 0 };
-    kinds.set(event, lines);
+    const named = event === 'fault' ? `fault ${String(fields['at'])} ${String(fields['match'])}` : event;
+    const place = places.has(named) || places.size < MOST_KINDS ? named : event;
+    const lines = places.get(place) ?? { second, count: 0, skipped: 0 };
+    places.set(place, lines);
     if (lines.second !== second) Object.assign(lines, { second, count: 0 });
     lines.count += 1;
-    if (lines.count > MOST_LINES_A_SECOND) {
+    const isNew = event === 'fault' && isNewFault(place, fields);
+    if (lines.count > MOST_LINES_A_SECOND && !isNew) {
       lines.skipped += 1;
       return;
     }

@@ -6,7 +6,7 @@ import { formatBase64 } from '#protocol/bytes.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Log, type Pricing, type Wait } from '../ports.ts';
-import { readWholeBody } from './held-body.ts';
+import { type BodyOutcome } from './held-body.ts';
 import { readPriceFacts } from './price-facts.ts';
 import { type AskedPrice, type PriceBounds, type PriceFacts, type PriceFunction, type PriceOutcome, type ServicePrice } from './price.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -15,6 +15,8 @@ import { type RequestFacts } from './request-facts.ts';
 /** What is needed to price a request: the request for its headers and body, and the ports that may be asked. */
 export interface PriceSources {
   readonly request: Request;
+  /** Reads the body whole, if it is not longer than this. */
+  readonly readBody: (most: number) => BodyOutcome | Promise<BodyOutcome>;
   readonly pricing: Pricing;
   readonly wait: Wait;
   readonly log: Log;
@@ -43,10 +45,10 @@ export async function askPrice(
 async function askService(
   price: ServicePrice,
   { facts, match }: { facts: PriceFacts; match: string },
-  { request, pricing, log }: PriceSources,
+  { readBody, pricing, log }: PriceSources,
 ): Promise<PriceOutcome> {
   const { service, bodyPrefixBytes, timeoutMs, cacheSeconds, bounds } = price;
-  const shown = bodyPrefixBytes === undefined ? undefined : await readWholeBody(request, bodyPrefixBytes);
+  const shown = bodyPrefixBytes === undefined ? undefined : await readBody(bodyPrefixBytes);
   if (shown?.ok === false) return shown;
   const body = JSON.stringify({
     version: 1,

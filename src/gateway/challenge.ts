@@ -6,7 +6,7 @@ import { formatSats } from '#protocol/msat.ts';
 import { offer } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type ReadyChallenge } from '../ports.ts';
-import { type Admission } from './admit.ts';
+import { type Admission } from './admission.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { orderInvoice } from './invoice-order.ts';
 import { endOfToken, makeChallenge } from './ready-challenge.ts';

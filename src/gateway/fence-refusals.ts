@@ -4,6 +4,8 @@
  */
 
 const NO_INVOICE = { mayCostInvoice: false } as const;
+/** Said before any payment was looked at: whether one is good is not known yet. */
+const UNTOUCHED = 'Nothing of a payment that you hold was used; do not pay again.';
 const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 
 /** Situations of the fences. */
@@ -12,25 +14,25 @@ export const FENCE_SITUATIONS = {
     ...NO_INVOICE,
     status: 403,
     title: 'Not open to this client',
-    hint: 'This route is not open to your network or country.',
+    hint: 'This route is not open to your network or country, or the gateway cannot tell which they are.',
   },
   control_unknown: {
     ...NO_INVOICE,
     status: 503,
     title: 'Gateway not up to date',
-    hint: `The gateway does not know at present what has been revoked. A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `The gateway does not know at present what has been revoked. ${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
   maintenance: {
     ...NO_INVOICE,
     status: 503,
     title: 'Under maintenance',
-    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
   origin_down: {
     ...NO_INVOICE,
     status: 503,
     title: 'Origin known to be down',
-    hint: `No invoice is made while the origin is down. A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `No invoice is made while the origin is down. ${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
   quota_exceeded: {
     ...NO_INVOICE,
@@ -43,19 +45,19 @@ export const FENCE_SITUATIONS = {
     ...NO_INVOICE,
     status: 429,
     title: 'Too many requests',
-    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
   rate_unavailable: {
     ...NO_INVOICE,
     status: 503,
     title: 'Rate limit cannot be checked now',
-    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
   origin_busy: {
     ...NO_INVOICE,
     status: 503,
     title: 'Origin busy',
-    hint: `A payment you hold is still good; do not pay again. ${NOTHING_CHARGED}`,
+    hint: `${UNTOUCHED} ${NOTHING_CHARGED}`,
   },
 } as const;
 

@@ -22,8 +22,10 @@ import {
 import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
 import { type Concurrency } from './concurrency.ts';
 import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
+import { type HeldBodies } from './held-body.ts';
 import { type OriginProof } from './origin-proof.ts';
 import { type Operator } from './operator.ts';
+import { type RefusedClaims } from './refused-claims.ts';
 import { type RouteTable } from './routes.ts';
 import { type ProveSettled } from './settlement.ts';
 
@@ -48,6 +50,10 @@ export interface GateDeps {
   readonly settings: GateSettings;
   readonly lightning: Lightning;
   readonly claims: Claims;
+  /** What this isolate knows of claims that were refused. */
+  readonly refusedClaims: RefusedClaims;
+  /** The bodies that it is reading. */
+  readonly bodies: HeldBodies;
   readonly quota: Quota;
   readonly rates: RateLimits;
   readonly control: Control;

@@ -10,7 +10,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { decodeTokenId, formatClaimObjectName, LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { type Clock, type Control, type Log, type RevokeClaim } from '../ports.ts';
-import { readWholeBody } from './held-body.ts';
+import { type HeldBodies } from './held-body.ts';
 import { OWN_ANSWER_HEADERS, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
@@ -34,7 +34,7 @@ const MARGIN_SECONDS = LARGEST_SKEW_SECONDS + 3600;
 export async function answerOrder(
   request: Request,
   operator: Operator,
-  { docsUrl, clock, log }: { docsUrl: string; clock: Clock; log: Log },
+  { docsUrl, bodies, clock, log }: { docsUrl: string; bodies: HeldBodies; clock: Clock; log: Log },
 ): Promise<Response> {
   const refused = (reason: GatewayRefusal) => {
     log('refusal', { code: reason.code });
@@ -44,12 +44,18 @@ export async function answerOrder(
   if (!equalBytes(parseHex(shown ?? '') ?? new Uint8Array(), operator.secret)) {
     return refused({ code: 'order_unauthorized', detail: 'the secret of the operator is missing or wrong' });
   }
-  const body = await readWholeBody(request, LARGEST_ORDER_BYTES);
+  const body = await bodies.read(request, { most: LARGEST_ORDER_BYTES, holder: { kind: 'operator', client: undefined } });
+  if (!body.ok && isOfReading(body.refusal)) return refused(body.refusal);
   const order = body.ok ? readOrder(body.value) : undefined;
   const done = order === undefined ? refuse('not a JSON object') : await carryOut(order, operator, Math.floor(clock() / 1000));
   if (!done.ok) return refused({ code: 'order_invalid', detail: done.refusal });
   log('order', { order: done.value });
   return Response.json({ done: done.value }, { headers: OWN_ANSWER_HEADERS });
+}
+
+/** That is no matter of what was ordered. */
+function isOfReading({ code }: GatewayRefusal): boolean {
+  return code === 'body_too_slow' || code === 'bodies_crowded';
 }
 
 const BEARER = { 'www-authenticate': 'Bearer' };

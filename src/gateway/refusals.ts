@@ -71,6 +71,18 @@ const GATEWAY = {
     title: 'Body too large',
     hint: 'Send a smaller body. With a Content-Length, a body that is too large is refused before it costs anything.',
   },
+  body_too_slow: {
+    ...MALFORMED,
+    status: 408,
+    title: 'Body too slow',
+    hint: 'This body is read before the call is let through: send it within 30 seconds. Nothing was charged.',
+  },
+  bodies_crowded: {
+    status: 503,
+    mayCostInvoice: false,
+    title: 'Too many bodies at once',
+    hint: `Send the body quickly, and few of them at once. ${TRY_LATER}`,
+  },
   length_required: {
     ...MALFORMED,
     status: 411,
@@ -81,21 +93,35 @@ const GATEWAY = {
   route_unknown: { ...MALFORMED, status: 404, title: 'Not sold here', hint: 'Check method, host and path.' },
   route_closed: { ...MALFORMED, status: 403, title: 'Closed', hint: 'This route is not open to anyone.' },
   payment_required: { ...PAY, title: 'Payment required', hint: PAY_ANEW },
-  payment_spent: { ...PAY, title: 'Payment already used', hint: `What this payment bought has been used. ${PAY_ANEW}` },
+  payment_spent: {
+    ...PAY,
+    title: 'Payment already used',
+    hint: `What this payment bought has been used, or what is left of it (\`remaining\`) is less than this call takes. ${PAY_ANEW}`,
+  },
   payment_too_small: {
     ...PAY,
     title: 'Paid too little for this',
-    hint: `The token was sold at a lower price for something else. ${PAY_ANEW}`,
+    hint: `The token was sold, or narrowed, for less than this costs. ${PAY_ANEW}`,
   },
-  token_revoked: { ...PAY, title: 'Token revoked', hint: `The seller has revoked this token, or the key it was signed with. ${PAY_ANEW}` },
+  token_revoked: {
+    ...PAY,
+    title: 'Token revoked',
+    hint: `The seller has revoked this payment, or the key that signed its token; it buys nothing any more. ${PAY_ANEW}`,
+  },
   claim_in_flight: {
     status: 409,
     mayCostInvoice: false,
     title: 'Payment in use',
     hint: 'A call with this payment is under way. Wait for its answer, or repeat the request after the seconds that Retry-After names; do not pay again.',
   },
+  client_gone: {
+    status: 499,
+    mayCostInvoice: false,
+    title: 'Client went away',
+    hint: 'Nothing was charged: the call was not sent to the origin.',
+  },
   payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
-  claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: STILL_GOOD },
+  claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: NOT_AGAIN },
   invoice_unsettled: {
     status: 503,
     mayCostInvoice: false,
@@ -150,7 +176,7 @@ const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
   identifier_malformed: { ...PAY, title: 'Malformed token identifier', hint: UNCHANGED },
   token_layout_unknown: { ...PAY, title: 'Token not of this gateway', hint: UNCHANGED },
   token_key_unknown: { ...PAY, title: 'Token key not in use', hint: PAY_ANEW },
-  token_epoch_out_of_range: { ...PAY, title: 'Token too old', hint: PAY_ANEW },
+  token_epoch_out_of_range: { ...PAY, title: 'Token of another time', hint: PAY_ANEW },
   signature_wrong: { ...PAY, title: 'Token not valid', hint: UNCHANGED },
   minter_caveats_missing: { ...PAY, title: 'Token cut short', hint: UNCHANGED },
   terms_missing: { ...PAY, title: 'Token without terms', hint: PAY_ANEW },
@@ -202,7 +228,7 @@ export type GatewayRefusal = Refusal<SituationCode> & {
 export const PAID_HINTS = {
   released: STILL_GOOD,
   counted:
-    'The call was counted: it was with the origin when its client went away, and no answer came in time. What is left of the payment stands in `remaining`.',
+    'The call was counted: it had reached the origin, and was ended from the side of the client. What is left of the payment stands in `remaining`.',
   in_doubt:
     'What became of the payment could not be recorded, so it is held for a while. Repeat the request with the same credential after the seconds that Retry-After names; do not pay before that.',
 } as const;

@@ -3,7 +3,7 @@
  * (M24). Effects: reads the body, the settlements behind the port.
  */
 import { type Log, type Settlements } from '../ports.ts';
-import { readWholeBody } from './held-body.ts';
+import { type HeldBodies } from './held-body.ts';
 import { OWN_ANSWER_HEADERS, problem } from './refuse.ts';
 import { type GatewayRefusal } from './refusals.ts';
 
@@ -14,13 +14,13 @@ const LARGEST_PUSH_BYTES = 16_384;
 export async function answerPush(
   request: Request,
   settlements: Settlements,
-  { docsUrl, log }: { docsUrl: string; log: Log },
+  { docsUrl, bodies, log }: { docsUrl: string; bodies: HeldBodies; log: Log },
 ): Promise<Response> {
   const refused = (reason: GatewayRefusal) => {
     log('refusal', { code: reason.code, detail: reason.detail });
     return problem(reason, { docsUrl, method: 'POST' });
   };
-  const read = await readWholeBody(request, LARGEST_PUSH_BYTES);
+  const read = await bodies.read(request, { most: LARGEST_PUSH_BYTES, holder: { kind: 'bridge', client: undefined } });
   if (!read.ok) return refused(read.refusal);
   const { pathname, search } = new URL(request.url);
   const taken = await settlements.takePush({

@@ -5,7 +5,7 @@
 import { type Quote } from '#schemes/scheme.ts';
 import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../ports.ts';
-import { type Admission } from './admit.ts';
+import { type Admission } from './admission.ts';
 import { noteFault } from './fault.ts';
 import { judgeTrial } from './fences.ts';
 import { type GateDeps } from './gate-deps.ts';

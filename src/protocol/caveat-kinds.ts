@@ -10,6 +10,7 @@ import {
   isBelow,
   MOST_LISTED,
   parseCallLimit,
+  parseCapabilities,
   parseHosts,
   parseMethods,
   parseMsatLimit,
@@ -192,10 +193,6 @@ export function caveatKind(condition: string, service?: string): CaveatKind | un
 function parsePreimage(text: string): Uint8Array | undefined {
   const preimage = parseHex(text);
   return preimage?.length === 32 ? preimage : undefined;
-}
-
-function parseCapabilities(text: string): ReadonlySet<string> {
-  return new Set(text === '' ? [] : text.split(','));
 }
 
 function parseNetworks(text: string): readonly Cidr[] | undefined {

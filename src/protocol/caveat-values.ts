@@ -93,3 +93,8 @@ function parseList(text: string, item: RegExp): readonly string[] | undefined {
   const items = text.split(',', MOST_LISTED + 1);
   return items.length <= MOST_LISTED && items.every((one) => item.test(one)) ? items : undefined;
 }
+
+/** Names with commas; none in an empty text. */
+export function parseCapabilities(text: string): ReadonlySet<string> {
+  return new Set(text === '' ? [] : text.split(','));
+}

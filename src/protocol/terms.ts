@@ -4,7 +4,7 @@
  */
 import { formatAccess, ONE_CALL, parseAccess, type Access } from './access.ts';
 import { formatCaveat, type Caveat } from './caveat.ts';
-import { parseQuoteDigest, parseSeconds } from './caveat-values.ts';
+import { parseCapabilities, parseQuoteDigest, parseSeconds } from './caveat-values.ts';
 import { parseMsat, type Msat } from './msat.ts';
 import { type CredentialRefusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
@@ -16,7 +16,7 @@ export type { Access };
 export interface Terms {
   readonly service: string;
   readonly tier: number;
-  /** None: all of them. */
+  /** Left out: none (M46). */
   readonly capabilities?: readonly string[];
   /** None: one call. */
   readonly access?: Access;
@@ -59,6 +59,7 @@ export function formatTerms(terms: Terms): readonly string[] {
 /** What policy needs of the terms. The services are judged as a caveat, not here. */
 export interface SoldTerms extends Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest' | 'settlement'> {
   readonly access: Access;
+  readonly capabilities: ReadonlySet<string>;
 }
 
 /**
@@ -82,7 +83,8 @@ export function readTerms(
   if (access?.kind !== accessKind) return missing('the access that its id names');
   // Whatever it says: a value that does not parse has been refused before.
   const settlement = find('settlement') === undefined ? undefined : 'strict';
-  return accept({ access, validUntilSeconds, paidMsat, quoteDigest, settlement });
+  const capabilities = parseCapabilities(find(`${service}_capabilities`) ?? '');
+  return accept({ access, validUntilSeconds, paidMsat, quoteDigest, settlement, capabilities });
 }
 
 function missing(term: string): Result<never, CredentialRefusal> {

@@ -12,7 +12,7 @@ import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { verifyToken } from '#protocol/token.ts';
 import { chargeFor } from './charge.ts';
-import { readToken } from './token-reading.ts';
+import { readToken, type TokenReading } from './token-reading.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
 import { type Grant, type GrantRefusal, type JudgeContext, type ProvedToken, type Quote, type VerifyContext } from './scheme.ts';
 
@@ -107,18 +107,54 @@ export async function proveCredential(
   return accept(proved);
 }
 
-/** What a proved token is good for, judged against what is asked. */
-export async function judgeToken(token: ProvedToken, quote: Quote, context: JudgeContext): Promise<Result<Grant, GrantRefusal>> {
-  const { nowSeconds, skewSeconds, request, clientAddress: addressOf } = context;
-  const { caveats, preimage, id } = token;
-  const { service, tier, capabilities } = quote;
+/** Whether the body has to be read before a token can be judged for a service. */
+export function needsDigest(token: ProvedToken, service: string): boolean {
+  return readToken(token, service).needsDigest;
+}
+
+/**
+ * Why a proved token is good for nothing that is sold so, as far as can be told before the body is read and the price known;
+ * nothing when it may be good.
+ */
+export function judgeStanding(token: ProvedToken, sold: Sold, context: JudgeContext): CredentialRefusal | undefined {
+  const reading = readToken(token, sold.service);
+  const caveats = reading.needsDigest ? token.caveats.filter(({ condition }) => condition !== 'request') : token.caveats;
+  return judgeTerms({ ...token, caveats }, { sold, reading, context });
+}
+
+type Sold = Pick<Quote, 'service' | 'tier' | 'capabilities'>;
+
+/** By how much a token ends later than it says. */
+function extensionOf({ hasRow, earliestEndSeconds }: TokenReading, context: JudgeContext): number {
+  return hasRow ? 0 : (context.extensionOf?.(earliestEndSeconds) ?? 0);
+}
+
+function judgeTerms(
+  { caveats, preimage }: ProvedToken,
+  { sold, reading, context }: { sold: Sold; reading: TokenReading; context: JudgeContext },
+): CredentialRefusal | undefined {
+  const { service, tier, capabilities } = sold;
+  const { nowSeconds, skewSeconds, request, requestDigest } = context;
   const { method, host, path } = request;
-  const reading = readToken(token, service);
-  const requestDigest = reading.needsDigest ? await context.digestRequest() : undefined;
-  const extendedBySeconds = reading.hasRow ? 0 : (context.extensionOf?.(reading.earliestEndSeconds) ?? 0);
-  const clientAddress = reading.needsClientAddress ? addressOf() : undefined;
+  const extendedBySeconds = extensionOf(reading, context);
+  const clientAddress = reading.needsClientAddress ? context.clientAddress() : undefined;
   const asked = { method, host, path, clientAddress, requestDigest, extendedBySeconds };
   const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
+  if (refusal !== undefined) return refusal;
+  const { terms, counters } = reading;
+  if (!terms.ok) return terms.refusal;
+  // A token that was sold without capabilities has none, whoever wrote what behind its terms (M46).
+  if (capabilities.some((needed) => !terms.value.capabilities.has(needed))) {
+    return { code: 'capability_missing', detail: 'the token was sold without a capability that is needed here' };
+  }
+  return counters.ok ? undefined : counters.refusal;
+}
+
+/** What a proved token is good for, judged against what is asked. */
+export async function judgeToken(token: ProvedToken, quote: Quote, context: JudgeContext): Promise<Result<Grant, GrantRefusal>> {
+  const { id } = token;
+  const reading = readToken(token, quote.service);
+  const refusal = judgeTerms(token, { sold: quote, reading, context });
   if (refusal !== undefined) return refuse(refusal);
   const { terms, counters } = reading;
   if (!terms.ok) return terms;
@@ -132,7 +168,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
   const charge = chargeFor(access, {
     counters: counters.value,
     priceMsat: isAsSold && access.kind !== 'credit' ? paidMsat : quote.priceMsat,
-    nowSeconds,
+    nowSeconds: context.nowSeconds,
   });
   if (!charge.ok) return charge;
   return accept({
@@ -144,6 +180,6 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     needsSettlement: terms.value.settlement !== undefined,
     challengeId: reading.challengeId,
-    passEndsAtSeconds: id.access === 'pass' ? reading.earliestEndSeconds + extendedBySeconds : undefined,
+    passEndsAtSeconds: id.access === 'pass' ? reading.earliestEndSeconds + extensionOf(reading, context) : undefined,
   });
 }

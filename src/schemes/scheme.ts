@@ -76,8 +76,8 @@ export interface JudgeContext {
   readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path'>;
   /** Where the request comes from; nothing when that is not known. Called only for a token that is narrowed to networks. */
   readonly clientAddress: () => string | undefined;
-  /** The digest of the request; nothing when it cannot be had. Called only for a proved token that is narrowed to one. */
-  readonly digestRequest: () => Promise<string | undefined>;
+  /** The digest of the request; `undefined` when it was not worked out. Only a token that is narrowed to one is held to it. */
+  readonly requestDigest?: string | undefined;
   /** By how much a pass ends later than it says, given when that is. Nothing: ends are as they are written. */
   readonly extensionOf?: ((validUntilSeconds: number) => number) | undefined;
 }

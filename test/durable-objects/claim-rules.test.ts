@@ -11,6 +11,7 @@ import {
   MOST_COUNTERS,
   MOST_OPEN_USES,
   reserveUnits,
+  revokePayment,
   settlePayment,
   type Counter,
   type Outcome,
@@ -74,6 +75,26 @@ describe('a payment of one call', () => {
     expect(book.reserve('a', 0).kind).toBe('granted');
     expect(book.reserve('b', LEASE_MS - 1).kind).toBe('in_flight');
     expect(book.reserve('b', LEASE_MS).kind).toBe('granted');
+  });
+
+  it('M37: that is spent stays spent, whatever is given back of what was open then', () => {
+    const book = openBook({ limit: 10 });
+    expect(book.reserve('a', 0, { cost: 6 }).kind).toBe('granted');
+    expect(book.reserve('b', 1, { cost: 3 }).kind).toBe('granted');
+    expect(book.finish('a', COMMIT, 2)).toBe('recorded');
+    const spent = { kind: 'spent', remaining: 4 };
+    expect(book.reserve('c', 3, { cost: 5 })).toEqual(spent);
+    expect(book.finish('b', RELEASE, 4)).toBe('recorded');
+    expect(book.reserve('c', 5, { cost: 5 })).toEqual(spent);
+    expect(book.reserve('d', 6, { cost: 4 }).kind).toBe('granted');
+  });
+
+  it('M30: that was revoked says so, before anything else, and also when something is given back', () => {
+    const revoked = revokePayment(undefined);
+    const asked = { limit: 1, cost: 1, draws: [], reservationId: 'a', leaseMs: LEASE_MS };
+    const ask = (payment: Payment) => reserveUnits({ payment, counters: [] }, asked, { nextNumber: () => 0, nowMs: 0 }).answer;
+    expect(ask(revoked)).toEqual({ kind: 'revoked' });
+    expect(ask({ ...revoked, coolsUntilMs: 1, used: revoked.used - 1 })).toEqual({ kind: 'revoked' });
   });
 
   it('M11: abandonment is forgiven three times, and then the payment is spent', () => {

@@ -3,7 +3,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readWholeBody } from '#gateway/held-body.ts';
+import { createHeldBodies } from '#gateway/held-body.ts';
 import { readHeaders } from '#gateway/priced-headers.ts';
 import { readEveryParameter, readParameters } from '#gateway/query.ts';
 import { type QuoteOutcome } from '#gateway/routes.ts';
@@ -75,7 +75,8 @@ describe('the readers of what decides a price', () => {
           },
         });
         const init = { method: 'POST', body, duplex: 'half' } as const;
-        const read = await readWholeBody(new Request('http://shop.test/', init), most);
+        const bodies = createHeldBodies(() => new Promise(() => undefined));
+        const read = await bodies.read(new Request('http://shop.test/', init), { most, holder: { kind: 'unpaid', client: undefined } });
         const whole = chunks.flatMap((chunk) => [...chunk]);
         expect(read.ok ? [...read.value] : read.refusal.code).toEqual(whole.length <= most ? whole : 'body_too_large');
       }),

@@ -145,7 +145,13 @@ describe('M5 the terms of a sale stand in the token', () => {
   it('reads back the amount, the end and the digest of the quote', () => {
     expect(readTerms(minter(formatTerms(TERMS)), SOLD)).toEqual({
       ok: true,
-      value: { access: { kind: 'call' }, validUntilSeconds: 1_700_000_000, paidMsat: 1000n, quoteDigest: TERMS.quoteDigest },
+      value: {
+        access: { kind: 'call' },
+        validUntilSeconds: 1_700_000_000,
+        paidMsat: 1000n,
+        quoteDigest: TERMS.quoteDigest,
+        capabilities: new Set(),
+      },
     });
   });
 

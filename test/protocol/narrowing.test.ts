@@ -73,14 +73,14 @@ describe('M1 narrowing never widens', () => {
     expect(Math.min(kept, narrowed)).toBeGreaterThan(100);
   });
 
-  it('the terms of the sale are the same whatever is appended: access, price, end, quote and settlement', () => {
+  it('the terms of the sale are the same whatever is appended: access, price, end, quote, settlement and capabilities', () => {
     fc.assert(
       fc.property(terms, fc.array(holderCaveats, { maxLength: 4 }), (sold, added) => {
-        const { service, validUntilSeconds, paidMsat, quoteDigest, settlement, access = ONE_CALL } = sold;
+        const { service, validUntilSeconds, paidMsat, quoteDigest, settlement, access = ONE_CALL, capabilities = [] } = sold;
         const caveats = [...decode(formatTerms(sold).map(latin1), 'minter'), ...decode(added, 'holder')];
         expect(readTerms(caveats, { service, accessKind: kindOf(sold) })).toEqual({
           ok: true,
-          value: { access, validUntilSeconds, paidMsat, quoteDigest, settlement },
+          value: { access, validUntilSeconds, paidMsat, quoteDigest, settlement, capabilities: new Set(capabilities) },
         });
       }),
       { numRuns: 2000 },

@@ -3,12 +3,15 @@
  */
 import { type PriceSources } from '#gateway/ask-price.ts';
 import * as z from 'zod/mini';
+import { createHeldBodies } from '#gateway/held-body.ts';
 import { readRequestFacts } from '#gateway/request-facts.ts';
 import { compileRoutes, findRoute, quoteSale, type QuoteOutcome } from '#gateway/routes.ts';
 import { gatewayFenceKeys } from '#src/fence-config.ts';
 import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
 
 const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
+
+const never = () => new Promise<never>(() => undefined);
 
 /** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
 export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
@@ -23,8 +26,9 @@ export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceS
     if (!facts.ok) throw new Error(facts.refusal.detail);
     const sources: PriceSources = {
       request,
+      readBody: (most) => createHeldBodies(never).read(request, { most, holder: { kind: 'unpaid', client: undefined } }),
       pricing: () => Promise.reject(new Error('nobody to ask')),
-      wait: () => new Promise(() => undefined),
+      wait: never,
       log: (_, fields) => void logged.push(fields['message']),
       ...changes,
     };

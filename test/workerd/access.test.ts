@@ -32,6 +32,8 @@ const shop = defineGateway({
     { match: 'GET /tier/low', service: 'tiered', priceSats: 1, access: { seconds: 60 } },
     { match: 'GET /tier/high', service: 'tiered', tier: 1, priceSats: 9, access: { seconds: 60 } },
     { match: 'GET /once', service: 'once', priceSats: 1 },
+    { match: 'GET /notes', service: 'notes', priceSats: 1, access: { calls: 9 } },
+    { match: 'PUT /notes', service: 'notes', priceSats: 1, access: { calls: 9 }, capabilities: ['write'] },
   ],
 });
 
@@ -236,5 +238,29 @@ describe('tiers', () => {
     expect(refused).toMatchObject({ status: 402, code: 'tier_too_low' });
     expect(await refused.response.json()).toMatchObject({ price_sats: 9 });
     expect((await ask('/tier/low', await purchase('/tier/high'))).status).toBe(200);
+  });
+});
+
+describe('capabilities', () => {
+  const use = async (door: ReturnType<typeof openShop>['door'], method: string, authorization: string) => {
+    const response = await door.ask('/notes', { method, headers: { authorization } });
+    return (await codeOf(response.clone())) ?? response.status;
+  };
+
+  it('M46: a token that was sold without any enters no route that needs one, whatever its holder wrote on it', async () => {
+    const { door, buy: purchase } = openShop();
+    const sold = await purchase('/notes');
+    const written = await narrow(sold, ['notes_capabilities=write']);
+    for (const authorization of [sold, written]) expect(await use(door, 'PUT', authorization)).toBe('capability_missing');
+    expect([await use(door, 'GET', sold), await use(door, 'GET', written)]).toEqual([200, 200]);
+  });
+
+  it('M46: a token that was sold with one enters both, and its holder can give it up', async () => {
+    const { door } = openShop();
+    const terms = { access: { kind: 'calls', calls: 9 }, capabilities: ['write'] } as const;
+    const { authorization } = await makeToken({ service: 'notes', terms });
+    expect([await use(door, 'GET', authorization), await use(door, 'PUT', authorization)]).toEqual([200, 200]);
+    const reader = await narrow(authorization, ['notes_capabilities=']);
+    expect([await use(door, 'GET', reader), await use(door, 'PUT', reader)]).toEqual([200, 'capability_missing']);
   });
 });

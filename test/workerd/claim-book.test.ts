@@ -100,13 +100,13 @@ describe('a payment that its preimage does not prove', () => {
       commit(() => expect(book.reserve(order('a', unproved), 0).answer.kind).toBe('unproved'));
     }));
 
-  it('M2 M24: is remembered as proved as long as its row is kept, and no longer', () =>
+  it('M2 M24 M32: is remembered as proved as long as its row is kept, and has ended then', () =>
     openBook('proof pruned', (book, { commit }) => {
       commit(() => void book.reserve(order('a', { ...proved, limit: 2 }), 0));
       commit(() => book.prune(endsAtSeconds * 1000));
       commit(() => expect(book.reserve(order('b', { ...unproved, limit: 2 }), 0).answer.kind).toBe('granted'));
       commit(() => book.prune(book.nextPruneMs!));
-      commit(() => expect(book.reserve(order('c', unproved), 0).answer.kind).toBe('unproved'));
+      commit(() => expect(book.reserve(order('c', unproved), 0).answer.kind).toBe('ended'));
       expect(book.nextPruneMs).toBeUndefined();
     }));
 });

@@ -5,6 +5,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { createDurableQuota } from '#adapters/do-quota.ts';
+import { rememberAnswers } from '#adapters/remembered-quota.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { refillPools } from '#gateway/pool-round.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
@@ -60,7 +61,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   const deps: GateDeps = {
     ...wired.value,
     // What was paid waits for the next ask: a test waits until all work is done.
-    quota: createDurableQuota((others['QUOTA'] ?? bindings['QUOTA']) as NonNullable<Env['QUOTA']>),
+    quota: rememberAnswers(createDurableQuota((others['QUOTA'] ?? bindings['QUOTA']) as NonNullable<Env['QUOTA']>), () => Date.now()),
     lightning: deadNode,
     origin({ url }) {
       seen.push(new URL(url).pathname);

@@ -12,6 +12,8 @@ import { createDurableSettlements } from '#adapters/do-settlements.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SITUATION_CODES, SITUATIONS, type Situation, type SituationCode } from '#gateway/refusals.ts';
+import { createHeldBodies } from '#gateway/held-body.ts';
+import { createRefusedClaims } from '#gateway/refused-claims.ts';
 import { createSettlement } from '#gateway/settlement.ts';
 import { formatBase64 } from '#protocol/bytes.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
@@ -46,6 +48,8 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     ...openFences(),
     lightning: deadNode,
     claims: createDurableClaims(namespace),
+    refusedClaims: createRefusedClaims(),
+    bodies: createHeldBodies(() => new Promise(() => undefined)),
     keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
     verified: createVerifiedTokens(),
     proveSettled: createSettlement(),
@@ -335,6 +339,18 @@ describe('every refusal', () => {
     expect(await reason('/size', post('unknown'))).toBe('length_required');
     expect(await reason('/size', post('9217'))).toBe('body_too_large');
     expect(await reason('/function')).toBe('price_unavailable');
+  });
+
+  it('M17 M32: a body that is too slow, one of too many, or a client that has gone costs nothing', async () => {
+    const { token, preimage } = await makeToken({ service: 'call' });
+    const narrowed = await attenuate(token, { requestDigest: '00'.repeat(32) });
+    const headers = { authorization: formatCredential({ scheme: 'L402', token: narrowed, preimage }) };
+    const endless = (): RequestInit => ({ method: 'POST', headers, body: new ReadableStream<Uint8Array>() });
+    expect(await reasonOf('/call/x', endless(), { bodies: createHeldBodies(() => Promise.resolve()) })).toBe('body_too_slow');
+    const crowded = { bodies: { read: () => refuse({ code: 'bodies_crowded', detail: 'full', retryAfterSeconds: 1 } as const) } };
+    expect(await reasonOf('/call/x', endless(), crowded)).toBe('bodies_crowded');
+    const { authorization } = await makeToken({ service: 'call' });
+    expect(await reasonOf('/call/x', { headers: { authorization }, signal: AbortSignal.abort() })).toBe('client_gone');
   });
 
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {

@@ -101,7 +101,7 @@ describe('a revocation', () => {
     expect([await here.use('/many', token), await there.use('/many', token)]).toEqual([200, 200]);
     expect(await here.order({ revoke: 'token', token: token.token })).toEqual({ status: 200, done: 'revoke token' });
     // The other isolate has not heard of it yet: the claim tells.
-    expect([await there.use('/many', token), await there.use('/many', other)]).toEqual(['payment_spent', 200]);
+    expect([await there.use('/many', token), await there.use('/many', other)]).toEqual(['token_revoked', 200]);
     vi.setSystemTime(Date.now() + 10_000);
     await there.use('/many', other);
     expect([await there.use('/many', token), await there.use('/many', other)]).toEqual(['token_revoked', 200]);
