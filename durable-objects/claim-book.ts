@@ -12,18 +12,20 @@ import {
   type Counter,
   type Draw,
   type FinishAnswer,
-  type OpenUse,
   type Outcome,
   type Payment,
   type Reservation,
   type ReserveAnswer,
   type Settlement,
 } from './claim-rules.ts';
-import { DailyTable, type StoredRow, type Value } from './daily-table.ts';
+import { DailyTable, type StoredRow, type TableOptions, type Value } from './daily-table.ts';
 import { ForgottenUntil } from './forgotten-until.ts';
+import { formatUses, parseUses } from './open-use-text.ts';
 import { OpenUses } from './open-uses.ts';
 import { type RateCheck } from './rate-rules.ts';
 import { TokenRates } from './token-rates.ts';
+import { layOutUses, openUsesOf, type UsePage } from './use-page-rules.ts';
+import { formatMarks, UsePages } from './use-pages.ts';
 
 export interface ClaimRequest extends Reservation {
   readonly paymentHash: ArrayBuffer;
@@ -52,6 +54,12 @@ interface Held<Row> {
   isChanged: boolean;
 }
 
+interface HeldPayment extends Held<Payment> {
+  readonly key: ArrayBuffer;
+  /** Of the uses that have no room in the row. */
+  pages: readonly UsePage[];
+}
+
 const PAYMENT_COLUMNS = [
   'used INTEGER',
   'releases INTEGER',
@@ -60,9 +68,17 @@ const PAYMENT_COLUMNS = [
   'counters INTEGER',
   'open TEXT',
 ];
+const PAYMENTS: TableOptions = {
+  name: 'payments',
+  version: 2,
+  columns: [...PAYMENT_COLUMNS, 'pages TEXT'],
+  // All open uses stood in the row.
+  earlier: [{ version: 1, columns: PAYMENT_COLUMNS, upgrade: (values) => [...values, ''] }],
+};
 
 /** Of a use that is not granted. */
 const NO_NUMBER = -1;
+const NO_PAGES: readonly UsePage[] = [];
 
 /** The book of one object. */
 export class ClaimBook {
@@ -73,8 +89,9 @@ export class ClaimBook {
   #proved!: DailyTable;
   #rates!: TokenRates;
   #open!: OpenUses;
+  #pages!: UsePages;
   #forgottenUntil!: ForgottenUntil;
-  readonly #heldPayments = new Map<string, Held<Payment> & { readonly key: ArrayBuffer }>();
+  readonly #heldPayments = new Map<string, HeldPayment>();
   readonly #heldCounters = new Map<string, Held<Counter>>();
 
   constructor(sql: SqlStorage) {
@@ -86,11 +103,12 @@ export class ClaimBook {
   reload(): void {
     this.#heldPayments.clear();
     this.#heldCounters.clear();
-    this.#payments = new DailyTable(this.#sql, { prefix: 'payments_v1_', columns: PAYMENT_COLUMNS });
-    this.#counters = new DailyTable(this.#sql, { prefix: 'counters_v1_', columns: ['used INTEGER', 'period TEXT'] });
-    this.#proved = new DailyTable(this.#sql, { prefix: 'proved_v1_', columns: ['proved INTEGER'] });
+    this.#payments = new DailyTable(this.#sql, PAYMENTS);
+    this.#counters = new DailyTable(this.#sql, { name: 'counters', version: 1, columns: ['used INTEGER', 'period TEXT'] });
+    this.#proved = new DailyTable(this.#sql, { name: 'proved', version: 1, columns: ['proved INTEGER'] });
     this.#rates = new TokenRates(this.#sql);
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
+    this.#pages = new UsePages(this.#sql);
     this.#forgottenUntil = new ForgottenUntil(this.#sql);
   }
 
@@ -159,9 +177,7 @@ export class ClaimBook {
 
   /** Writes what has changed, inside the transaction. */
   write(): void {
-    for (const { key, row, stored, endsAtSeconds, isChanged } of this.#heldPayments.values()) {
-      if (isChanged && row !== undefined) this.#payments.write(key, toValues(row), { endsAtSeconds, stored });
-    }
+    for (const held of this.#heldPayments.values()) if (held.isChanged) this.#writePayment(held);
     for (const [key, { row, stored, endsAtSeconds, isChanged }] of this.#heldCounters) {
       if (isChanged && row !== undefined) this.#counters.write(key, [row.used, row.period], { endsAtSeconds, stored });
     }
@@ -171,6 +187,7 @@ export class ClaimBook {
 
   /** The transaction has ended well. */
   settle(): void {
+    for (const [name, { pages }] of this.#heldPayments) this.#pages.keep(name, pages);
     this.#heldPayments.clear();
     this.#heldCounters.clear();
     this.#rates.settle();
@@ -182,16 +199,21 @@ export class ClaimBook {
     this.#forgottenUntil.advance(Math.max(...droppedUntilMs));
     this.#rates.prune(nowMs);
     this.#open.prune(nowMs);
+    this.#pages.prune(nowMs);
   }
 
   /** When the oldest rows can go. */
   get nextPruneMs(): number | undefined {
-    return this.#payments.nextPruneMs ?? this.#proved.nextPruneMs;
+    let oldest: number | undefined;
+    for (const { nextPruneMs } of [this.#payments, this.#counters, this.#proved, this.#rates]) {
+      if (nextPruneMs !== undefined) oldest = Math.min(oldest ?? nextPruneMs, nextPruneMs);
+    }
+    return oldest;
   }
 
   readonly #isOpen = (number: number) => this.#open.isOpen(number);
 
-  #holdPayment(key: ArrayBuffer, endsAtSeconds: number): Held<Payment> {
+  #holdPayment(key: ArrayBuffer, endsAtSeconds: number): HeldPayment {
     const name = String.fromCharCode(...new Uint8Array(key));
     const known = this.#heldPayments.get(name);
     if (known !== undefined) {
@@ -199,9 +221,21 @@ export class ClaimBook {
       return known;
     }
     const stored = this.#payments.find(key);
-    const held = { key, stored, row: stored === undefined ? undefined : toPayment(stored.values), endsAtSeconds, isChanged: false };
+    const pages = stored === undefined ? NO_PAGES : this.#pages.read(name, key, String(stored.values[PAYMENT_COLUMNS.length]));
+    const row = stored === undefined ? undefined : toPayment(stored.values, pages);
+    const held = { key, stored, row, pages, endsAtSeconds, isChanged: false };
     this.#heldPayments.set(name, held);
     return held;
+  }
+
+  #writePayment(held: HeldPayment): void {
+    const { key, row, stored, endsAtSeconds } = held;
+    if (row === undefined) return;
+    const { inRow, pages, dropped } = layOutUses(row.open, held.pages);
+    held.pages = pages.length + dropped.length === 0 ? NO_PAGES : this.#pages.write(key, { pages, dropped }, endsAtSeconds);
+    const { used, releases, abandonments, coolsUntilMs, counters } = row;
+    const values = [used, releases, abandonments, coolsUntilMs, counters, formatUses(inRow), formatMarks(held.pages)];
+    this.#payments.write(key, values, { endsAtSeconds, stored });
   }
 
   #holdCounter(key: string, endsAtSeconds: number): Held<Counter> {
@@ -237,29 +271,9 @@ function change<Row>(held: Held<Row>, row: Row): void {
   held.isChanged = true;
 }
 
-/** As arrays: the names would be most of the row. */
-type WrittenUse = readonly [number: number, reservationId: string, cost: number, leaseEndsAtMs: number, draws: readonly WrittenDraw[]];
-type WrittenDraw = readonly [key: string, cost: number, period: string];
-
-function toValues({ used, releases, abandonments, coolsUntilMs, counters, open }: Payment): readonly Value[] {
-  const uses = open.map(({ number, reservationId, cost, leaseEndsAtMs, draws }): WrittenUse => [
-    number,
-    reservationId,
-    cost,
-    leaseEndsAtMs,
-    draws.map((draw): WrittenDraw => [draw.key, draw.cost, draw.period]),
-  ]);
-  return [used, releases, abandonments, coolsUntilMs, counters, JSON.stringify(uses)];
-}
-
-function toPayment(values: readonly Value[]): Payment {
+function toPayment(values: readonly Value[], pages: readonly UsePage[]): Payment {
   const [used, releases, abandonments, coolsUntilMs, counters] = values.map(Number) as [number, number, number, number, number];
-  const open = (JSON.parse(String(values[5])) as WrittenUse[]).map(([number, reservationId, cost, leaseEndsAtMs, draws]): OpenUse => ({
-    number,
-    reservationId,
-    cost,
-    leaseEndsAtMs,
-    draws: draws.map(([key, drawCost, period]) => ({ key, cost: drawCost, period })),
-  }));
+  const inRow = parseUses(String(values[5]));
+  const open = pages.length === 0 ? inRow : [...pages.flatMap(openUsesOf), ...inRow];
   return { used, releases, abandonments, coolsUntilMs, counters, open };
 }

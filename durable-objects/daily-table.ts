@@ -1,11 +1,20 @@
 /*
- * Rows that end, in SQLite: one table a day of row ends, so that pruning drops a table instead of deleting rows (M2).
- * Effects: the storage it is given, inside the caller's transaction.
+ * Rows that end, in SQLite: one table for the rows that end on a day, or on days close together, so that pruning drops a
+ * table instead of deleting rows (M2). The name of a table carries the version of its form. A new version reads the tables
+ * of the earlier ones until their rows have ended, so that no upgrade forgets what is spent (M36). Effects: the storage it is
+ * given, inside the caller's transaction.
  */
 
-const SECONDS_A_BUCKET = 86_400;
+const SECONDS_A_DAY = 86_400;
 /** The platform's SQLite takes no more of them in one statement. */
 const MOST_SELECTS = 5;
+/**
+ * Rows that end within so many days lie in tables of a day, those within four times as many in tables of four days, and so
+ * on: rows that end all over the next year lie in 20 tables, not in 366, and a key is looked for with 4 statements, not 74.
+ * A row is kept for at most twice as long as it has to be.
+ */
+const DAYS_BY_DAY = 4;
+const WIDER = 4;
 
 export type Value = number | string;
 export type Key = ArrayBuffer | string;
@@ -13,36 +22,114 @@ export type Key = ArrayBuffer | string;
 export interface StoredRow {
   readonly bucket: number;
   readonly values: readonly Value[];
+  /** It lies in a table of an earlier version. */
+  readonly isEarlier?: true;
 }
 
-export interface TableOptions {
-  /** Begins the tables' names, and carries the version of their form. */
-  readonly prefix: string;
+export interface TableForm {
+  readonly version: number;
   /** Column names and types after the key. */
   readonly columns: readonly string[];
+}
+
+export interface TableOptions extends TableForm {
+  readonly name: string;
+  /** Versions that may still have rows, and what a row of theirs is in this one. */
+  readonly earlier?: readonly (TableForm & { readonly upgrade: (values: readonly Value[]) => readonly Value[] })[];
+}
+
+/** The tables of one version. */
+interface Generation {
+  readonly form: TableForm;
+  readonly upgrade?: (values: readonly Value[]) => readonly Value[];
+  /** In use, oldest first: the last day whose rows each of them holds. */
+  buckets: readonly number[];
+  /** Of all buckets, the newest first: as a rule one statement. */
+  selects: readonly string[];
 }
 
 /** One kind of row, found by its key. */
 export class DailyTable {
   readonly #sql: SqlStorage;
-  readonly #prefix: string;
-  readonly #columns: readonly string[];
-  /** Buckets in use, oldest first. */
-  #buckets: readonly number[] = [];
-  /** Of all buckets, the newest first: as a rule one statement. */
-  #selects: readonly string[] = [];
+  readonly #name: string;
+  readonly #current: Generation;
+  /** Newest first; empty when no such table is left. */
+  #earlier: readonly Generation[];
 
-  constructor(sql: SqlStorage, { prefix, columns }: TableOptions) {
+  constructor(sql: SqlStorage, { name, version, columns, earlier = [] }: TableOptions) {
     this.#sql = sql;
-    this.#prefix = prefix;
-    this.#columns = columns;
-    const names = sql.exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '${prefix}*'`);
-    this.#useBuckets([...names].map(({ name }) => Number(name.slice(prefix.length))));
+    this.#name = name;
+    const found = readTables(sql, name);
+    const open = (form: TableForm): Generation => {
+      const buckets = found.filter((table) => table.version === form.version).map(({ bucket }) => bucket);
+      return this.#withBuckets({ form, buckets: [], selects: [] }, buckets);
+    };
+    this.#current = open({ version, columns });
+    this.#earlier = earlier
+      .map((form) => ({ ...open(form), upgrade: form.upgrade }))
+      .filter(({ buckets }) => buckets.length > 0)
+      .toSorted((one, other) => other.form.version - one.form.version);
+    const known = [version, ...earlier.map((form) => form.version)];
+    const unknown = found.find((table) => !known.includes(table.version));
+    // What cannot be read may be what was spent: better no answer than a wrong one.
+    if (unknown !== undefined)
+      throw new Error(`${name}: version ${unknown.version} of its tables is not known to this version of the gateway`);
   }
 
-  /** The row of a key, whichever bucket it is in. */
+  /** The row of a key, whichever table it is in. */
   find(key: Key): StoredRow | undefined {
-    for (const select of this.#selects) {
+    const stored = this.#findIn(this.#current, key);
+    if (stored !== undefined || this.#earlier.length === 0) return stored;
+    for (const generation of this.#earlier) {
+      const earlier = this.#findIn(generation, key);
+      if (earlier !== undefined) return { bucket: earlier.bucket, values: generation.upgrade!(earlier.values), isEarlier: true };
+    }
+    return undefined;
+  }
+
+  /**
+   * Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later table. One of an earlier
+   * version stays where it is, and is not seen any more: it is dropped no later than the new one.
+   */
+  write(key: Key, values: readonly Value[], { endsAtSeconds, stored }: { endsAtSeconds: number; stored: StoredRow | undefined }): void {
+    const current = this.#current;
+    const day = Math.floor(endsAtSeconds / SECONDS_A_DAY);
+    const isInPlace = stored !== undefined && stored.bucket >= day;
+    const bucket = isInPlace ? stored.bucket : Math.max(bucketOf(day, Date.now()), stored?.bucket ?? 0);
+    if (!current.buckets.includes(bucket)) this.#addBucket(bucket);
+    if (stored !== undefined && stored.isEarlier !== true && stored.bucket !== bucket) {
+      this.#sql.exec(`DELETE FROM ${this.#tableOf(current, stored.bucket)} WHERE key = ?`, key);
+    }
+    const places = values.map(() => ', ?').join('');
+    this.#sql.exec(`INSERT OR REPLACE INTO ${this.#tableOf(current, bucket)} VALUES (?${places})`, key, ...values);
+  }
+
+  /** Drops every table whose last row has ended. Returns the instant up to which rows were dropped; 0 when none were. */
+  prune(nowMs: number): number {
+    let droppedUntilMs = 0;
+    for (const generation of [this.#current, ...this.#earlier]) {
+      const ended = generation.buckets.filter((bucket) => bucketEndMs(bucket) <= nowMs);
+      for (const bucket of ended) this.#sql.exec(`DROP TABLE ${this.#tableOf(generation, bucket)}`);
+      if (ended.length === 0) continue;
+      this.#withBuckets(
+        generation,
+        generation.buckets.filter((bucket) => !ended.includes(bucket)),
+      );
+      droppedUntilMs = Math.max(droppedUntilMs, ...ended.map(bucketEndMs));
+    }
+    this.#earlier = this.#earlier.filter(({ buckets }) => buckets.length > 0);
+    return droppedUntilMs;
+  }
+
+  /** When the oldest table can go. */
+  get nextPruneMs(): number | undefined {
+    let oldest = this.#current.buckets[0];
+    for (const { buckets } of this.#earlier) oldest = Math.min(oldest ?? Infinity, buckets[0]!);
+    return oldest === undefined ? undefined : bucketEndMs(oldest);
+  }
+
+  #findIn({ selects }: Generation, key: Key): StoredRow | undefined {
+    for (const select of selects) {
       // As an array: no names have to be looked up on the hot path.
       const [row] = this.#sql.exec(select, key).raw<[number, ...Value[]]>();
       if (row !== undefined) return { bucket: row[0], values: row.slice(1) };
@@ -50,46 +137,47 @@ export class DailyTable {
     return undefined;
   }
 
-  /** Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later bucket. */
-  write(key: Key, values: readonly Value[], { endsAtSeconds, stored }: { endsAtSeconds: number; stored: StoredRow | undefined }): void {
-    const bucket = Math.max(Math.floor(endsAtSeconds / SECONDS_A_BUCKET), stored?.bucket ?? 0);
-    if (!this.#buckets.includes(bucket)) this.#addBucket(bucket);
-    if (stored !== undefined && stored.bucket !== bucket) {
-      this.#sql.exec(`DELETE FROM ${this.#prefix}${stored.bucket} WHERE key = ?`, key);
-    }
-    const places = values.map(() => ', ?').join('');
-    this.#sql.exec(`INSERT OR REPLACE INTO ${this.#prefix}${bucket} VALUES (?${places})`, key, ...values);
-  }
-
-  /** Drops every bucket whose last row has ended. Returns the instant up to which rows were dropped; 0 when none were. */
-  prune(nowMs: number): number {
-    const ended = this.#buckets.filter((bucket) => bucketEndMs(bucket) <= nowMs);
-    for (const bucket of ended) this.#sql.exec(`DROP TABLE ${this.#prefix}${bucket}`);
-    this.#useBuckets(this.#buckets.filter((bucket) => !ended.includes(bucket)));
-    return Math.max(0, ...ended.map(bucketEndMs));
-  }
-
-  /** When the oldest bucket can go. */
-  get nextPruneMs(): number | undefined {
-    return this.#buckets[0] === undefined ? undefined : bucketEndMs(this.#buckets[0]);
-  }
-
   #addBucket(bucket: number): void {
-    const columns = this.#columns.map((column) => `, ${column} NOT NULL`).join('');
-    this.#sql.exec(`CREATE TABLE ${this.#prefix}${bucket} (key BLOB PRIMARY KEY${columns}) WITHOUT ROWID`);
-    this.#useBuckets([...this.#buckets, bucket]);
+    const { form, buckets } = this.#current;
+    const columns = form.columns.map((column) => `, ${column} NOT NULL`).join('');
+    this.#sql.exec(`CREATE TABLE ${this.#tableOf(this.#current, bucket)} (key BLOB PRIMARY KEY${columns}) WITHOUT ROWID`);
+    this.#withBuckets(this.#current, [...buckets, bucket]);
   }
 
-  #useBuckets(buckets: readonly number[]): void {
-    this.#buckets = buckets.toSorted((left, right) => left - right);
-    const names = this.#columns.map((column) => column.split(' ')[0]).join(', ');
-    const selects = this.#buckets.toReversed().map((bucket) => `SELECT ${bucket}, ${names} FROM ${this.#prefix}${bucket} WHERE key = ?1`);
-    this.#selects = Array.from({ length: Math.ceil(selects.length / MOST_SELECTS) }, (_, at) =>
+  #withBuckets(generation: Generation, buckets: readonly number[]): Generation {
+    generation.buckets = buckets.toSorted((left, right) => left - right);
+    const names = generation.form.columns.map((column) => column.split(' ')[0]).join(', ');
+    const selects = generation.buckets
+      .toReversed()
+      .map((bucket) => `SELECT ${bucket}, ${names} FROM ${this.#tableOf(generation, bucket)} WHERE key = ?1`);
+    generation.selects = Array.from({ length: Math.ceil(selects.length / MOST_SELECTS) }, (_, at) =>
       selects.slice(at * MOST_SELECTS, (at + 1) * MOST_SELECTS).join(' UNION ALL '),
     );
+    return generation;
+  }
+
+  #tableOf({ form }: Generation, bucket: number): string {
+    return `${this.#name}_v${form.version}_${bucket}`;
   }
 }
 
+/** What there is of these tables on disk, of whatever version. */
+function readTables(sql: SqlStorage, name: string): readonly { readonly version: number; readonly bucket: number }[] {
+  const names = sql.exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '${name}_v[0-9]*'`);
+  return [...names].flatMap((table) => {
+    const [, version, bucket] = /_v(\d+)_(\d+)$/.exec(table.name) ?? [];
+    return version === undefined ? [] : [{ version: Number(version), bucket: Number(bucket) }];
+  });
+}
+
+/** The last day of the table for rows that end on a day. */
+function bucketOf(day: number, nowMs: number): number {
+  const daysAhead = day - Math.floor(nowMs / 1000 / SECONDS_A_DAY);
+  let width = 1;
+  while (daysAhead >= width * DAYS_BY_DAY) width *= WIDER;
+  return (Math.floor(day / width) + 1) * width - 1;
+}
+
 function bucketEndMs(bucket: number): number {
-  return (bucket + 1) * SECONDS_A_BUCKET * 1000;
+  return (bucket + 1) * SECONDS_A_DAY * 1000;
 }

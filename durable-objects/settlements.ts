@@ -96,5 +96,5 @@ export class Settlements extends DurableObject {
 }
 
 function openTable(sql: SqlStorage): DailyTable {
-  return new DailyTable(sql, { prefix: 'settled_v1_', columns: ['ends_at INTEGER'] });
+  return new DailyTable(sql, { name: 'settled', version: 1, columns: ['ends_at INTEGER'] });
 }

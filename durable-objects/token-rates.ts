@@ -20,7 +20,7 @@ export class TokenRates {
   readonly #held = new Map<string, Held>();
 
   constructor(sql: SqlStorage) {
-    this.#table = new DailyTable(sql, { prefix: 'token_rates_v1_', columns: ['log TEXT'] });
+    this.#table = new DailyTable(sql, { name: 'token_rates', version: 1, columns: ['log TEXT'] });
   }
 
   /** Whether one more call passes; it counts only when `count` is called. */
@@ -50,6 +50,11 @@ export class TokenRates {
 
   prune(nowMs: number): void {
     this.#table.prune(nowMs);
+  }
+
+  /** When the oldest windows can go. */
+  get nextPruneMs(): number | undefined {
+    return this.#table.nextPruneMs;
   }
 
   #hold(key: string): Held {
