@@ -1,15 +1,15 @@
 /*
- * Where the open uses of a payment are written. The payment's row has room for sixteen, which is all that most payments ever
- * have; what is more goes to pages of sixteen. A page is written once and deleted when none of its uses is open any more:
- * which of them are not is marked in the payment's row. So a reservation rewrites a bounded row however many uses are open.
- * Pure.
+ * Where the open uses of a payment are written. The payment's row has room for eighty, or sixteen that draw on four counters
+ * each, and few payments ever have more; what has no room goes to pages. A page is written once and deleted when none of its
+ * uses is open any more: which of them are not is marked in the payment's row. So a reservation rewrites a bounded row,
+ * however many uses are open. Pure.
  */
 import { type OpenUse } from './claim-rules.ts';
 
-/** Uses in a payment's row: 4 KB of it when each draws on four counters. */
-export const MOST_USES_IN_ROW = 16;
-/** As many as there are bits in a mark. */
-export const USES_A_PAGE = 16;
+/** Uses in a payment's row, and their draws: some 6 KB of it. */
+export const MOST_WEIGHT_IN_ROW = 80;
+/** A mark has a bit for each; bit operations take no more than 31. */
+export const USES_A_PAGE = 30;
 /** Twice as many as the open uses of a payment fill. With more, two of them have room in one. */
 export const MOST_PAGES = 128;
 
@@ -34,7 +34,7 @@ const NO_PAGES: readonly number[] = [];
 
 /** What a payment's row and pages hold when these uses are open. */
 export function layOutUses(open: readonly OpenUse[], pages: readonly UsePage[]): UseLayout {
-  if (pages.length === 0 && open.length <= MOST_USES_IN_ROW) return { inRow: open, pages, dropped: NO_PAGES };
+  if (pages.length === 0 && hasRoom(open)) return { inRow: open, pages, dropped: NO_PAGES };
   const openNumbers = new Set(open.map(({ number }) => number));
   const paged = new Set<number>();
   const dropped: number[] = [];
@@ -50,7 +50,7 @@ export function layOutUses(open: readonly OpenUse[], pages: readonly UsePage[]):
   }
   let inRow = open.filter(({ number }) => !paged.has(number));
   let next = (pages.at(-1)?.number ?? -1) + 1;
-  while (inRow.length > MOST_USES_IN_ROW) {
+  while (!hasRoom(inRow)) {
     kept.push({ number: next++, uses: inRow.slice(0, USES_A_PAGE), closed: 0, endsAtSeconds: 0 });
     inRow = inRow.slice(USES_A_PAGE);
   }
@@ -70,4 +70,10 @@ export function layOutUses(open: readonly OpenUse[], pages: readonly UsePage[]):
 /** The uses of a page that are open. */
 export function openUsesOf({ uses, closed }: UsePage): readonly OpenUse[] {
   return closed === 0 ? uses : uses.filter((_, index) => (closed & (1 << index)) === 0);
+}
+
+function hasRoom(uses: readonly OpenUse[]): boolean {
+  let weight = 0;
+  for (const { draws } of uses) weight += 1 + draws.length;
+  return weight <= MOST_WEIGHT_IN_ROW;
 }
