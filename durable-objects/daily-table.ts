@@ -69,8 +69,8 @@ export class DailyTable {
       .map((form) => ({ ...open(form), upgrade: form.upgrade }))
       .filter(({ buckets }) => buckets.length > 0)
       .toSorted((one, other) => other.form.version - one.form.version);
-    const known = [version, ...earlier.map((form) => form.version)];
-    const unknown = found.find((table) => !known.includes(table.version));
+    const known = new Set([version, ...earlier.map((form) => form.version)]);
+    const unknown = found.find((table) => !known.has(table.version));
     // What cannot be read may be what was spent: better no answer than a wrong one.
     if (unknown !== undefined)
       throw new Error(`${name}: version ${unknown.version} of its tables is not known to this version of the gateway`);

@@ -83,7 +83,11 @@ export function keepRows<Row extends KeptRow>(
       }
     });
     changed.clear();
-    if (rows.size > 0 && (await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + ALARM_MS);
+    if (rows.size === 0) return;
+    const alarmMs = await storage.getAlarm();
+    const latestMs = Date.now() + ALARM_MS;
+    // One that is later was set when the clock was ahead.
+    if (alarmMs === null || alarmMs > latestMs) await storage.setAlarm(latestMs);
   };
 
   return {

@@ -8,6 +8,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
 import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { runAlarm } from './prune-alarm.ts';
 import { type PaidChallenge, type QuotaAnswer } from './quota-rules.ts';
 import { openTallies, type KeptChallenge, type TallyAsk, type TallyRoom } from './tally-room.ts';
 
@@ -91,7 +92,11 @@ export class Quota extends DurableObject {
   }
 
   /** Drops what says nothing any more. */
-  override async alarm(): Promise<void> {
+  override alarm(): Promise<void> {
+    return runAlarm(this.ctx.storage, () => this.#dropEnded());
+  }
+
+  async #dropEnded(): Promise<void> {
     const nowMs = Date.now();
     this.#pool.prune(nowMs);
     for (const lane of Object.values(this.#lanes)) {

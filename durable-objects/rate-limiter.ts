@@ -6,6 +6,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { keepRows, type KeptRow, type KeptRows } from './kept-rows.ts';
+import { runAlarm } from './prune-alarm.ts';
 import { takeRates, type RateAnswer, type RateCheck, type RateLog } from './rate-rules.ts';
 
 interface RateRow extends KeptRow {
@@ -40,9 +41,11 @@ export class RateLimiter extends DurableObject {
   }
 
   /** Drops windows that have ended. */
-  override async alarm(): Promise<void> {
-    this.#rows.sweep(Date.now());
-    await this.#rows.flush();
+  override alarm(): Promise<void> {
+    return runAlarm(this.ctx.storage, async () => {
+      this.#rows.sweep(Date.now());
+      await this.#rows.flush();
+    });
   }
 
   #makeRoom(key: string, nowMs: number): void {

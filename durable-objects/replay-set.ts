@@ -6,6 +6,7 @@
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
 import { ClaimBook, type ClaimRequest, type FinishRequest, type RevokeRequest } from './claim-book.ts';
 import { type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
+import { PruneAlarm } from './prune-alarm.ts';
 
 export type { ClaimRequest, FinishRequest };
 
@@ -42,6 +43,7 @@ interface Waiting {
 
 export class ReplaySet extends DurableObject {
   readonly #book: ClaimBook;
+  readonly #alarm: PruneAlarm;
   #waiting: Waiting[] = [];
   #isFlushing = false;
   #outcomeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +51,7 @@ export class ReplaySet extends DurableObject {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     this.#book = new ClaimBook(ctx.storage.sql);
+    this.#alarm = new PruneAlarm(ctx.storage, () => this.#book.nextPruneMs);
   }
 
   /** Takes units of a payment under a lease, or says why they cannot be had. */
@@ -77,11 +80,19 @@ export class ReplaySet extends DurableObject {
   }
 
   /** Drops what has ended, and sleeps until the next rows do. */
-  override async alarm(): Promise<void> {
-    this.ctx.storage.transactionSync(() => this.#book.prune(Date.now()));
-    const nextMs = this.#book.nextPruneMs;
-    if (nextMs !== undefined) await this.ctx.storage.setAlarm(nextMs);
+  override alarm(): Promise<void> {
+    return this.#alarm.run(this.#prune);
   }
+
+  readonly #prune = (): void => {
+    try {
+      this.ctx.storage.transactionSync(() => this.#book.prune(Date.now()));
+    } catch (error) {
+      // Undone: tables that the book takes for dropped are there.
+      this.#book.reload();
+      throw error;
+    }
+  };
 
   #count(number: number): FinishAnswer {
     const answer = this.#book.count(number);
@@ -116,7 +127,7 @@ export class ReplaySet extends DurableObject {
     this.#isFlushing = false;
     if (this.#outcomeTimer !== undefined) clearTimeout(this.#outcomeTimer);
     this.#outcomeTimer = undefined;
-    const nextPruneMs = this.#book.nextPruneMs;
+    this.#alarm.makeUp(this.#prune, Date.now());
     try {
       const tell = this.ctx.storage.transactionSync(() => {
         const answers = group.map(({ run }) => run());
@@ -124,7 +135,8 @@ export class ReplaySet extends DurableObject {
         return answers;
       });
       this.#book.settle();
-      if (this.#book.nextPruneMs !== nextPruneMs) this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#book.nextPruneMs!));
+      const setting = this.#alarm.plan();
+      if (setting !== undefined) this.ctx.waitUntil(setting);
       for (const answer of tell) answer();
     } catch (error) {
       // The transaction is undone: nobody gets an answer from it, and tables it made are gone again.

@@ -5,6 +5,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { DailyTable } from './daily-table.ts';
+import { PruneAlarm } from './prune-alarm.ts';
 import { takeBatch, type BatchDecision, type SettledBatch } from './settlement-rules.ts';
 
 export interface PushedBatch extends SettledBatch {
@@ -25,6 +26,7 @@ const MOST_SETTLED_A_DAY = 2_000_000;
 
 export class Settlements extends DurableObject {
   #settled: DailyTable;
+  readonly #alarm: PruneAlarm;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -33,6 +35,7 @@ export class Settlements extends DurableObject {
     sql.exec('CREATE TABLE IF NOT EXISTS nonces_v1 (nonce TEXT PRIMARY KEY, ends_at INTEGER) WITHOUT ROWID');
     sql.exec('CREATE TABLE IF NOT EXISTS days_v1 (day INTEGER PRIMARY KEY, payments INTEGER) WITHOUT ROWID');
     this.#settled = openTable(sql);
+    this.#alarm = new PruneAlarm(ctx.storage, () => this.#settled.nextPruneMs);
   }
 
   /** Whether a node has said that this invoice is paid. */
@@ -42,10 +45,11 @@ export class Settlements extends DurableObject {
 
   /** Takes a push, or says where the feed stands. */
   take(push: PushedBatch): PushAnswer {
-    const nextPruneMs = this.#settled.nextPruneMs;
+    this.#alarm.makeUp(this.#prune, Date.now());
     try {
       const answer = this.ctx.storage.transactionSync(() => this.#take(push, Math.floor(Date.now() / 1000)));
-      if (this.#settled.nextPruneMs !== nextPruneMs) this.ctx.waitUntil(this.ctx.storage.setAlarm(this.#settled.nextPruneMs!));
+      const setting = this.#alarm.plan();
+      if (setting !== undefined) this.ctx.waitUntil(setting);
       return answer;
     } catch (error) {
       // The transaction is undone, and a table that it made is gone again.
@@ -55,11 +59,20 @@ export class Settlements extends DurableObject {
   }
 
   /** Drops what has ended, and sleeps until the next rows do. */
-  override async alarm(): Promise<void> {
-    this.#settled.prune(Date.now());
-    const nextMs = this.#settled.nextPruneMs;
-    if (nextMs !== undefined) await this.ctx.storage.setAlarm(nextMs);
+  override alarm(): Promise<void> {
+    return this.#alarm.run(this.#prune);
   }
+
+  readonly #prune = (): void => {
+    const { sql } = this.ctx.storage;
+    try {
+      this.ctx.storage.transactionSync(() => this.#settled.prune(Date.now()));
+    } catch (error) {
+      // Undone: tables that this one takes for dropped are there.
+      this.#settled = openTable(sql);
+      throw error;
+    }
+  };
 
   #take({ feed, nonceHex, nonceEndsAtSeconds, ...batch }: PushedBatch, nowSeconds: number): PushAnswer {
     const { sql } = this.ctx.storage;

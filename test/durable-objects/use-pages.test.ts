@@ -6,7 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { MOST_OPEN_USES, type OpenUse } from '#durable-objects/claim-rules.ts';
 import { layOutUses, MOST_PAGES, MOST_WEIGHT_IN_ROW, openUsesOf, USES_A_PAGE, type UsePage } from '#durable-objects/use-page-rules.ts';
 
-const use = (number: number): OpenUse => ({ number, reservationId: `r${number}`, cost: 1, leaseEndsAtMs: 0, draws: [] });
+const use = (number: number, draws: OpenUse['draws'] = []): OpenUse => ({
+  number,
+  reservationId: `r${number}`,
+  cost: 1,
+  leaseEndsAtMs: 0,
+  draws,
+});
 const numbersOf = (uses: readonly OpenUse[]) => uses.map(({ number }) => number).toSorted((one, other) => one - other);
 
 /** A payment on a disk that counts what is written to it. */
@@ -44,7 +50,7 @@ describe('the open uses of a payment', () => {
     expect(layOutUses(open, [])).toEqual({ inRow: open, pages: [], dropped: [] });
     expect(layOutUses([...open, use(99)], []).pages).toHaveLength(1);
     const draws = Array.from({ length: 4 }, (_, index) => ({ key: `${index}`, cost: 1, period: '' }));
-    const drawing = open.map((one) => ({ ...one, draws }));
+    const drawing = open.map(({ number }) => use(number, draws));
     expect(layOutUses(drawing.slice(0, 16), []).pages).toEqual([]);
     expect(layOutUses(drawing.slice(0, 17), []).pages).toHaveLength(1);
   });
