@@ -3,8 +3,9 @@
  * and loses its memory, so counts kept in memory alone could be reset by waiting a little. Changed rows are therefore
  * written together, at most once a second: no answer waits for the disk, a busy row costs one write a second and not one
  * a call, sleep loses nothing, and a crash at most the last second. For counts that guard, not for money: those are
- * durable before they are answered (claim-table.ts). Effects: the storage it is given, one timer.
+ * durable before they are answered (claim-book.ts). Effects: the storage it is given, one timer.
  */
+import { dropOtherVersions } from './table-versions.ts';
 
 export interface KeptRow {
   /** From then on the row says nothing any more. */
@@ -46,6 +47,7 @@ export function keepRows<Row extends KeptRow>(
   { weigh, table = 'rows_v1' }: KeptRowsOptions<Row>,
 ): KeptRows<Row> {
   const { sql } = storage;
+  dropOtherVersions(sql, table);
   sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, ends_at_ms INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID`);
   const rows = new Map<string, Row>();
   const changed = new Set<string>();

@@ -6,7 +6,7 @@
  */
 import { type OpenUse } from './claim-rules.ts';
 
-/** Uses in a payment's row, and their draws: some 6 KB of it. */
+/** Uses in a payment's row, and their draws: some 5 KB of it. */
 export const MOST_WEIGHT_IN_ROW = 80;
 /** A mark has a bit for each; bit operations take no more than 31. */
 export const USES_A_PAGE = 30;

@@ -8,7 +8,7 @@ import { formatUses, parseUses } from './open-use-text.ts';
 import { type UsePage } from './use-page-rules.ts';
 
 const TABLE = 'use_pages_v1';
-/** Uses whose pages are kept in memory, of all payments of an object: 12 MB when each draws on four counters. */
+/** Uses whose pages are kept in memory, of all payments of an object: 10 MB when each draws on four counters. */
 export const MOST_USES_KEPT = 16_384;
 
 const NO_PAGES: readonly UsePage[] = [];

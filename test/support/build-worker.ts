@@ -11,6 +11,7 @@ export const BUNDLES = {
   /** Needs no building. */
   upstream: 'test/workerd/entries/upstream-worker.js',
   bridgeFront: 'test/workerd/entries/bridge-front-worker.js',
+  rowsDriver: 'test/workerd/entries/rows-driver.js',
   priced: 'dist/test/priced/priced-worker.js',
   fence: 'dist/test/fence/fence-worker.js',
   /** Built by its own suite. */

@@ -2,7 +2,7 @@
  * Gateways on raw workerd with a test origin and the bridge's embedded node, for tests over real sockets. Everything is
  * on loopback, on free ports, in a folder of its own that is removed at the end.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningBridge } from '#lnd-bridge/start.ts';
@@ -44,9 +44,10 @@ export interface TestSystem {
   close(): Promise<void>;
 }
 
-/** Starts the system. */
-export async function startTestSystem(gateways: readonly TestGateway[]): Promise<TestSystem> {
+/** Starts the system; `rows` is a folder of what the objects of another build have left on disk. */
+export async function startTestSystem(gateways: readonly TestGateway[], { rows }: { readonly rows?: string } = {}): Promise<TestSystem> {
   const directory = mkdtempSync(join(tmpdir(), 'l402-edge-'));
+  if (rows !== undefined) cpSync(rows, join(directory, 'claims'), { recursive: true });
   const lines: string[] = [];
   const onLine = (line: string) => void lines.push(line);
   const origin = await startTestOrigin();
