@@ -46,6 +46,8 @@ interface Generation {
   buckets: readonly number[];
   /** Of all buckets, the newest first: as a rule one statement. */
   selects: readonly string[];
+  /** By bucket. The same text each time: the platform finds what it has prepared for it sooner. */
+  inserts: ReadonlyMap<number, string>;
 }
 
 /** One kind of row, found by its key. */
@@ -62,7 +64,7 @@ export class DailyTable {
     const found = readTables(sql, name);
     const open = (form: TableForm): Generation => {
       const buckets = found.filter((table) => table.version === form.version).map(({ bucket }) => bucket);
-      return this.#withBuckets({ form, buckets: [], selects: [] }, buckets);
+      return this.#withBuckets({ form, buckets: [], selects: [], inserts: new Map() }, buckets);
     };
     this.#current = open({ version, columns });
     this.#earlier = earlier
@@ -96,12 +98,11 @@ export class DailyTable {
     const day = Math.floor(endsAtSeconds / SECONDS_A_DAY);
     const isInPlace = stored !== undefined && stored.bucket >= day;
     const bucket = isInPlace ? stored.bucket : Math.max(bucketOf(day, Date.now()), stored?.bucket ?? 0);
-    if (!current.buckets.includes(bucket)) this.#addBucket(bucket);
+    if (!current.inserts.has(bucket)) this.#addBucket(bucket);
     if (stored !== undefined && stored.isEarlier !== true && stored.bucket !== bucket) {
       this.#sql.exec(`DELETE FROM ${this.#tableOf(current, stored.bucket)} WHERE key = ?`, key);
     }
-    const places = values.map(() => ', ?').join('');
-    this.#sql.exec(`INSERT OR REPLACE INTO ${this.#tableOf(current, bucket)} VALUES (?${places})`, key, ...values);
+    this.#sql.exec(current.inserts.get(bucket)!, key, ...values);
   }
 
   /** Drops every table whose last row has ended. Returns the instant up to which rows were dropped; 0 when none were. */
@@ -146,6 +147,10 @@ export class DailyTable {
 
   #withBuckets(generation: Generation, buckets: readonly number[]): Generation {
     generation.buckets = buckets.toSorted((left, right) => left - right);
+    const places = generation.form.columns.map(() => ', ?').join('');
+    generation.inserts = new Map(
+      generation.buckets.map((bucket) => [bucket, `INSERT OR REPLACE INTO ${this.#tableOf(generation, bucket)} VALUES (?${places})`]),
+    );
     const names = generation.form.columns.map((column) => column.split(' ')[0]).join(', ');
     const selects = generation.buckets
       .toReversed()
