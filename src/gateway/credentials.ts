@@ -164,7 +164,15 @@ async function useGrant(token: ProvedToken, { inquiry, context, quote, grant, pr
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
     const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-    const trip: Trip = { way: inquiry.way(), lane: 'paid', steps, stated: use?.limits ?? [], sendByMs: use?.sendByMs, voters };
+    const trip: Trip = {
+      way: inquiry.way(),
+      lane: 'paid',
+      steps,
+      stated: use?.limits ?? [],
+      sendByMs: use?.sendByMs,
+      voters,
+      holders: voters,
+    };
     const { passEndsAtSeconds } = grant;
     return { kind: 'enter', quote, trip, callId: nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
   };
