@@ -137,9 +137,11 @@ export class World {
     }
   }
 
-  /** Forgets what other lives have revoked: an object keeps a bounded number. */
-  async forgetRevocations(): Promise<void> {
-    await runInDurableObject(controls.get(controls.idFromName('control/1')), (_, { storage }) => storage.deleteAll());
+  /** Forgets other lives: a bounded number of revocations is kept, and the clock goes back to where this life begins (M32). */
+  async forgetOtherLives(): Promise<void> {
+    for (const object of [controls.get(controls.idFromName('control/1')), place()]) {
+      await runInDurableObject(object as DurableObjectStub, (_, { storage }) => storage.deleteAll());
+    }
     await abortAllDurableObjects();
   }
 
