@@ -3,6 +3,7 @@
  * from the Worker's secrets at start; its value is in no message. Pure.
  */
 import * as z from 'zod/mini';
+import { leaseSecondsOf } from '#gateway/lease.ts';
 import { type OriginPlace, type Passage } from '#gateway/passage.ts';
 import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/path-rewrite.ts';
 import { canonicalizePath } from '#protocol/canonical-path.ts';
@@ -16,6 +17,11 @@ const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
 /** Printable, and no blank at its ends. A comma would make one value look like two. */
 const HEADER_VALUE = /^[\u0021-\u007e]([\u0020-\u007e]{0,4094}[\u0021-\u007e])?$/;
 const SINGLE_VALUE = /^(?!.*,)/;
+const MOST_RELEASE_STATUSES = 200;
+/** The seller's trouble and not the payer's: a redirect in its own house, its own credentials, its own limits. */
+const DEFAULT_RELEASE_STATUSES = [301, 302, 303, 307, 308, 401, 402, 403, 407, 429];
+/** A payment must not be held for longer when a Worker dies (M40). */
+const LONGEST_LEASE_SECONDS = 900;
 
 /** The address of an origin. */
 export const OriginUrl = z
@@ -74,6 +80,11 @@ export const PASSAGE_KEYS = {
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
   /** A counted call whose answer the origin breaks off: 'counted', or 'released', which holds the payment until the body has ended. 'counted' if left out. @example 'released' */
   brokenBody: z.optional(z.enum(['counted', 'released'])),
+  /**
+   * Answers of the origin (300 to 499) that are not counted, beside every 5xx; redirects only where they lead to the same host.
+   * 301, 302, 303, 307, 308, 401, 402, 403, 407 and 429 if left out. @example [404, 429]
+   */
+  releaseStatuses: z.optional(z.array(whole(300, 499)).check(z.maxLength(MOST_RELEASE_STATUSES))),
 };
 
 const PassageSchema = z.object(PASSAGE_KEYS);
@@ -104,14 +115,24 @@ export function preparePassage(route: PassageConfig, defaults: PassageDefaults):
     name,
     typeof value === 'string' ? value : take(`setHeaders.${name}`, readSecret(value.secret, defaults.variables)),
   ]);
+  const timeoutSeconds = route.timeoutSeconds ?? defaults.timeoutSeconds;
+  const brokenBody = route.brokenBody ?? 'counted';
+  const leaseSeconds = leaseSecondsOf({ timeoutSeconds, brokenBody });
+  if (leaseSeconds > LONGEST_LEASE_SECONDS) {
+    const most = timeoutSeconds - (leaseSeconds - LONGEST_LEASE_SECONDS);
+    problems.push(
+      `.brokenBody: 'released' holds a payment for ${leaseSeconds} s when a Worker dies; it needs timeoutSeconds of ${most} at most`,
+    );
+  }
   if (origin === undefined || problems.length > 0) return refuse(problems);
   return accept({
     origin,
     rewrite,
     setHeaders: setHeaders as [string, string][],
-    timeoutSeconds: route.timeoutSeconds ?? defaults.timeoutSeconds,
+    timeoutSeconds,
     maxBodyBytes: route.maxBodyBytes,
-    brokenBody: route.brokenBody ?? 'counted',
+    brokenBody,
+    releaseStatuses: new Set(route.releaseStatuses ?? DEFAULT_RELEASE_STATUSES),
   });
 }
 

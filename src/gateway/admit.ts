@@ -9,22 +9,18 @@ import { type Background, type ControlView } from '../ports.ts';
 import { type Admission } from './admission.ts';
 import { tryCredentials, type Unpaid } from './credentials.ts';
 import { judgeFences } from './fences.ts';
-import { type GateDeps, type GateSettings } from './gate-deps.ts';
+import { type GateDeps } from './gate-deps.ts';
 import { openInquiry, type Inquiry, type Look } from './inquiry.ts';
+import { leaseSecondsOf, SEND_WITHIN_MS } from './lease.ts';
 import { rateOfAll, rateOfRoute } from './rate.ts';
-import { findObstacle, nameOrigin, type Passage } from './passage.ts';
+import { findObstacle, nameOrigin } from './passage.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { findRoute, type QuoteOutcome } from './routes.ts';
-import { type Way } from './send.ts';
+import { holdersOf, type Way } from './send.ts';
 import { admitUnpaid } from './unpaid.ts';
 
 export type { Admission, Use } from './admission.ts';
-
-/** Beyond the time limits of a call: what it may wait for a place, and a Worker need to say what became of it (M10). */
-const LEASE_MARGIN_SECONDS = 60;
-/** So much of that is for the Worker to say what became of the call: later than this none is sent. */
-const OUTCOME_SECONDS = 10;
 
 /** Decides about a request. Its headers and body are looked at only where the price depends on them. */
 export async function admit(
@@ -47,7 +43,7 @@ export async function admit(
   const way = looked.value;
   if (sale.kind === 'free') {
     const steps = [...rateOfAll(settings.fences.rate), ...rateOfRoute(route)];
-    return { kind: 'free', trip: { way, lane: 'free', steps, voters: [] }, body: undefined, limits: [] };
+    return { kind: 'free', trip: { way, lane: 'free', steps, voters: [], holders: holdersOf(facts, deps) }, body: undefined, limits: [] };
   }
   const inquiry = openInquiry({ request, facts, sold: { route, sale, passage }, way, look }, deps);
   if (!inquiry.isPriceAsked) {
@@ -55,7 +51,7 @@ export async function admit(
     const known = quoted instanceof Promise ? await quoted : quoted;
     if (!known.ok) return refused(known.refusal);
   }
-  const lease = { seconds: leaseSecondsOf(passage, settings), sendWithinMs: (LEASE_MARGIN_SECONDS - OUTCOME_SECONDS) * 1000 };
+  const lease = { seconds: leaseSecondsOf(passage), sendWithinMs: SEND_WITHIN_MS };
   const tried = await tryCredentials(inquiry, { deps, background, lease });
   return tried.kind === 'unpaid' ? admitWithout(tried, inquiry, { deps, background }) : tried;
 }
@@ -99,12 +95,4 @@ function admitWithout(
   const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
   const offered = { service: sold.sale.service, quote, known: inquiry.known(), isFixed: sold.sale.price.kind === 'fixed' };
   return admitUnpaid({ way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() }, { deps, background });
-}
-
-/** How long the claim of a call is held when nobody says what became of it: no call takes longer (M10). */
-export function leaseSecondsOf(
-  { timeoutSeconds, brokenBody }: Passage,
-  { maxStreamSeconds }: Pick<GateSettings, 'maxStreamSeconds'>,
-): number {
-  return timeoutSeconds + (brokenBody === 'released' ? maxStreamSeconds : 0) + LEASE_MARGIN_SECONDS;
 }

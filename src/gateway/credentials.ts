@@ -10,7 +10,7 @@ import { type Grant, type JudgeContext, type ProvedToken, type Quote } from '#sc
 import { type Background } from '../ports.ts';
 import { type Admission, type Use } from './admission.ts';
 import { extendPass } from './fences.ts';
-import { type GateDeps } from './gate-deps.ts';
+import { type GateDeps, type GateSettings } from './gate-deps.ts';
 import { type Inquiry } from './inquiry.ts';
 import { type AskedPrice, type Price } from './price.ts';
 import { boundOfCharge, rateOfPass, rateOfRoute, rateOfToken } from './rate.ts';
@@ -96,7 +96,7 @@ async function tryToken(token: ProvedToken, { inquiry, context }: TrialOptions):
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const { quote } = quoted.value;
-  const judge = () => judgeToken(token, quote, judgeContext(inquiry, { skewSeconds: deps.settings.skewSeconds, digest }));
+  const judge = () => judgeToken(token, quote, judgeContext(inquiry, { settings: deps.settings, digest }));
   const grant = await judge();
   if (!grant.ok) return judgedBad(token, grant.refusal);
   const { needsSettlement, paymentHash } = grant.value;
@@ -121,7 +121,7 @@ async function prepare(
 ): Promise<Exclude<Trial, { kind: 'enter' }> | { readonly kind: 'ready'; readonly digest: string | undefined }> {
   const { deps } = context;
   const { sale } = inquiry.sold;
-  const poor = judgeStanding(token, sale, judgeContext(inquiry, { skewSeconds: deps.settings.skewSeconds, digest: undefined }));
+  const poor = judgeStanding(token, { ...sale, sells: sale }, judgeContext(inquiry, { settings: deps.settings, digest: undefined }));
   if (poor !== undefined) return judgedBad(token, poor);
   const paymentHashHex = formatHex(token.paymentHash);
   const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, token), deps.clock());
@@ -164,7 +164,15 @@ async function useGrant(token: ProvedToken, { inquiry, context, quote, grant, pr
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
     const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-    const trip: Trip = { way: inquiry.way(), lane: 'paid', steps, stated: use?.limits ?? [], sendByMs: use?.sendByMs, voters };
+    const trip: Trip = {
+      way: inquiry.way(),
+      lane: 'paid',
+      steps,
+      stated: use?.limits ?? [],
+      sendByMs: use?.sendByMs,
+      voters,
+      holders: voters,
+    };
     const { passEndsAtSeconds } = grant;
     return { kind: 'enter', quote, trip, callId: nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
   };
@@ -220,19 +228,22 @@ function findRevocation({ identifier, id }: ProvedToken, { control }: Way): Gate
   return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
 }
 
-function judgeContext({ facts, way }: Inquiry, { skewSeconds, digest }: { skewSeconds: number; digest: string | undefined }): JudgeContext {
+function judgeContext(
+  { facts, way }: Inquiry,
+  { settings, digest }: { settings: Pick<GateSettings, 'skewSeconds' | 'invoiceExpirySeconds'>; digest: string | undefined },
+): JudgeContext {
   const { method, host, path } = facts;
   const { control, match, nowMs } = way();
   const nowSeconds = nowMs / 1000;
   const maintenances = control.index?.maintenances ?? [];
   return {
     nowSeconds,
-    skewSeconds,
+    skewSeconds: settings.skewSeconds,
+    invoiceExpirySeconds: settings.invoiceExpirySeconds,
     request: { method, host, path },
     clientAddress: () => facts.client().addressText,
     requestDigest: digest,
-    extensionOf:
-      maintenances.length === 0 ? undefined : (validUntilSeconds) => extendPass(maintenances, { match, validUntilSeconds, nowSeconds }),
+    extensionOf: maintenances.length === 0 ? undefined : (life) => extendPass(maintenances, { ...life, match, nowSeconds }),
   };
 }
 

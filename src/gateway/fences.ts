@@ -4,6 +4,7 @@
  * fence has to know and does not, it takes for a no. Pure.
  */
 import { cidrContains, type Cidr } from '#protocol/cidr.ts';
+import { type PassLife } from '#schemes/scheme.ts';
 import {
   type BreakerSettings,
   type ControlIndex,
@@ -191,19 +192,19 @@ export function createHalfOpenTrials(): TryHalfOpen {
 }
 
 /**
- * By how much a pass ends later than it says: the length of every maintenance that began while it was valid and that
- * extends passes. For tokens without a claim row only: a row does not wait for its token (M2).
+ * By how much a pass ends later than it says: the time that maintenance took from it between its sale and its end (M38).
+ * For tokens without a claim row only: a row does not wait for its token (M2).
  */
 export function extendPass(
   maintenances: readonly Maintenance[],
-  { match, validUntilSeconds, nowSeconds }: { match: string; validUntilSeconds: number; nowSeconds: number },
+  { match, soldAtSeconds, validUntilSeconds, nowSeconds }: PassLife & { readonly match: string; readonly nowSeconds: number },
 ): number {
   const stretches = maintenances
     .filter(({ route, extendsPasses }) => extendsPasses && isFor(route, match))
     .toSorted((left, right) => left.fromSeconds - right.fromSeconds);
   let extension = 0;
   // Two maintenances at once, of the route and of all, extend a pass by the time that either of them took.
-  let countedUntil = 0;
+  let countedUntil = soldAtSeconds;
   for (const { fromSeconds, untilSeconds = Infinity } of stretches) {
     if (validUntilSeconds + extension <= fromSeconds) break;
     const from = Math.max(fromSeconds, countedUntil);

@@ -11,12 +11,18 @@ import { EXPOSED_FIELDS } from './refuse.ts';
 import { remainingHeaders, type Remaining } from './remaining.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { limitBody, sendBody } from './sized-body.ts';
+import { watchUpload, type Blame } from './watched-upload.ts';
 
 export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response }
-  | { readonly kind: 'unreachable' }
+  /** `isProved`: the client did its part, as far as it was asked to (M40). */
+  | { readonly kind: 'unreachable'; readonly isProved: boolean }
   | { readonly kind: 'timed_out' }
   | { readonly kind: 'given_up' }
+  /** The client had its place at the origin and went away: the call was broken off (M41). */
+  | { readonly kind: 'client_left' }
+  /** The client broke its upload off, or was too slow with it (M40). */
+  | { readonly kind: 'upload_failed' }
   /** The client sent more than it had declared and was priced for, or more than the route takes. */
   | { readonly kind: 'body_too_large' };
 
@@ -26,6 +32,8 @@ export interface ForwardOptions {
   readonly paid?: PaidHeaders;
   /** Ends the wait from outside. */
   readonly giveUp?: Promise<unknown>;
+  /** Breaks the call off. */
+  readonly left?: AbortSignal | undefined;
   readonly held?: HeldBody | undefined;
 }
 
@@ -35,24 +43,29 @@ export interface ForwardOptions {
  */
 export async function forward(
   request: Request,
-  { facts, passage, paid, giveUp, held }: ForwardOptions,
+  { facts, passage, paid, giveUp, left, held }: ForwardOptions,
   { origin, originProof, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'wait'>,
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
-  const { body, isTooLong, signal } = held === undefined ? limitBody(request, passage.maxBodyBytes) : sendBody(request.body, held);
+  const sized = held === undefined ? limitBody(request, passage.maxBodyBytes) : sendBody(request.body, held);
+  const { isTooLong } = sized;
+  // Only where something depends on who has failed: nobody pays for a free call, or votes by one.
+  const upload = paid !== undefined && sized.body instanceof ReadableStream ? watchUpload(sized.body, lengthOf(facts, held)) : undefined;
+  const body = upload?.body ?? sized.body;
+  const signals = [sized.signal, upload?.signal, left].filter((signal) => signal !== undefined);
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
   const proof = originProof === undefined ? undefined : await originProof(proven);
   const address = `${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`;
   // A request that goes on with its own body is copied by the platform in one piece; redirects are never followed for it.
   const upstream =
-    body === request.body && request.redirect === 'manual'
+    body === request.body && request.redirect === 'manual' && left === undefined
       ? new Request(address, request)
       : new Request(address, {
           method: facts.method,
           headers: facts.headers,
           body,
           redirect: 'manual',
-          ...(signal === undefined ? {} : { signal }),
+          ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         });
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
@@ -60,11 +73,28 @@ export async function forward(
   return new Promise((resolve) => {
     origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
       (response) => resolve({ kind: 'answered', response }),
-      () => resolve({ kind: isTooLong() ? 'body_too_large' : 'unreachable' }),
+      async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
-    void wait(passage.timeoutSeconds * 1000).then(() => resolve({ kind: 'timed_out' }));
+    void wait(passage.timeoutSeconds * 1000).then(() =>
+      resolve({ kind: upload?.blameForDelay() === 'client' ? 'upload_failed' : 'timed_out' }),
+    );
     void giveUp?.then(() => resolve({ kind: 'given_up' }));
+    const leave = () => resolve({ kind: 'client_left' });
+    if (left?.aborted === true) leave();
+    left?.addEventListener('abort', leave, { once: true });
   });
+}
+
+/** Without a body to send, the client has done all that it can. */
+function describeFailure(blame: Blame | undefined): Forwarded {
+  return blame === 'client' ? { kind: 'upload_failed' } : { kind: 'unreachable', isProved: blame !== 'nobody' };
+}
+
+/** What the origin is told of a body that is streamed. */
+function lengthOf({ headers }: RequestFacts, held: HeldBody | undefined): number | undefined {
+  if (held?.kind === 'sized') return held.bytes;
+  const length = headers.get('content-length');
+  return length === null ? undefined : Number(length);
 }
 
 /** Fields by which a shared cache could be told to keep a paid answer. */

@@ -26,6 +26,8 @@ export interface Passage {
   readonly maxBodyBytes: number | undefined;
   /** What becomes of a counted call whose answer the origin breaks off. Released: its claim is held until the body has ended. */
   readonly brokenBody: 'counted' | 'released';
+  /** Answers of the origin after which a call is given back, beside every 5xx. Redirects only where they lead to the same host. */
+  readonly releaseStatuses: ReadonlySet<number>;
 }
 
 /** Names the host for which a gateway has sent a request to its own zone. `CDN-Loop` is the platform's, which guards it. */

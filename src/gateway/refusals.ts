@@ -120,6 +120,18 @@ const GATEWAY = {
     title: 'Client went away',
     hint: 'Nothing was charged: the call was not sent to the origin.',
   },
+  client_left: {
+    status: 499,
+    mayCostInvoice: false,
+    title: 'Client went away during the call',
+    hint: 'The call was broken off. A call that is counted stays counted: the origin may have worked on it.',
+  },
+  upload_failed: {
+    status: 408,
+    mayCostInvoice: false,
+    title: 'Body not sent in time',
+    hint: 'The origin was waiting for the body of this request. Send it whole, and faster than the time-out of the route.',
+  },
   payment_cooling: { status: 429, mayCostInvoice: false, title: 'Payment cooling down', hint: STILL_GOOD },
   claims_unavailable: { status: 503, mayCostInvoice: false, title: 'Payments cannot be checked now', hint: NOT_AGAIN },
   invoice_unsettled: {

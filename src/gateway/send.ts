@@ -29,6 +29,8 @@ export interface Trip {
   readonly sendByMs?: number | undefined;
   /** Who says how the origin does (M12). Nobody who has not paid: strangers must not be able to open a breaker. */
   readonly voters: readonly string[];
+  /** Payment and client, as far as they are known: neither may take the places of all others (M41). */
+  readonly holders: readonly string[];
 }
 
 /** `held_back`: it was not sent, and the origin knows nothing of it. */
@@ -39,10 +41,10 @@ const BUSY_RETRY_SECONDS = 1;
 /** Sends a call on, with the limits under which it passed. */
 export async function send(
   request: Request,
-  { trip, ...options }: Omit<ForwardOptions, 'passage'> & { trip: Trip },
+  { trip, ...options }: Omit<ForwardOptions, 'passage' | 'left'> & { trip: Trip },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { way, lane, steps, stated = [], sendByMs = Infinity, voters } = trip;
+  const { way, lane, steps, stated = [], sendByMs = Infinity, voters, holders } = trip;
   const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
@@ -50,7 +52,9 @@ export async function send(
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.fences.hasConcurrency ? deps.places : undefined;
-  const leave = await places?.enter(origin, lane === 'paid' ? 'paid' : 'unpaid');
+  // Where places are few, one whose client has gone is given back at once, and its call is broken off (M41).
+  const left = places === undefined ? undefined : request.signal;
+  const leave = await places?.enter(origin, { who: lane === 'paid' ? 'paid' : 'unpaid', holders, left });
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
@@ -61,7 +65,7 @@ export async function send(
   }
   let sent: Forwarded;
   try {
-    sent = await forward(request, { ...options, passage }, deps);
+    sent = await forward(request, { ...options, left, passage }, deps);
   } finally {
     leave?.();
   }
@@ -73,6 +77,14 @@ export async function send(
   return { sent, limits: [...stated, ...limited.value] };
 }
 
+/** Who holds a place at an origin without a payment. Nobody needs to know where there are no places. */
+export function holdersOf({ client }: Pick<Way, 'client'>, { places }: Pick<GateDeps, 'places'>): readonly string[] {
+  if (places === undefined) return [];
+  const { address, key } = client();
+  // Clients whose address is not known are not one client.
+  return address === undefined ? [] : [key.key];
+}
+
 /** How the origin did; nothing where that is the client's doing. */
 function judgeOrigin(sent: Forwarded, isLate: boolean): OriginOutcome | undefined {
   switch (sent.kind) {
@@ -80,10 +92,13 @@ function judgeOrigin(sent: Forwarded, isLate: boolean): OriginOutcome | undefine
       if (sent.response.status >= 500) return 'failed';
       return isLate ? 'slow' : 'ok';
     case 'unreachable':
+      return sent.isProved ? 'failed' : undefined;
     case 'timed_out':
       return 'failed';
     case 'given_up':
       return 'slow';
+    case 'client_left':
+    case 'upload_failed':
     case 'body_too_large':
       return undefined;
   }

@@ -8,6 +8,7 @@ import { noteFault } from './fault.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { paidAnswer } from './forward.ts';
 import { type PaidHeaders } from './origin-headers.ts';
+import { type Passage } from './passage.ts';
 import { stateLimits, type StatedLimit } from './rate-fields.ts';
 import { type RequestFacts } from './request-facts.ts';
 import { send, type Sent } from './send.ts';
@@ -20,9 +21,6 @@ export type Entry = Extract<Admission, { kind: 'enter' }>;
 
 /** The platform ends a Worker 30 s after its client has gone: before that, an unanswered call is counted (M11). */
 const GONE_CLIENT_LIMIT_MS = 25_000;
-/** Statuses of the origin that are the seller's trouble, not the payer's: its own credentials, its own limits. */
-const RELEASE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 429]);
-
 /** Forwards a call that has been paid for and says what became of the payment. */
 export function serve(
   request: Request,
@@ -65,7 +63,7 @@ async function forwardAndFinish(
     await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
-  const outcome = judgeOutcome(forwarded);
+  const outcome = judgeOutcome(forwarded, { facts, passage: entry.trip.way.passage });
   const log = (fate: PaymentState['fate']) =>
     deps.log('sale', {
       match: quote.match,
@@ -77,7 +75,7 @@ async function forwardAndFinish(
     });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
     // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
-    const { answer, end } = watchBody(paidAnswer(forwarded.response, undefined), streamTerms(entry, deps));
+    const { answer, end } = watchBody(paidAnswer(forwarded.response, undefined), { ...streamTerms(entry, deps), clock: deps.clock });
     const record = async () => {
       const kind = (await end) === 'broken' ? 'release' : 'commit';
       log(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);
@@ -138,21 +136,46 @@ function paidHeaders({ callId, quote }: Entry): PaidHeaders {
 }
 
 /** A release needs a reason that was seen; everything else is counted. */
-export function judgeOutcome(forwarded: Sent): 'commit' | 'release' {
+export function judgeOutcome(
+  forwarded: Sent,
+  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+): 'commit' | 'release' {
   switch (forwarded.kind) {
     case 'held_back':
     case 'unreachable':
     case 'timed_out':
       return 'release';
     case 'given_up':
+    case 'client_left':
+    case 'upload_failed':
     // The origin had all that was priced, and may have done the work.
     case 'body_too_large':
       return 'commit';
     case 'answered': {
-      const { status } = forwarded.response;
-      return status >= 500 || RELEASE_STATUSES.has(status) ? 'release' : 'commit';
+      const { response } = forwarded;
+      const { status } = response;
+      if (status >= 500) return 'release';
+      if (!passage.releaseStatuses.has(status)) return 'commit';
+      return status < 400 ? judgeRedirect(response, { facts, passage }) : 'release';
     }
   }
+}
+
+/**
+ * A redirect to the same host has delivered nothing: the payer asks again, at the address that the origin meant (M40). One to
+ * another host is what was paid for, and so is a 303 after a request that changes something: the work has been done.
+ */
+function judgeRedirect(
+  { status, headers }: Response,
+  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+): 'commit' | 'release' {
+  const location = headers.get('location');
+  if (location === null || (status === 303 && facts.method !== 'GET' && facts.method !== 'HEAD')) return 'commit';
+  // What the origin is called matters only where it has an address of its own.
+  const origin = passage.origin.kind === 'url' ? passage.origin.base : facts.base;
+  const target = URL.parse(location, `${facts.base}${facts.path}`);
+  const isSameHost = target !== null && [facts.base, origin].some((base) => URL.parse(base)?.hostname === target.hostname);
+  return isSameHost ? 'release' : 'commit';
 }
 
 /** What can be said of the payment. */

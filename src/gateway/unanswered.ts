@@ -2,8 +2,8 @@
  * The answer to a call that the origin left without one, free or paid: which part failed, and what is true of the payment
  * (M16). No effects but the log.
  */
-import { leaseSecondsOf } from './admit.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { leaseSecondsOf } from './lease.ts';
 import { type Passage } from './passage.ts';
 import { remainingFields, remainingHeaders, type Remaining } from './remaining.ts';
 import { problem } from './refuse.ts';
@@ -32,6 +32,8 @@ const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { read
   unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
   timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
   given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
+  client_left: { code: 'client_left', detail: 'the client went away before the origin had answered' },
+  upload_failed: { code: 'upload_failed', detail: 'the body of the request broke off, or came too slowly' },
   body_too_large: { code: 'body_too_large', detail: 'the body turned out to be longer than it was declared, or than this route takes' },
 };
 
@@ -45,7 +47,7 @@ export function answerUnanswered(
     unanswered.kind === 'held_back' ? unanswered.reason : { ...FAILURES[unanswered.kind], retryAfterSeconds: ORIGIN_RETRY_SECONDS };
   const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
   log('refusal', { code: reason.code });
-  const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(passage, settings) : laterSeconds;
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(passage) : laterSeconds;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};

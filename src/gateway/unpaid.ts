@@ -16,7 +16,7 @@ import { stateQuota } from './rate-fields.ts';
 import { placedRandom, refillPool } from './refill.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type QuoteOutcome } from './routes.ts';
-import { type Way } from './send.ts';
+import { holdersOf, type Way } from './send.ts';
 
 export interface UnpaidRequest {
   readonly way: Way;
@@ -75,7 +75,8 @@ export async function admitUnpaid(
     const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
     return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
   }
-  if (answer.kind === 'free') return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [] }, body, limits };
+  if (answer.kind === 'free')
+    return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [], holders: holdersOf(way, deps) }, body, limits };
   const { item, refill } = answer;
   if (refill !== undefined && known !== undefined && pool !== undefined) {
     background(refillPool({ quote: known, place, count: refill, bounds: pool }, deps));

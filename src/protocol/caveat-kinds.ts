@@ -33,7 +33,7 @@ export interface CaveatFacts {
   readonly capabilities: readonly string[];
   readonly nowSeconds: number;
   readonly skewSeconds: number;
-  /** Every end is so much later. */
+  /** The minter's end is so much later; never a holder's (M38). */
   readonly extendedBySeconds?: number | undefined;
   readonly preimage: Uint8Array;
   readonly method: string;

@@ -24,11 +24,13 @@ export function decodeCaveat(bytes: Uint8Array, author: CaveatAuthor): Caveat {
 
 /** Every caveat is satisfied, and each only narrows the one of its kind before it. */
 export function judgeCaveats(caveats: readonly Caveat[], facts: CaveatFacts): CredentialRefusal | undefined {
+  // What lengthens the minter's end does not lengthen a holder's (M38).
+  const holdersFacts = facts.extendedBySeconds === undefined || facts.extendedBySeconds === 0 ? facts : { ...facts, extendedBySeconds: 0 };
   for (let index = 0; index < caveats.length; index++) {
     const { condition, value, author } = caveats[index]!;
     const kind = caveatKind(condition, facts.service);
     if (kind === undefined) continue;
-    const refusal = kind.satisfied(value, facts);
+    const refusal = kind.satisfied(value, author === 'minter' ? facts : holdersFacts);
     if (refusal !== undefined) return refusal;
     const before = findBefore(caveats, index);
     if (before === undefined ? kind.isTerm && author === 'holder' : !kind.narrows(before, value)) {

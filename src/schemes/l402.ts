@@ -14,7 +14,15 @@ import { verifyToken } from '#protocol/token.ts';
 import { chargeFor } from './charge.ts';
 import { readToken, type TokenReading } from './token-reading.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
-import { type Grant, type GrantRefusal, type JudgeContext, type ProvedToken, type Quote, type VerifyContext } from './scheme.ts';
+import {
+  type Grant,
+  type GrantRefusal,
+  type JudgeContext,
+  type Offer,
+  type ProvedToken,
+  type Quote,
+  type VerifyContext,
+} from './scheme.ts';
 
 /** Different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
@@ -122,11 +130,18 @@ export function judgeStanding(token: ProvedToken, sold: Sold, context: JudgeCont
   return judgeTerms({ ...token, caveats }, { sold, reading, context });
 }
 
-type Sold = Pick<Quote, 'service' | 'tier' | 'capabilities'>;
+type Sold = Pick<Quote, 'service' | 'tier' | 'capabilities'> & { readonly sells: Pick<Offer, 'access' | 'seconds'> };
 
-/** By how much a token ends later than it says. */
-function extensionOf({ hasRow, earliestEndSeconds }: TokenReading, context: JudgeContext): number {
-  return hasRow ? 0 : (context.extensionOf?.(earliestEndSeconds) ?? 0);
+/**
+ * By how much a pass ends later than its minter wrote (M38). A token does not say when it was sold: at the earliest when its
+ * invoice was made, and of the wait for the payment no more is counted than the pass itself is long. What the route sells now
+ * says how long that is; where it sells no pass any more, nothing is added.
+ */
+function extensionOf({ hasRow, terms }: TokenReading, { access, seconds }: Sold['sells'], context: JudgeContext): number {
+  if (hasRow || !terms.ok || access.kind !== 'pass' || seconds === undefined) return 0;
+  const { validUntilSeconds } = terms.value;
+  const soldAtSeconds = validUntilSeconds - seconds - Math.min(seconds, context.invoiceExpirySeconds);
+  return context.extensionOf?.({ soldAtSeconds, validUntilSeconds }) ?? 0;
 }
 
 function judgeTerms(
@@ -136,7 +151,7 @@ function judgeTerms(
   const { service, tier, capabilities } = sold;
   const { nowSeconds, skewSeconds, request, requestDigest } = context;
   const { method, host, path } = request;
-  const extendedBySeconds = extensionOf(reading, context);
+  const extendedBySeconds = extensionOf(reading, sold.sells, context);
   const clientAddress = reading.needsClientAddress ? context.clientAddress() : undefined;
   const asked = { method, host, path, clientAddress, requestDigest, extendedBySeconds };
   const refusal = judgeCaveats(caveats, { service, tier, capabilities, nowSeconds, skewSeconds, preimage, ...asked });
@@ -180,6 +195,9 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     needsSettlement: terms.value.settlement !== undefined,
     challengeId: reading.challengeId,
-    passEndsAtSeconds: id.access === 'pass' ? reading.earliestEndSeconds + extensionOf(reading, context) : undefined,
+    passEndsAtSeconds:
+      id.access === 'pass'
+        ? Math.min(reading.holdersEndSeconds, validUntilSeconds + extensionOf(reading, quote.sells, context))
+        : undefined,
   });
 }

@@ -78,6 +78,15 @@ export interface JudgeContext {
   readonly clientAddress: () => string | undefined;
   /** The digest of the request; `undefined` when it was not worked out. Only a token that is narrowed to one is held to it. */
   readonly requestDigest?: string | undefined;
-  /** By how much a pass ends later than it says, given when that is. Nothing: ends are as they are written. */
-  readonly extensionOf?: ((validUntilSeconds: number) => number) | undefined;
+  /** How long an invoice can be paid. */
+  readonly invoiceExpirySeconds: number;
+  /** By how much a pass ends later than its minter wrote. `undefined`: no pass is extended. */
+  readonly extensionOf?: ((life: PassLife) => number) | undefined;
+}
+
+/** The time for which a pass was sold. */
+export interface PassLife {
+  readonly soldAtSeconds: number;
+  /** As its minter wrote it. */
+  readonly validUntilSeconds: number;
 }

@@ -18,8 +18,8 @@ import { type ProvedToken } from './scheme.ts';
 export interface TokenReading {
   readonly terms: Result<SoldTerms, CredentialRefusal>;
   readonly counters: Result<readonly Counter[], CredentialRefusal>;
-  /** Of all ends, of the minter and of holders: what has ended for one of them is over. Not a number where one does not parse. */
-  readonly earliestEndSeconds: number;
+  /** The earliest end that a holder has set; infinite if none has. Not a number where one does not parse. */
+  readonly holdersEndSeconds: number;
   /** The least that anybody who wrote on the token has said was paid. */
   readonly leastPaidMsat: bigint | undefined;
   /** A claim row does not wait for its token: only what has none can end later than it says (M2). */
@@ -45,7 +45,7 @@ export function readToken(token: ProvedToken, service: string): TokenReading {
   const reading: TokenReading = {
     terms: readTerms(caveats, { service, accessKind: id.access }),
     counters: readCounters(token),
-    earliestEndSeconds: earliestEnd(caveats, service),
+    holdersEndSeconds: findHoldersEnd(caveats, service),
     leastPaidMsat: leastPaid(caveats),
     hasRow: id.access !== 'pass' || caveats.some(({ condition }) => isCounting(condition)),
     needsDigest: needsRequestDigest(caveats),
@@ -68,8 +68,10 @@ export function nameClaim(paymentHash: Uint8Array): string {
   return formatHex(sha256(concatBytes(CLAIM_LABEL, paymentHash)).slice(0, 16));
 }
 
-function earliestEnd(caveats: readonly Caveat[], service: string): number {
-  const ends = caveats.filter(({ condition }) => condition === 'valid_until' || condition === `${service}_valid_until`);
+function findHoldersEnd(caveats: readonly Caveat[], service: string): number {
+  const ends = caveats.filter(
+    ({ author, condition }) => author === 'holder' && (condition === 'valid_until' || condition === `${service}_valid_until`),
+  );
   return Math.min(...ends.map(({ value }) => Number(value)));
 }
 

@@ -175,10 +175,10 @@ describe('maintenance', () => {
 });
 
 describe('passes under maintenance', () => {
-  const extend = (stretches: readonly Partial<Maintenance>[], validUntilSeconds: number, nowSeconds = 10_000) =>
+  const extend = (stretches: readonly Partial<Maintenance>[], validUntilSeconds: number, { nowSeconds = 10_000, soldAtSeconds = 0 } = {}) =>
     extendPass(
       stretches.map((stretch) => maintenance({ extendsPasses: true, ...stretch })),
-      { match: 'GET /a', validUntilSeconds, nowSeconds },
+      { match: 'GET /a', soldAtSeconds, validUntilSeconds, nowSeconds },
     );
 
   it('end later by its length when they were valid as it began', () => {
@@ -187,7 +187,7 @@ describe('passes under maintenance', () => {
   });
 
   it('are extended while it lasts, by what has passed of it', () => {
-    expect(extend([{ fromSeconds: 1000 }], 1500, 1400)).toBe(400);
+    expect(extend([{ fromSeconds: 1000 }], 1500, { nowSeconds: 1400 })).toBe(400);
   });
 
   it('are extended by one after the other, the later of which began only thanks to the first', () => {
@@ -235,7 +235,17 @@ describe('passes under maintenance', () => {
   });
 
   it('M2: are never extended without bound', () => {
-    expect(extend([{ fromSeconds: 1000 }], 1500, 100_000_000)).toBe(LONGEST_EXTENSION_SECONDS);
+    expect(extend([{ fromSeconds: 1000 }], 1500, { nowSeconds: 100_000_000 })).toBe(LONGEST_EXTENSION_SECONDS);
+  });
+
+  it('M38: are not extended by maintenance that was over when they were sold, and by one under way only from the sale on', () => {
+    const twelveHours = { fromSeconds: 1000, untilSeconds: 44_200 };
+    expect(extend([twelveHours], 2_000_060, { soldAtSeconds: 2_000_000, nowSeconds: 2_040_000 })).toBe(0);
+    expect(extend([twelveHours], 44_260, { soldAtSeconds: 44_200, nowSeconds: 50_000 })).toBe(0);
+    expect(extend([twelveHours], 44_190, { soldAtSeconds: 44_100, nowSeconds: 50_000 })).toBe(100);
+    expect(
+      extend([twelveHours, { fromSeconds: 44_250, untilSeconds: 44_300 }], 44_260, { soldAtSeconds: 44_200, nowSeconds: 50_000 }),
+    ).toBe(50);
   });
 });
 

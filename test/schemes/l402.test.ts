@@ -42,7 +42,7 @@ async function judge(quote: Pick<Quote, 'priceMsat' | 'digest'>, held: readonly 
     ...quote,
   };
   const request = { method: 'GET', host: 'gateway.test', path: '/paper' };
-  const context = { nowSeconds: Date.now() / 1000, skewSeconds: 30, request, clientAddress: () => undefined };
+  const context = { nowSeconds: Date.now() / 1000, skewSeconds: 30, invoiceExpirySeconds: 600, request, clientAddress: () => undefined };
   const proved = await proveCredential({ macaroon, preimage }, { keys, hmac, verified: createVerifiedTokens() });
   if (!proved.ok) return proved.refusal.code;
   const grant = await judgeToken(proved.value, asked, context);

@@ -48,7 +48,13 @@ function startIsolate({ secrets = [[1, TOKEN_SECRET]] as [number, Uint8Array][],
       const told = { clientAddress: () => undefined, digestRequest: () => Promise.resolve(undefined) };
       const proved = await proveCredential(read.value[0]!, { keys, hmac: counted, verified });
       if (!proved.ok) return proved.refusal.code;
-      const grant = await judgeToken(proved.value, asked, { nowSeconds: nowMs / 1000, skewSeconds: 30, request, ...told });
+      const grant = await judgeToken(proved.value, asked, {
+        nowSeconds: nowMs / 1000,
+        skewSeconds: 30,
+        invoiceExpirySeconds: 600,
+        request,
+        ...told,
+      });
       return grant.ok ? 'granted' : grant.refusal.code;
     },
   };

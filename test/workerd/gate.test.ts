@@ -320,6 +320,11 @@ describe('every refusal', () => {
     expect(await reason({ ...limited, rates: { take: gone } }, await paid())).toBe('rate_unavailable');
     const places = { enter: () => Promise.resolve(undefined) };
     expect(await reason({ ...behind({ concurrency: { most: 1 } }), places }, await paid())).toBe('origin_busy');
+    const leaving = new AbortController();
+    const free = { enter: () => Promise.resolve(() => undefined) };
+    const origin = () => (leaving.abort(), new Promise<Response>(() => undefined));
+    const asked = { ...(await paid()), signal: leaving.signal };
+    expect(await reason({ ...behind({ concurrency: { most: 1 } }), places: free, origin }, asked)).toBe('client_left');
   });
 
   it('M17 M26: a price that cannot be worked out is told as what is missing, never guessed', async () => {
@@ -351,6 +356,14 @@ describe('every refusal', () => {
     expect(await reasonOf('/call/x', endless(), crowded)).toBe('bodies_crowded');
     const { authorization } = await makeToken({ service: 'call' });
     expect(await reasonOf('/call/x', { headers: { authorization }, signal: AbortSignal.abort() })).toBe('client_gone');
+    const paid = async (): Promise<RequestInit> => ({ headers: { authorization: (await makeToken({ service: 'call' })).authorization } });
+    const stuck: RequestInit = {
+      method: 'POST',
+      headers: { ...(await paid()).headers, 'content-length': '9' },
+      body: new ReadableStream(),
+    };
+    const silent = () => new Promise<Response>(() => undefined);
+    expect(await reasonOf('/call/x', stuck, { origin: silent, wait: () => Promise.resolve() })).toBe('upload_failed');
   });
 
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {

@@ -9,6 +9,7 @@ import { parseToken } from '#protocol/macaroon-codec.ts';
 import { type Gateway } from '#src/config.ts';
 import { makeToken, type TestToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
+import { attenuate } from '../../client/attenuate.ts';
 import { codeOf, from, openGateway } from './front-door.ts';
 
 const ADMIN_SECRET = 'ad'.repeat(32);
@@ -173,5 +174,28 @@ describe('a maintenance', () => {
     // Long after its own end, and before the end that it has now. What is counted has a row that does not wait (M2).
     expect(await hear(400)).toEqual([200, 'token_expired']);
     expect((await hear(300))[0]).toBe('token_expired');
+  });
+
+  it('M38: gives nothing to a pass that is sold after it, and never moves an end that a holder has set', async () => {
+    const { order, use } = open();
+    const hear = async (token: Pick<TestToken, 'authorization'>) => {
+      await use('/pass', token);
+      return use('/pass', token);
+    };
+    const nowSeconds = () => Math.floor(Date.now() / 1000);
+    const passFor = (seconds: number) =>
+      makeToken({ service: 'pass', terms: { access: { kind: 'pass' }, validUntilSeconds: nowSeconds() + seconds } });
+    const whole = await passFor(7200);
+    const [token, preimage] = whole.authorization.replace('L402 ', '').split(':');
+    const narrowed = { authorization: `L402 ${await attenuate(token!, { validUntilSeconds: nowSeconds() + 3600 })}:${preimage}` };
+    await order({ maintenance: '*', on: true, extendsPasses: true });
+    vi.setSystemTime(Date.now() + 6 * 3_600_000);
+    await order({ maintenance: '*', on: false });
+    expect([await hear(whole), await hear(narrowed)]).toEqual([200, 'token_expired']);
+    vi.setSystemTime(Date.now() + 4 * 3_600_000);
+    const later = await passFor(3600);
+    expect(await hear(later)).toBe(200);
+    vi.setSystemTime(Date.now() + 3640_000);
+    expect(await hear(later)).toBe('token_expired');
   });
 });

@@ -7,6 +7,7 @@ import { attenuate } from '#client/attenuate.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { type Access } from '#protocol/access.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
+import { LONGEST_WATCH_SECONDS } from '#gateway/lease.ts';
 import { defineGateway } from '#src/config.ts';
 import { type ClaimOrder, type Outcome, type Wait } from '#src/ports.ts';
 import { makeToken } from '#support/tokens.ts';
@@ -196,7 +197,7 @@ describe('a body that is watched to its end (brokenBody)', () => {
   it.each([
     ['with a length', { 'content-length': '1000' }],
     ['without one', {}],
-  ])('M10 M14: %s ends by the clock, is counted then, and the lease lasts longer than it may', async (_, headers) => {
+  ])('M10 M14 M40: %s ends by the clock, is counted then, and the lease lasts longer than it is watched', async (_, headers) => {
     const orders: ClaimOrder[] = [];
     let tell: (outcome: Outcome) => void;
     const told = new Promise<Outcome>((resolve) => void (tell = resolve));
@@ -209,7 +210,7 @@ describe('a body that is watched to its end (brokenBody)', () => {
     const { authorization } = await makeToken({ service: 'whole' });
     const reader = await firstOf(await ask('/whole/file', authorization));
     const [limit] = streamWaits();
-    expect([limit!.seconds, orders[0]!.leaseMs]).toEqual([MAX_STREAM_SECONDS, (7 + MAX_STREAM_SECONDS + 60) * 1000]);
+    expect([limit!.seconds, orders[0]!.leaseMs]).toEqual([MAX_STREAM_SECONDS, (7 + LONGEST_WATCH_SECONDS + 60) * 1000]);
     const next = reader.read();
     limit!.over();
     await expect(next).rejects.toThrow('the time of this stream is over');

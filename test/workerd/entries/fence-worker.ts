@@ -63,7 +63,7 @@ const worker: ExportedHandler<Env> = {
         return Response.json({ isStale, isRevoked });
       }
       case '/place': {
-        const leave = await places.enter('origin', 'paid');
+        const leave = await places.enter('origin', { who: 'paid', holders: [] });
         if (leave === undefined) return new Response('busy', { status: 503 });
         inside += 1;
         mostInside = Math.max(mostInside, inside);

@@ -1,0 +1,21 @@
+/* A Worker whose origin has one place, and whose breaker is heard of within a second. */
+import { defineGateway } from '#src/config.ts';
+import { createWorker } from '#src/worker.ts';
+
+export { Control } from '#durable-objects/control.ts';
+export { Quota } from '#durable-objects/quota.ts';
+export { RateLimiter } from '#durable-objects/rate-limiter.ts';
+export { ReplaySet } from '#durable-objects/replay-set.ts';
+export { Settlements } from '#durable-objects/settlements.ts';
+
+export default createWorker(
+  defineGateway({
+    originTimeoutSeconds: 20,
+    controlRefreshSeconds: 1,
+    fences: { concurrency: { most: 1, waitSeconds: 10 }, breaker: { failuresInARow: 3 } },
+    routes: [
+      { match: '/pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
+      { match: '/call/*', service: 'call', priceSats: 1 },
+    ],
+  }),
+);

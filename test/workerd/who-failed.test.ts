@@ -1,0 +1,252 @@
+/*
+ * Who broke it: a call is given back, and its origin voted against, only where the client did its part (M40); and who has left
+ * gives the place at the origin to others (M41). Origins and clients are the test's, time too.
+ */
+import { reset } from 'cloudflare:test';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { defineGateway, type Gateway } from '#src/config.ts';
+import { type GateDeps } from '#gateway/gate-deps.ts';
+import { SIGN_OF_LIFE_MS } from '#gateway/watched-upload.ts';
+import { type OriginVote } from '#durable-objects/breaker-rules.ts';
+import { type Wait } from '#src/ports.ts';
+import { makeToken } from '#support/tokens.ts';
+import { openGateway } from './front-door.ts';
+
+beforeEach(() => reset());
+
+const TIMEOUT_SECONDS = 7;
+const shop = defineGateway({
+  originTimeoutSeconds: TIMEOUT_SECONDS,
+  origin: 'http://origin.test',
+  routes: [
+    { match: '/call/*', service: 'call', priceSats: 1 },
+    { match: '/own/*', service: 'own', priceSats: 1, releaseStatuses: [404, 302] },
+    { match: '/whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
+    { match: '/pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
+  ],
+});
+
+/** Waits are over only when the test says so; votes and outcomes are noted. */
+function openShop(origin: GateDeps['origin'], { gateway = shop, parts = {} }: { gateway?: Gateway; parts?: Partial<GateDeps> } = {}) {
+  const waits: { readonly ms: number; readonly over: () => void }[] = [];
+  const wait: Wait = (ms, signal) =>
+    new Promise((over) => {
+      waits.push({ ms, over: () => void (signal?.aborted === true || over()) });
+    });
+  const votes: OriginVote[] = [];
+  const control: GateDeps['control'] = {
+    read: () => ({ index: { openUntilMs: new Map(), maintenances: [], isRevoked: () => false }, isStale: false }),
+    report: (vote: OriginVote) => void votes.push(vote),
+  } as unknown as GateDeps['control'];
+  const door = openGateway(gateway, { parts: { origin, wait, control, ...parts } });
+  const timeOut = (ms: number) => waits.filter((one) => one.ms === ms).forEach(({ over }) => over());
+  const outcomes = () => door.logged.filter(([event]) => event === 'sale').map(([, fields]) => fields['outcome']);
+  return { door, votes, timeOut, outcomes, voted: () => votes.map(({ outcome }) => outcome) };
+}
+
+/** A body that a client sends as the test says. */
+function openUpload() {
+  let control: ReadableStreamDefaultController<Uint8Array>;
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => void (control = controller) });
+  const send = (text: string) => control.enqueue(new TextEncoder().encode(text));
+  return { body, send, end: () => control.close(), breakOff: () => control.error(new Error('reset by peer')) };
+}
+
+async function post(service: string, body: BodyInit, headers: Record<string, string> = {}): Promise<RequestInit> {
+  const { authorization } = await makeToken({ service, ...(service === 'pass' ? { terms: { access: { kind: 'pass' } } } : {}) });
+  return { method: 'POST', body, headers: { authorization, ...headers } };
+}
+
+/** Takes `bytes` of what it is sent, and then does what the test says. */
+const takesThen =
+  (bytes: number, then: (request: Request) => Promise<Response>): GateDeps['origin'] =>
+  async (request) => {
+    const reader = (request.body as ReadableStream<Uint8Array>).getReader();
+    for (let taken = 0; taken < bytes;) {
+      const part = await reader.read();
+      if (part.done) break;
+      taken += part.value.byteLength;
+    }
+    return then(request);
+  };
+const resets = () => Promise.reject(new Error('connection reset'));
+const untilAborted = ({ signal }: Request) =>
+  new Promise<Response>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+
+describe('an upload', () => {
+  it.each([
+    ['of a known length', { 'content-length': '1000' }],
+    ['of an unknown length', {}],
+  ])(
+    'M40: %s that the client breaks off is counted, votes for nothing, and does not reach the origin as if it were whole',
+    async (_, headers) => {
+      const upload = openUpload();
+      const { door, votes, outcomes } = openShop(takesThen(5, (request) => (upload.breakOff(), untilAborted(request))));
+      const asked = door.ask('/call/job', await post('call', upload.body, headers));
+      upload.send('lines');
+      expect((await asked).status).toBe(408);
+      expect([outcomes(), votes]).toEqual([['counted'], []]);
+    },
+  );
+
+  it('M40: that is too slow is counted at the time-out, and votes for nothing', async () => {
+    const upload = openUpload();
+    const { door, votes, outcomes, timeOut } = openShop(
+      takesThen(5, () => (queueMicrotask(() => timeOut(TIMEOUT_SECONDS * 1000)), new Promise(() => undefined))),
+    );
+    const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '1000' }));
+    upload.send('lines');
+    const answer = await asked;
+    expect([answer.status, (await answer.json<{ code: string }>()).code]).toEqual([408, 'upload_failed']);
+    expect([outcomes(), votes]).toEqual([['counted'], []]);
+  });
+
+  it('M40: that the origin does not take in time is given back, and the origin voted against', async () => {
+    const { door, voted, outcomes, timeOut } = openShop(
+      takesThen(5, () => (queueMicrotask(() => timeOut(TIMEOUT_SECONDS * 1000)), new Promise(() => undefined))),
+    );
+    const upload = openUpload();
+    const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '1000' }));
+    upload.send('lines');
+    upload.send('more');
+    expect((await asked).status).toBe(504);
+    expect([outcomes(), voted()]).toEqual([['released'], ['failed']]);
+  });
+
+  it('M40: is given back when nobody listens at the origin, and votes only when the client had sent it', async () => {
+    const waiting = openUpload();
+    const early = openShop(resets, {
+      parts: { wait: (ms) => (ms === SIGN_OF_LIFE_MS ? Promise.resolve() : new Promise(() => undefined)) },
+    });
+    expect((await early.door.ask('/call/job', await post('call', waiting.body, { 'content-length': '1000' }))).status).toBe(502);
+    expect([early.outcomes(), early.voted()]).toEqual([['released'], []]);
+    const whole = openShop(resets);
+    expect((await whole.door.ask('/call/job', await post('call', 'a body'))).status).toBe(502);
+    expect([whole.outcomes(), whole.voted()]).toEqual([['released'], ['failed']]);
+  });
+
+  it('M40: under way when the origin goes is given back if the client goes on sending, and counted if it does not', async () => {
+    const live = openUpload();
+    const first = openShop(takesThen(5, () => (live.send('and on'), resets())));
+    const asked = first.door.ask('/call/job', await post('call', live.body, { 'content-length': '1000' }));
+    live.send('lines');
+    expect([(await asked).status, first.outcomes(), first.voted()]).toEqual([502, ['released'], ['failed']]);
+    const stalled = openUpload();
+    const second = openShop(takesThen(5, resets), {
+      parts: { wait: (ms) => (ms === SIGN_OF_LIFE_MS ? Promise.resolve() : new Promise(() => undefined)) },
+    });
+    const waiting = second.door.ask('/call/job', await post('call', stalled.body, { 'content-length': '1000' }));
+    stalled.send('lines');
+    expect([(await waiting).status, second.outcomes(), second.voted()]).toEqual([408, ['counted'], []]);
+  });
+
+  it('M40: five that are broken off by five payers with passes say nothing about the origin either', async () => {
+    for (let payer = 0; payer < 5; payer++) {
+      const upload = openUpload();
+      const { door, votes } = openShop(takesThen(5, (request) => (upload.breakOff(), untilAborted(request))));
+      const asked = door.ask('/pass/job', await post('pass', upload.body, { 'content-length': '1000' }));
+      upload.send('lines');
+      expect([(await asked).status, votes]).toEqual([408, []]);
+    }
+  });
+});
+
+describe('a download on a route that counts whole answers only', () => {
+  /** An origin that breaks off when it is told to, a client that reads when it likes, and a clock that the test moves. */
+  async function download() {
+    let source: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (source = controller) });
+    const state = { nowMs: Date.now() };
+    const { door, outcomes } = openShop(() => Promise.resolve(new Response(body)), { parts: { clock: () => state.nowMs } });
+    const { authorization } = await makeToken({ service: 'whole' });
+    const answer = await door.open('/whole/film', { headers: { authorization } });
+    return {
+      reader: answer.body!.getReader(),
+      send: (text: string) => source.enqueue(new TextEncoder().encode(text)),
+      breakOff: () => source.error(new Error('time-out')),
+      state,
+      outcomes,
+    };
+  }
+  const settled = async (outcomes: () => readonly unknown[]) => {
+    while (outcomes().length === 0) await scheduler.wait(0);
+    return outcomes();
+  };
+
+  it('M40: is given back when the origin breaks off while the client waits for it', async () => {
+    const { reader, send, breakOff, outcomes } = await download();
+    send('first');
+    await reader.read();
+    const next = reader.read();
+    breakOff();
+    await expect(next).rejects.toThrow();
+    expect(await settled(outcomes)).toEqual(['released']);
+  });
+
+  it('M40: is counted when the client had stopped reading for more than two seconds before the origin gave up', async () => {
+    const { reader, send, breakOff, state, outcomes } = await download();
+    send('first');
+    await reader.read();
+    send('second');
+    // The part lies there until the client takes it.
+    for (let turn = 0; turn < 10; turn++) await scheduler.wait(0);
+    state.nowMs += 2001;
+    breakOff();
+    await reader.read().catch(() => undefined);
+    void reader.read().catch(() => undefined);
+    expect(await settled(outcomes)).toEqual(['counted']);
+  });
+});
+
+describe('an answer of the origin', () => {
+  it.each([
+    ['/call/a', 301, '/call/a/', 'released'],
+    ['/call/a', 302, 'http://gateway.test/call/b', 'released'],
+    ['/call/a', 307, 'http://127.0.0.1:1/call/a/', 'released'],
+    ['/call/a', 308, 'https://gateway.test/call/a', 'released'],
+    ['/call/a', 302, 'https://elsewhere.test/film', 'counted'],
+    ['/call/a', 302, undefined, 'counted'],
+    ['/call/a', 302, 'http://[', 'counted'],
+    ['/call/a', 303, '/call/done', 'released'],
+    ['/call/a', 304, '/call/a/', 'counted'],
+    ['/call/a', 404, undefined, 'counted'],
+    ['/call/a', 429, undefined, 'released'],
+    ['/own/a', 404, undefined, 'released'],
+    ['/own/a', 302, '/own/b', 'released'],
+    ['/own/a', 301, '/own/b', 'counted'],
+    ['/own/a', 429, undefined, 'counted'],
+    ['/own/a', 500, undefined, 'released'],
+  ] as const)('M40: to a GET of %s: %i to %s is %s', async (...[path, status, location, outcome]) => {
+    const headers: Record<string, string> = location === undefined ? {} : { location };
+    const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status, headers })));
+    const { authorization } = await makeToken({ service: path.split('/')[1]! });
+    expect((await door.ask(path, { headers: { authorization } })).status).toBe(status);
+    expect(outcomes()).toEqual([outcome]);
+  });
+
+  it('M40: of 303 to a POST is counted: the work has been done, and its result is elsewhere', async () => {
+    const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status: 303, headers: { location: '/call/done' } })));
+    await door.ask('/call/job', await post('call', 'a body'));
+    expect(outcomes()).toEqual(['counted']);
+  });
+});
+
+describe('a client that goes away', () => {
+  it('M41: gives its place at the origin back at once, its call is broken off there, and counted', async () => {
+    const gateway = { ...shop, fences: { concurrency: { most: 1 } } };
+    let broken = 0;
+    const origin: GateDeps['origin'] = (request) => {
+      if (!request.url.endsWith('/hang')) return Promise.resolve(new Response('served'));
+      request.signal.addEventListener('abort', () => void (broken += 1));
+      leaving.abort();
+      return untilAborted(request);
+    };
+    const leaving = new AbortController();
+    const { door, outcomes, votes } = openShop(origin, { gateway });
+    const { authorization } = await makeToken({ service: 'call' });
+    const lost = await door.ask('/call/hang', { headers: { authorization }, signal: leaving.signal });
+    expect([lost.status, broken, outcomes(), votes]).toEqual([499, 1, ['counted'], []]);
+    const { authorization: other } = await makeToken({ service: 'call' });
+    expect((await door.ask('/call/next', { headers: { authorization: other } })).status).toBe(200);
+  });
+});
