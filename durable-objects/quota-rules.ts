@@ -7,6 +7,7 @@
  *   ask ─ too many requests ▶ refused     ─ a free call left ▶ free     ─ too many invoices ▶ refused     ─ else ▶ challenge
  *                                                                         (or the same again: M18)
  */
+import { CROWD_RETRY_MS } from './crowd-rules.ts';
 import { HANDED_WEIGHT, type HandedChallenge } from './handed-rules.ts';
 import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
@@ -15,6 +16,8 @@ import { takeRates, type RateBound, type RateLog, type RateReading } from './rat
 export interface ClientKey {
   readonly key: string;
   readonly group?: string;
+  /** Whom it comes from: its network, and the area that is in; only as far as that is known (M35). */
+  readonly crowd?: readonly string[];
 }
 
 export interface QuotaBounds {
@@ -38,6 +41,8 @@ export interface Tally {
   readonly free: readonly { readonly scope: string; readonly used: number; readonly endsAtMs: number }[];
   /** Of a single client: challenges that it may be given again. */
   readonly handed?: readonly HandedChallenge[];
+  /** Of a single client: whom it comes from. */
+  readonly crowd?: readonly string[];
   /** From then on nothing of it counts any more. */
   readonly endsAtMs: number;
 }
@@ -91,6 +96,8 @@ export type QuotaAnswer =
   | {
       readonly kind: 'refused';
       readonly by: Exclude<QuotaPolicy, 'free'>;
+      /** Its own bounds would have let the client have it: what all have together is nearly used up. */
+      readonly isCrowded?: true;
       readonly retryAfterSeconds: number;
       readonly readings: readonly QuotaReading[];
       /** Offers whose challenge the client has already and could be given again. */
@@ -118,10 +125,10 @@ export const EMPTY_TALLY: Tally = { requests: [], challenges: [], free: [], ends
 export const GROUP_FACTOR = 10;
 /** Routes with free calls, for one client. More get none. */
 export const MOST_FREE_SCOPES = 64;
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
 
-/** Decides about one request without a verified token. */
-export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: number): QuotaDecision {
+/** Decides about one request without a verified token. `isCrowded`: the client has to leave what is left to others. */
+export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk & { readonly isCrowded?: boolean }, nowMs: number): QuotaDecision {
   const live = levels.map(({ tally, bounds }) => ({ tally: cleanTally(tally, nowMs), bounds }));
   const limited = live.filter(({ bounds }) => bounds.requests !== undefined);
   const requests = takeRates(
@@ -141,8 +148,12 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk, nowMs: nu
   if (free !== undefined) return { answer: { kind: 'free', readings: [...own, free.reading] }, tallies: free.tallies };
 
   const waits = counted.map((level) => challengeWaitMs(level, nowMs));
-  const waitMs = Math.max(...waits);
-  if (waitMs > 0) return { ...refuseAsk('challenges', seconds(waitMs)), repeatTallies: counted.map(({ tally }) => tally) };
+  const waitMs = Math.max(...waits, ask.isCrowded === true ? CROWD_RETRY_MS : 0);
+  if (waitMs > 0) {
+    const { answer } = refuseAsk('challenges', seconds(waitMs));
+    const isOthers = answer.kind === 'refused' && (waits[0] ?? 0) === 0;
+    return { answer: isOthers ? { ...answer, isCrowded: true } : answer, repeatTallies: counted.map(({ tally }) => tally) };
+  }
   const challenge = { id: ask.challengeId, atMs: nowMs, endsAtMs: nowMs + ask.challengeMs };
   const tallies = counted.map(({ tally }) =>
     keep(tally, { challenges: [...tally.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
@@ -251,7 +262,7 @@ function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
 }
 
 /** In one pass: this is what every ask costs at the tally of all clients. */
-function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: number; readonly open: number } {
+export function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: number; readonly open: number } {
   let recent = 0;
   let open = 0;
   for (const { atMs, endsAtMs } of challenges) {

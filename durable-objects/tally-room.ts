@@ -3,17 +3,21 @@
  * quota-rules.ts; here are only which tallies an ask concerns, the bound on how many there are, and the challenges that a
  * client may be given again. Effects: the rows (kept-rows.ts).
  */
+import { createHoldings, mustWait } from './crowd-rules.ts';
 import { findRepeatable, forgetShown, rememberChallenge, type HandedChallenge } from './handed-rules.ts';
 import { keepRows } from './kept-rows.ts';
 import { type ReadyChallenge } from './pool-rules.ts';
 import {
   askQuota,
+  countChallenges,
   countReady,
   EMPTY_TALLY,
   giveBackChallenge,
+  MINUTE_MS,
   weighTally,
   widenBounds,
   type ClientKey,
+  type OpenChallenge,
   type PaidChallenge,
   type QuotaAnswer,
   type QuotaAsk,
@@ -57,6 +61,12 @@ export interface TallyRoomOptions {
   readonly mostTallied: number;
 }
 
+/** The tally of the client, and of all clients, and what these may have together. */
+interface Pressed extends Pick<TallyAsk, 'totals'> {
+  readonly own: Tally;
+  readonly total: Tally;
+}
+
 const TOTAL = 'total';
 /**
  * For those who come when the table is full. A tally that still counts is never thrown away: that would give its owner a
@@ -68,6 +78,30 @@ const LATECOMERS = 'latecomers';
 /** The tallies of a table. */
 export function openTallies(storage: DurableObjectStorage, { table, mostTallies, mostTallied }: TallyRoomOptions): TallyRoom {
   const rows = keepRows<Tally>(storage, { weigh: weighTally, table });
+  // In memory alone, from what is on disk: a row of their own for each network would double what a challenge costs.
+  const held = { open: createHoldings(), recent: createHoldings() };
+  const note = (crowd: readonly string[], { atMs, endsAtMs }: OpenChallenge) => {
+    held.open.add(crowd, endsAtMs);
+    held.recent.add(crowd, atMs + MINUTE_MS);
+  };
+  for (const name of rows.keys()) {
+    const { crowd = [], challenges } = rows.get(name)!;
+    for (const challenge of challenges) note(crowd, challenge);
+  }
+
+  /** Whether this client has to leave what is left of a total to others (M35). */
+  const isCrowded = ({ crowd = [] }: ClientKey, { own, total, totals }: Pressed, nowMs: number): boolean => {
+    held.open.advance(nowMs);
+    held.recent.advance(nowMs);
+    const mine = countChallenges(own, nowMs);
+    const all = countChallenges(total, nowMs);
+    const { open, perMinute } = totals.challenges;
+    const around = (of: typeof held.open) => crowd.map((name) => of.count(name));
+    return (
+      mustWait({ held: all.open, bound: open, own: mine.open, around: around(held.open) }) ||
+      mustWait({ held: all.recent, bound: perMinute, own: mine.recent, around: around(held.recent) })
+    );
+  };
 
   const namesOf = (client: ClientKey, nowMs: number): readonly string[] => {
     const own = tallyNames(client);
@@ -81,7 +115,12 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
     for (const name of names) {
       const tally = rows.get(name);
       const changed = tally === undefined ? undefined : giveBackChallenge(tally, paid);
-      if (changed === undefined) continue;
+      if (tally === undefined || changed === undefined) continue;
+      const challenge = tally.challenges.find(({ id }) => id === paid.challengeId);
+      if (tally.crowd !== undefined && challenge !== undefined) {
+        held.open.remove(tally.crowd, challenge.endsAtMs);
+        if (paid.wasMade !== false) held.recent.remove(tally.crowd, challenge.atMs + MINUTE_MS);
+      }
       isKnown = true;
       rows.set(name, changed);
     }
@@ -109,12 +148,18 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
         const tally = rows.get(name) ?? EMPTY_TALLY;
         return { tally, bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds) };
       });
-      const { answer, tallies = [], repeatTallies, challenge } = askQuota(levels, ask, nowMs);
+      const pressed = { own: names[0] === LATECOMERS ? EMPTY_TALLY : levels[0]!.tally, total: levels.at(-1)!.tally, totals };
+      const crowded = isCrowded(client, pressed, nowMs);
+      const { answer, tallies = [], repeatTallies, challenge } = askQuota(levels, { ...ask, isCrowded: crowded }, nowMs);
       const write = (changed: readonly Tally[]) => {
-        for (const [index, tally] of changed.entries()) rows.set(names[index]!, tally);
+        for (const [index, tally] of changed.entries()) {
+          const isOwn = index === 0 && names[0] !== LATECOMERS && client.crowd !== undefined;
+          rows.set(names[index]!, isOwn ? { ...tally, crowd: client.crowd } : tally);
+        }
       };
       if (answer.kind === 'challenge' && challenge !== undefined) {
         const item = takeReady();
+        note(client.crowd ?? [], item === undefined ? challenge : { ...challenge, endsAtMs: item.endsAtMs });
         if (item === undefined) {
           write(tallies);
           return answer;

@@ -34,6 +34,10 @@ export interface ClientRequest {
 /** An IPv6 customer has a /64 at least, and often a /48: one of them is one client (M20). */
 const CLIENT_PREFIX = 64;
 const GROUP_PREFIX = 48;
+const IPV4_NETWORK_PREFIX = 24;
+/** What stands for an ASN where nobody tells it: what registries hand out to a provider, as a rule. */
+const IPV4_AREA_PREFIX = 16;
+const IPV6_AREA_PREFIX = 32;
 const UNKNOWN_CLIENT: ClientKey = { key: 'unknown' };
 /** What Cloudflare says when it does not know the country. */
 const NO_COUNTRY = 'XX';
@@ -47,10 +51,11 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   const cf = trusted === 'socket' ? readPlatformFacts(request) : edge;
   const { address, addressText, key } = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
   const { country, asn } = trusted === 'cloudflare' ? edge : NOTHING;
+  const [network] = key.crowd ?? [];
   return {
     address,
     addressText,
-    key,
+    key: network !== undefined && typeof asn === 'number' ? { ...key, crowd: [network, `as ${asn}`] } : key,
     country: typeof country === 'string' && country !== NO_COUNTRY ? country : undefined,
     asn: typeof asn === 'number' ? asn : undefined,
   };
@@ -75,12 +80,13 @@ function readPlatformFacts({ cf }: ClientRequest): Readonly<Record<string, unkno
   return typeof cf === 'object' && cf !== null ? (cf as Readonly<Record<string, unknown>>) : NOTHING;
 }
 
-/** The key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group. */
+/** The key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group; and whom it comes from. */
 export function nameClient(address: Address | undefined): ClientKey {
   if (address === undefined) return UNKNOWN_CLIENT;
-  if (address.bits === 32) return { key: formatAddress(address) };
   const name = (prefix: number) => `${formatAddress(truncateAddress(address, prefix))}/${prefix}`;
-  return { key: name(CLIENT_PREFIX), group: name(GROUP_PREFIX) };
+  if (address.bits === 32) return { key: formatAddress(address), crowd: [name(IPV4_NETWORK_PREFIX), name(IPV4_AREA_PREFIX)] };
+  const group = name(GROUP_PREFIX);
+  return { key: name(CLIENT_PREFIX), group, crowd: [group, name(IPV6_AREA_PREFIX)] };
 }
 
 type NamedAddress = Pick<ClientFacts, 'address' | 'addressText' | 'key'>;

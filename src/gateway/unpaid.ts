@@ -41,9 +41,10 @@ const QUOTA_RETRY_SECONDS = 5;
 
 /** What becomes of a request that has not been paid. */
 export async function admitUnpaid(
-  { way, reason, service, quote, known, isFixed, shown, usedUp, body }: UnpaidRequest,
+  unpaid: UnpaidRequest,
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
+  const { way, reason, service, quote, known, isFixed, shown, usedUp, body } = unpaid;
   const { quota, random, settings, keys, log } = deps;
   const { fences } = way.route;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
@@ -51,7 +52,8 @@ export async function admitUnpaid(
   if (trial !== undefined) return refused(trial);
   const facts = way.client();
   const lane: QuotaLane = usedUp === undefined ? 'unpaid' : 'paid';
-  const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}` };
+  const { crowd } = facts.key;
+  const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
   const { bounds, totals } = usedUp === undefined ? fences.quota : fences.quota.paid;
   // The token of the challenge begins with its name, so that a payment gives back what is counted here.
   const place = quota.placeOf(client);
@@ -71,6 +73,10 @@ export async function admitUnpaid(
     return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
   }
   const limits = stateQuota(answer.readings, bounds);
+  if (answer.kind === 'refused' && answer.isCrowded === true && lane === 'paid') {
+    // Payments cost an attacker next to nothing: who finds that lane full still is a client like any other (M35).
+    return admitUnpaid({ ...unpaid, usedUp: undefined }, { deps, background });
+  }
   if (answer.kind === 'refused') {
     const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
     return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });

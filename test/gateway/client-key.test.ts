@@ -100,7 +100,7 @@ describe("a client's key", () => {
   });
 
   it('M20: of IPv4 is the address, in whichever clothing it comes', () => {
-    expect(key('192.0.2.1')).toEqual({ key: '192.0.2.1' });
+    expect(key('192.0.2.1')).toEqual({ key: '192.0.2.1', crowd: ['192.0.2.0/24', '192.0.0.0/16'] });
     expect(key('::ffff:192.0.2.1')).toEqual(key('192.0.2.1'));
     expect(key('192.0.2.2')).not.toEqual(key('192.0.2.1'));
   });
