@@ -84,6 +84,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   const control = createDurableControl(CONTROL, {
     ...fences,
     ...time,
+    random: platformRandom,
     probe:
       breaker === undefined || probePath === undefined
         ? undefined
@@ -100,7 +101,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     claims,
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
-    quota: rememberAnswers(createDurableQuota(QUOTA, { wait: platformWait }), platformClock),
+    quota: rememberAnswers(createDurableQuota(QUOTA, { time }), platformClock),
     rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
     control,
     operator: adminSecret && {

@@ -7,7 +7,7 @@ import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#dura
 import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { nameRevoked, type ControlSnapshot, type OriginReport, type SnapshotAnswer } from '#durable-objects/control-rules.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Background, type Clock, type Control, type ControlIndex, type Log, type Wait } from '../ports.ts';
+import { type Background, type Clock, type Control, type ControlIndex, type Log, type Random, type Wait } from '../ports.ts';
 
 export interface ControlOptions {
   readonly refreshSeconds: number;
@@ -19,6 +19,7 @@ export interface ControlOptions {
   readonly probe?: ((origin: string) => Promise<OriginOutcome>) | undefined;
   readonly clock: Clock;
   readonly wait: Wait;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -26,8 +27,11 @@ export interface ControlOptions {
 const OBJECT_NAME = 'control/1';
 /** A refresh that takes longer has failed. */
 const LONGEST_REFRESH_MS = 2000;
-/** After a failure, and when failures of an origin are to be reported. */
+/** When failures of an origin are to be reported. */
 const HURRIED_REFRESH_MS = 1000;
+/** After a failure: twice as long after each, so that an object that is down is not kept down by all that ask for it. */
+const FIRST_RETRY_MS = 1000;
+export const LONGEST_RETRY_MS = 15_000;
 /** Votes of one isolate on one origin between two refreshes. */
 const MOST_PENDING_VOTES = 256;
 const MOST_PROBES = 4;
@@ -47,13 +51,14 @@ export function createDurableControl(namespace: DurableObjectNamespace<ControlOb
 /** Keeps a snapshot that `exchange` gets: reports go there, and what is newer than `version` comes back. */
 export function keepSnapshot(
   exchange: (reports: readonly OriginReport[], version: number) => Promise<SnapshotAnswer>,
-  { refreshSeconds, staleMaxSeconds, breaker, probe, clock, wait, log }: ControlOptions,
+  { refreshSeconds, staleMaxSeconds, breaker, probe, clock, wait, random, log }: ControlOptions,
 ): Pick<Control, 'read' | 'report'> {
   let snapshot: ControlSnapshot | undefined;
   let index: ControlIndex | undefined;
   let refreshedAtMs = 0;
   let startedAtMs = 0;
-  let hasFailed = false;
+  let failures = 0;
+  let retryMs = 0;
   let hasBadNews = false;
   let refreshing: Promise<void> | undefined;
   let pending = new Map<string, Map<string, OriginVote>>();
@@ -68,7 +73,7 @@ export function keepSnapshot(
       throw new Error('the control object sent no snapshot');
     }
     refreshedAtMs = clock();
-    hasFailed = false;
+    failures = 0;
   };
 
   const lookForItself = async (suspects: readonly string[]) => {
@@ -87,7 +92,8 @@ export function keepSnapshot(
       await send(votes);
       await lookForItself([...votes].filter(([, cast]) => cast.some(({ outcome }) => outcome === 'failed')).map(([origin]) => origin));
     } catch (error) {
-      hasFailed = true;
+      retryMs = backOffMs(failures, random);
+      failures += 1;
       log('fault', { at: 'control.refresh', message: error instanceof Error ? error.message : 'unknown' });
     }
   };
@@ -111,12 +117,12 @@ export function keepSnapshot(
     read(background) {
       const nowMs = clock();
       const isStale = isStaleAt(nowMs);
-      if (isStale && !hasFailed) {
+      if (isStale && failures === 0) {
         return withLimit(startRefresh(background), wait)
           .catch(() => undefined)
           .then(() => ({ index, isStale: isStaleAt(clock()) }));
       }
-      const intervalMs = hasFailed || hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000;
+      const intervalMs = failures > 0 ? retryMs : hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000;
       if (msBetween(nowMs, startedAtMs) >= intervalMs) void startRefresh(background);
       return { index, isStale };
     },
@@ -130,9 +136,16 @@ export function keepSnapshot(
       cast.delete(voter);
       cast.set(voter, vote);
       hasBadNews ||= vote.outcome !== 'ok';
-      if (hasBadNews && msBetween(clock(), startedAtMs) >= HURRIED_REFRESH_MS) void startRefresh(background);
+      const hurriedMs = failures > 0 ? retryMs : HURRIED_REFRESH_MS;
+      if (hasBadNews && msBetween(clock(), startedAtMs) >= hurriedMs) void startRefresh(background);
     },
   };
+}
+
+/** Half of it is chance: isolates that have failed together do not come back together. */
+function backOffMs(failures: number, random: Random): number {
+  const mostMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+  return mostMs / 2 + (mostMs / 2) * (random(1)[0]! / 255);
 }
 
 /** A clock that is set back must not keep what was known until it has caught up. */

@@ -6,21 +6,26 @@
 import { type KeptChallenge, type Quota as QuotaObject, type StockedOffer } from '#durable-objects/quota.ts';
 import { type PoolBounds } from '#durable-objects/pool-rules.ts';
 import { type ClientKey, type PaidChallenge, type QuotaBounds } from '#durable-objects/quota-rules.ts';
-import { type Background, type Quota, type QuotaLane, type Wait } from '../ports.ts';
+import { type Background, type Clock, type Quota, type QuotaLane, type Wait } from '../ports.ts';
 
 /** Objects that share all clients. Another number is another set of objects, and everyone starts anew. */
 export const QUOTA_SHARDS = 16;
 /** Paid challenges that wait for an ask of their object; more are sent on their own. */
 const MOST_WAITING = 64;
+/** Paid challenges that an isolate keeps for an object that cannot be told. */
+const MOST_UNTOLD = 256;
 /** Made challenges that wait likewise; of more, the oldest cannot be given again. */
 const MOST_KEPT = 64;
 /** Challenges that this isolate has given back: a token for many calls is given back once. */
 const MOST_REMEMBERED = 1024;
 const TELL_MS = 1000;
 
+/** A report that has been under way for longer was cut off with the request that began it. */
+const LONGEST_TELL_MS = 5000;
+
 export interface DurableQuotaOptions {
-  /** Nothing: what was paid waits for the next ask, however long. */
-  readonly wait?: Wait;
+  /** `undefined`: what was paid waits for the next ask, however long. */
+  readonly time?: { readonly clock: Clock; readonly wait: Wait };
 }
 
 interface Waiting {
@@ -29,23 +34,34 @@ interface Waiting {
 }
 
 /** Quotas in the objects of a namespace. */
-export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject>, { wait }: DurableQuotaOptions = {}): Quota {
+export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject>, { time }: DurableQuotaOptions = {}): Quota {
   const waiting = Array.from({ length: QUOTA_SHARDS }, (): Waiting => ({ paid: [], kept: [] }));
-  const isTelling = new Set<number>();
+  const tellingSinceMs = new Map<number, number>();
   const givenBack = new Set<string>();
   const stubFor = (place: number) => namespace.get(namespace.idFromName(nameObject(place)));
+  /** What was told is forgotten once the object has said so: saying it twice changes nothing. */
   const tell = async (place: number): Promise<void> => {
-    const paid = waiting[place]!.paid.splice(0);
-    if (paid.length > 0) await stubFor(place).giveBack(paid);
+    const { paid } = waiting[place]!;
+    const told = [...paid];
+    if (told.length === 0) return;
+    await stubFor(place).giveBack(told);
+    const isTold = new Set(told);
+    waiting[place]!.paid.splice(0, Infinity, ...paid.filter((challenge) => !isTold.has(challenge)));
   };
   const tellSoon = (place: number, background: Background) => {
-    if (wait === undefined || isTelling.has(place)) return;
-    isTelling.add(place);
-    const told = wait(TELL_MS).then(() => {
-      isTelling.delete(place);
-      return tell(place);
-    });
-    // Lost when it fails: then the challenge counts until its invoice expires.
+    if (time === undefined) return;
+    const nowMs = time.clock();
+    const sinceMs = tellingSinceMs.get(place);
+    if (sinceMs !== undefined && Math.abs(nowMs - sinceMs) < LONGEST_TELL_MS) return;
+    tellingSinceMs.set(place, nowMs);
+    const done = () => {
+      if (tellingSinceMs.get(place) === nowMs) tellingSinceMs.delete(place);
+    };
+    const told = time
+      .wait(TELL_MS)
+      .then(() => tell(place))
+      .finally(done);
+    // Told with the next ask, or the next report, when it fails.
     background(told.catch(() => undefined));
   };
   const share = (offer: { readonly key: string; readonly bounds: PoolBounds }): StockedOffer => ({
@@ -61,16 +77,25 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       const { offer } = ask;
       const shared = offer?.pool === undefined ? ask : { ...ask, offer: { ...offer, pool: sharePool(offer.pool) } };
       const totalsHere = shareBounds(totals);
-      return stubFor(place).ask({ client, lane, ask: shared, bounds, totals: totalsHere, paid: paid.splice(0), kept: kept.splice(0) });
+      const told = { paid: paid.splice(0), kept: kept.splice(0) };
+      try {
+        return await stubFor(place).ask({ client, lane, ask: shared, bounds, totals: totalsHere, ...told });
+      } catch (error) {
+        paid.unshift(...told.paid);
+        kept.unshift(...told.kept);
+        throw error;
+      }
     },
     giveBack(paid, background) {
       if (givenBack.has(paid.challengeId)) return;
       if (givenBack.size >= MOST_REMEMBERED) givenBack.delete(givenBack.keys().next().value!);
       givenBack.add(paid.challengeId);
       const place = placeOfChallenge(paid.challengeId) ?? placeOf(paid.client);
-      const { length } = waiting[place]!.paid;
-      waiting[place]!.paid.push(paid);
-      if (length + 1 >= MOST_WAITING) background(tell(place));
+      const waitingHere = waiting[place]!.paid;
+      waitingHere.push(paid);
+      // Of more, the oldest counts until its invoice expires.
+      if (waitingHere.length > MOST_UNTOLD) waitingHere.shift();
+      if (waitingHere.length === MOST_WAITING) background(tell(place).catch(() => undefined));
       else tellSoon(place, background);
     },
     keep({ client, lane, offer, item }) {

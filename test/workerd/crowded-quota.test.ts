@@ -40,8 +40,8 @@ function openQuota() {
 }
 const client = (address: string): ClientKey => nameClient(parseAddress(address));
 
-describe('M35: a first buyer', () => {
-  it('gets a challenge whenever it comes, while thirty networks ask sixteen times a second for longer than an invoice lives', async () => {
+describe('a first buyer', () => {
+  it('M35: gets a challenge whenever it comes, while thirty networks ask sixteen times a second for longer than an invoice lives', async () => {
     const { ask } = openQuota();
     let granted = 0;
     const buyers: string[] = [];
@@ -58,15 +58,15 @@ describe('M35: a first buyer', () => {
     expect(granted).toBeGreaterThan(5000);
   }, 60_000);
 
-  it('of IPv6 gets one too when its crowd has 65,536 networks of one provider', async () => {
+  it('M35: of IPv6 gets one too when its crowd has 65,536 networks of one provider', async () => {
     const { ask } = openQuota();
     for (let call = 0; call < 10_500; call++) await ask(client(`2001:db8:${(call % 65_536).toString(16)}::1`));
     expect(await ask(client('2a00:1:2::1'))).toBe('challenge');
   }, 60_000);
 });
 
-describe('M35: one who has paid before', () => {
-  it('gets one though a single network shows as many spent payments as it likes', async () => {
+describe('one who has paid before', () => {
+  it('M35: gets one though a single network shows as many spent payments as it likes', async () => {
     const { ask } = openQuota();
     const { crowd } = client('10.1.2.3');
     for (let payment = 0; payment < 4000; payment++)

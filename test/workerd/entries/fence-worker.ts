@@ -2,7 +2,7 @@
 import { createDurableControl } from '#adapters/do-control.ts';
 import { createDurableQuota } from '#adapters/do-quota.ts';
 import { createRateLimits } from '#adapters/do-rate.ts';
-import { platformClock, platformWait } from '#adapters/platform.ts';
+import { platformClock, platformRandom, platformWait } from '#adapters/platform.ts';
 import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type RateLimiter as RateLimiterObject } from '#durable-objects/rate-limiter.ts';
@@ -35,7 +35,15 @@ let mostInside = 0;
 const worker: ExportedHandler<Env> = {
   async fetch(request, { QUOTA, RATE_LIMITER, CONTROL }, context) {
     const waitUntil = (work: Promise<unknown>) => context.waitUntil(work);
-    const options = { refreshSeconds, staleMaxSeconds, breaker: breaker!, clock: platformClock, wait: platformWait, log: () => undefined };
+    const options = {
+      refreshSeconds,
+      staleMaxSeconds,
+      breaker: breaker!,
+      clock: platformClock,
+      wait: platformWait,
+      random: platformRandom,
+      log: () => undefined,
+    };
     control ??= createDurableControl(CONTROL, options);
     const { pathname, searchParams } = new URL(request.url);
     const { key: client } = readClientFacts(request, undefined);
