@@ -2,7 +2,7 @@
  * Challenges that a client has been given, so that the same one can be given again (M18): byte for byte, to the same client,
  * for the same offer, and only while nobody has shown or used its payment. They stand in the client's tally. Pure.
  */
-import { type ReadyChallenge } from './pool-rules.ts';
+import { isOfNode, type KnownNode, type ReadyChallenge } from './pool-rules.ts';
 
 /** A challenge, and a digest of everything that its token and invoice say. */
 export interface HandedChallenge {
@@ -25,10 +25,14 @@ export function rememberChallenge(handed: Handed, challenge: HandedChallenge): H
 }
 
 /** The one of this offer that can be paid for longest, if that is long enough. */
-export function findRepeatable(handed: Handed, offer: string, nowMs: number): ReadyChallenge | undefined {
+export function findRepeatable(
+  handed: Handed,
+  { key, node }: { readonly key: string; readonly node?: KnownNode | undefined },
+  nowMs: number,
+): ReadyChallenge | undefined {
   return handed
-    .flatMap((challenge) => (challenge.offer === offer ? [challenge.item] : []))
-    .filter(({ endsAtMs }) => endsAtMs - nowMs >= LEAST_REPEATED_LIFE_MS)
+    .flatMap((challenge) => (challenge.offer === key ? [challenge.item] : []))
+    .filter((item) => item.endsAtMs - nowMs >= LEAST_REPEATED_LIFE_MS && isOfNode(item, node))
     .toSorted((left, right) => right.endsAtMs - left.endsAtMs)[0];
 }
 

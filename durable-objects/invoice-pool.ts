@@ -9,6 +9,7 @@
 import {
   fadeDemand,
   hasLife,
+  isOfNode,
   MOST_ITEMS_AT_ONCE,
   NO_DEMAND,
   noteDemand,
@@ -16,13 +17,18 @@ import {
   WARM_COUNT,
   wantItems,
   type Demand,
+  type KnownNode,
   type PoolBounds,
   type ReadyChallenge,
 } from './pool-rules.ts';
 
 export interface InvoicePool {
   /** Counts an ask; hands a challenge out if there is one, and says how many more somebody should bring. */
-  take(offer: string, bounds: PoolBounds, nowMs: number): { readonly item: ReadyChallenge | undefined; readonly refill: number };
+  take(
+    offer: string,
+    terms: PoolBounds & { readonly node: KnownNode | undefined },
+    nowMs: number,
+  ): { readonly item: ReadyChallenge | undefined; readonly refill: number };
   /** How many somebody should bring, though nobody asks. */
   want(offer: string, bounds: PoolBounds, nowMs: number): number;
   /** Puts challenges on the shelf. What there is no room for is dropped: nobody has seen it. */
@@ -138,7 +144,7 @@ export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
     shelf.writtenAtMs = demand.atMs;
   };
 
-  const takeItem = (shelf: Shelf, bounds: PoolBounds, nowMs: number): ReadyChallenge | undefined => {
+  const takeItem = (shelf: Shelf, bounds: Parameters<InvoicePool['take']>[1], nowMs: number): ReadyChallenge | undefined => {
     for (;;) {
       const item = shelf.hand.pop();
       if (item === undefined) {
@@ -153,7 +159,8 @@ export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
         continue;
       }
       change(shelf, -1);
-      if (hasLife(item, bounds, nowMs)) return item;
+      // Of another node: dropped unseen (M44).
+      if (hasLife(item, bounds, nowMs) && isOfNode(item, bounds.node)) return item;
     }
   };
 

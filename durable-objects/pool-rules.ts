@@ -12,6 +12,24 @@ export interface ReadyChallenge {
   readonly invoice: string;
   readonly token: string;
   readonly endsAtMs: number;
+  /** Names the node that made the invoice, where that is known. */
+  readonly node?: string;
+}
+
+/** The node that makes invoices now, and since when somebody knows that. */
+export interface KnownNode {
+  readonly name: string;
+  readonly learnedAtMs: number;
+}
+
+/** Whether an invoice can be paid at the node that is there now: what another node made cannot (M44). */
+export function isOfNode({ node }: Pick<ReadyChallenge, 'node'>, current: KnownNode | undefined): boolean {
+  return current === undefined || node === current.name;
+}
+
+/** Isolates learn of another node one after the other: the latest news is right. */
+export function laterNode(known: KnownNode | undefined, told: KnownNode | undefined): KnownNode | undefined {
+  return known === undefined || (told !== undefined && told.learnedAtMs > known.learnedAtMs) ? told : known;
 }
 
 /** How many challenges of one offer an object keeps, and how much of their life must be left when one is handed out. */

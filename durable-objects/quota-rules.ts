@@ -9,7 +9,7 @@
  */
 import { CROWD_RETRY_MS } from './crowd-rules.ts';
 import { HANDED_WEIGHT, type HandedChallenge } from './handed-rules.ts';
-import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { type KnownNode, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
 
 /** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
@@ -68,6 +68,8 @@ export interface QuotaOffer {
   readonly repeats: boolean;
   /** Nothing: its challenges are not made beforehand. */
   readonly pool?: PoolBounds | undefined;
+  /** Whose invoices can be paid now; `undefined`: nobody knows. */
+  readonly node?: KnownNode | undefined;
 }
 
 /** A challenge that nobody will pay any more, because it was paid or could not be made, and who had asked for it. */

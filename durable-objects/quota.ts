@@ -7,7 +7,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
-import { type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { laterNode, type KnownNode, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { runAlarm } from './prune-alarm.ts';
 import { type PaidChallenge, type QuotaAnswer } from './quota-rules.ts';
 import { openTallies, type KeptChallenge, type TallyAsk, type TallyRoom } from './tally-room.ts';
@@ -29,6 +29,8 @@ export type QuotaLane = 'unpaid' | 'paid';
 export interface StockedOffer {
   readonly key: string;
   readonly bounds: PoolBounds;
+  /** As whoever brings them knows it. */
+  readonly node?: KnownNode | undefined;
 }
 
 /** Clients and networks of one object. */
@@ -44,6 +46,7 @@ const ALARM_MS = 3_600_000;
 export class Quota extends DurableObject {
   readonly #lanes: Readonly<Record<QuotaLane, TallyRoom>>;
   readonly #pool: InvoicePool;
+  #node: KnownNode | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -59,15 +62,16 @@ export class Quota extends DurableObject {
     this.giveBack(paid);
     for (const challenge of kept) this.#lanes[challenge.lane].keep(challenge);
     const nowMs = Date.now();
-    const { offer } = order.ask;
+    this.#node = laterNode(this.#node, order.ask.offer?.node);
+    const offer = order.ask.offer === undefined ? undefined : { ...order.ask.offer, node: this.#node };
     let refill = 0;
     const takeReady = (): ReadyChallenge | undefined => {
       if (offer?.pool === undefined) return undefined;
-      const taken = this.#pool.take(offer.key, offer.pool, nowMs);
+      const taken = this.#pool.take(offer.key, { ...offer.pool, node: offer.node }, nowMs);
       ({ refill } = taken);
       return taken.item;
     };
-    const answer = this.#lanes[lane].ask(order, takeReady, nowMs);
+    const answer = this.#lanes[lane].ask({ ...order, ask: { ...order.ask, offer } }, takeReady, nowMs);
     return refill > 0 && answer.kind === 'challenge' ? { ...answer, refill } : answer;
   }
 
@@ -80,7 +84,8 @@ export class Quota extends DurableObject {
   }
 
   /** Takes challenges of an offer into the pool. */
-  stock({ key, bounds }: StockedOffer, items: readonly ReadyChallenge[]): void {
+  stock({ key, bounds, node }: StockedOffer, items: readonly ReadyChallenge[]): void {
+    this.#node = laterNode(this.#node, node);
     this.#pool.stock(key, items, bounds);
     if (this.#pool.size > 0) this.ctx.waitUntil(this.#planAlarm());
   }

@@ -169,7 +169,7 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
         return { ...answer, item };
       }
       if (repeatTallies !== undefined && remembers && shown !== undefined) {
-        const item = findRepeatable(levels[0]!.tally.handed ?? [], offer.key, nowMs);
+        const item = findRepeatable(levels[0]!.tally.handed ?? [], offer, nowMs);
         if (item !== undefined) {
           // It is one more request, where those are counted, and no new challenge.
           if (bounds.requests !== undefined) write(repeatTallies);

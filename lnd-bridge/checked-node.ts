@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { type Network } from '#protocol/invoice.ts';
-import { refuse, type Result } from '#protocol/result.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
 import { LookupAnswer, MintAnswer } from './contract.ts';
 import { describeFault } from './fault-text.ts';
 import { findMintedFlaw } from './minted-check.ts';
@@ -19,7 +19,7 @@ import {
 } from './ports.ts';
 
 /** What a node itself answers; what settlement means is the bridge's to say. */
-const NodeMintAnswer = z.omit(MintAnswer, { settlement: true });
+const NodeMintAnswer = z.omit(MintAnswer, { settlement: true, nodeKeyHex: true });
 
 export interface CheckedNodeOptions {
   readonly network: Network;
@@ -29,9 +29,12 @@ export interface CheckedNodeOptions {
   readonly log: Log;
 }
 
+/** An invoice, and which node made it, where its backend can tell. */
+export type CheckedInvoice = MintedInvoice & { readonly nodeKeyHex?: string };
+
 /** What the bridge asks of a node, checked. */
 export interface CheckedNode {
-  mint(order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>>;
+  mint(order: InvoiceOrder): Promise<Result<CheckedInvoice, NodeRefusal>>;
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
 }
 
@@ -57,7 +60,8 @@ export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds
         if (!NodeMintAnswer.safeParse(minted.value).success) return wrong('the answer of the node does not have the agreed shape');
         const expected = { order, network, nodeKeyHex: nodeKeyHex.value, nowSeconds: clock.nowSeconds(), maxSkewSeconds };
         const flaw = findMintedFlaw(minted.value, expected);
-        return flaw === undefined ? minted : wrong(flaw);
+        if (flaw !== undefined) return wrong(flaw);
+        return accept(nodeKeyHex.value === undefined ? minted.value : { ...minted.value, nodeKeyHex: nodeKeyHex.value });
       }),
 
     lookUp: (paymentHashHex) =>

@@ -26,6 +26,8 @@ export const MintRequest = z.strictObject({
 export type MintRequest = z.infer<typeof MintRequest>;
 
 const settlement = z.enum(['strict', 'preimage']);
+/** The public key of a node, where its backend can tell it. */
+const nodeKeyHex = z.optional(z.string().check(z.regex(/^0[23][0-9a-f]{64}$/)));
 
 export const MintAnswer = z.strictObject({
   invoice: z.string().check(z.maxLength(4096)),
@@ -33,6 +35,8 @@ export const MintAnswer = z.strictObject({
   expiresAtSeconds: seconds,
   /** Of the whole bridge, as `GET /v1/node` tells it: so that what is sold over this invoice can say it (M24). */
   settlement,
+  /** Which node made it: what another node made beforehand cannot be paid at this one (M44). */
+  nodeKeyHex,
 });
 export type MintAnswer = z.infer<typeof MintAnswer>;
 
@@ -97,6 +101,7 @@ export const NodeAnswer = z.strictObject({
       breaker: z.enum(['closed', 'open']),
       settlement,
       smallestMsat: decimal,
+      nodeKeyHex,
     }),
   ),
 });

@@ -88,6 +88,7 @@ export async function answerNode({ pool, network }: EndpointOptions): Promise<Br
     breaker: node.breaker,
     settlement: node.settlement,
     smallestMsat: String(node.smallestMsat),
+    nodeKeyHex: node.nodeKeyHex,
   }));
   return formatGoodAnswer(NodeAnswer, { network, settlement: pool.settlement, nodes });
 }

@@ -7,19 +7,11 @@ import { type Network } from '#protocol/invoice.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { createRateLimit } from './admission.ts';
-import { type CheckedNode, createCheckedNode } from './checked-node.ts';
+import { type CheckedInvoice, type CheckedNode, createCheckedNode } from './checked-node.ts';
 import { describeFault } from './fault-text.ts';
 import { type Metrics, type NodeGauges } from './metrics.ts';
 import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts';
-import {
-  type Clock,
-  type InvoiceOrder,
-  type InvoiceState,
-  type LightningNode,
-  type Log,
-  type MintedInvoice,
-  type NodeRefusal,
-} from './ports.ts';
+import { type Clock, type InvoiceOrder, type InvoiceState, type LightningNode, type Log, type NodeRefusal } from './ports.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** One node of the bridge. */
@@ -55,12 +47,14 @@ export interface NodeStatus {
   readonly breaker: 'closed' | 'open';
   readonly settlement: LightningNode['settlement'];
   readonly smallestMsat: Msat;
+  /** `undefined`: its backend cannot tell it, or it does not answer. */
+  readonly nodeKeyHex: string | undefined;
 }
 
 export interface NodePool {
   /** One strict node makes all of it strict (M24): which node makes the next invoice is not known beforehand. */
   readonly settlement: LightningNode['settlement'];
-  mint(order: InvoiceOrder, waiting?: Waiting): Promise<Result<{ readonly minted: MintedInvoice; readonly name: string }, PoolRefusal>>;
+  mint(order: InvoiceOrder, waiting?: Waiting): Promise<Result<{ readonly minted: CheckedInvoice; readonly name: string }, PoolRefusal>>;
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, PoolRefusal>>;
   /** Asks every node how it is. */
   statuses(): Promise<readonly NodeStatus[]>;
@@ -191,7 +185,9 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
           });
           const breakerState = breaker.isOpen(clock.nowSeconds()) ? 'open' : 'closed';
           const { kind: backend, settlement, smallestMsat } = node;
-          return { name, backend, status, breaker: breakerState, settlement, smallestMsat };
+          const key = status === 'ok' ? await node.nodeKeyHex().catch(() => undefined) : undefined;
+          const nodeKeyHex = key?.ok === true ? key.value : undefined;
+          return { name, backend, status, breaker: breakerState, settlement, smallestMsat, nodeKeyHex };
         }),
       ),
 

@@ -45,7 +45,11 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     const sample = options.originUrl === undefined ? await startSampleOrigin(0) : undefined;
     if (sample !== undefined) closers.push(() => sample.close());
     const originUrl = options.originUrl ?? sample!.url;
-    const bridge = await startLocalBridge({ secretHex: secrets.bridgeSecretHex, settings: options.bridgeSettings ?? {}, onLine });
+    const bridge = await startLocalBridge({
+      secretHex: secrets.bridgeSecretHex,
+      settings: { BRIDGE_EMBEDDED_NODE_KEY: secrets.nodeKeyHex, ...options.bridgeSettings },
+      onLine,
+    });
     closers.push(() => bridge.close());
     const workerd = await startWorkerd({
       directory: options.stateDirectory,

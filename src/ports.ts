@@ -6,7 +6,7 @@ import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#dura
 import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
 import { type HandedChallenge } from '#durable-objects/handed-rules.ts';
-import { type PoolBounds, type ReadyChallenge } from '#durable-objects/pool-rules.ts';
+import { type KnownNode, type PoolBounds, type ReadyChallenge } from '#durable-objects/pool-rules.ts';
 import {
   type ClientKey,
   type PaidChallenge,
@@ -59,7 +59,12 @@ export interface InvoiceOrder {
 export interface MintedInvoice {
   readonly invoice: string;
   readonly settlement: 'strict' | 'preimage';
+  /** Names the node that made it, where that is known (M44). */
+  readonly node?: string | undefined;
 }
+
+/** The node that makes invoices now, as far as this isolate knows. */
+export type { KnownNode };
 
 /** The Lightning node, behind the bridge. Throws when it cannot be had. */
 export interface Lightning {
@@ -68,6 +73,8 @@ export interface Lightning {
   readonly mintBatch: (orders: readonly InvoiceOrder[]) => Promise<readonly (MintedInvoice | undefined)[]>;
   /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
   readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
+  /** The node that makes invoices now; asked for in the background. Left out where nobody can tell. */
+  readonly currentNode?: (background: Background) => KnownNode | undefined;
 }
 
 /** What the bridge has signed and sent. */
@@ -153,6 +160,8 @@ export interface PooledOffer {
   readonly key: string;
   /** Of all places together. */
   readonly bounds: PoolBounds;
+  /** Whose invoices can be paid now. */
+  readonly node?: KnownNode | undefined;
 }
 
 export interface QuotaOrder {

@@ -50,6 +50,18 @@ export function encodeInvoice(draft: InvoiceDraft, secretKey: Uint8Array): strin
   return bech32.encode(prefix, [...words, ...bech32.toWords(signed)], false);
 }
 
+/** The payment secret of an invoice whose form has been checked; `undefined` if it has none. */
+export function readPaymentSecret(invoice: string): Uint8Array | undefined {
+  const words = bech32.decodeUnsafe(invoice, false)?.words ?? [];
+  for (let at = TIMESTAMP_WORDS; at + 3 <= words.length;) {
+    const length = (words[at + 1]! << 5) + words[at + 2]!;
+    const value = words.slice(at + 3, at + 3 + length);
+    if (words[at] === FIELD.paymentSecret) return bech32.fromWordsUnsafe(value) ?? undefined;
+    at += 3 + length;
+  }
+  return undefined;
+}
+
 /** Largest unit first: the first that divides the amount is the shortest text. One msat is ten of the smallest, `p`. */
 const UNITS = [
   ['', 100_000_000_000n],

@@ -1,13 +1,14 @@
 /*
- * A stand-in Lightning node for development: a key of its own, real signed regtest invoices, random preimages, a ledger
- * in memory. No money moves: whoever holds the wallet's token "pays" by asking for the preimage (embedded-wallet-server.ts).
+ * A stand-in Lightning node for development: a key of its own, real signed regtest invoices, a ledger in memory. Preimages
+ * follow from its key, so that one with the same key can settle what was made before a restart. No money moves: whoever holds the wallet's token "pays" by asking for the preimage (embedded-wallet-server.ts).
  * Effects: memory only. Clock and randomness are passed in.
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
-import { formatHex } from '#protocol/bytes.ts';
-import { parseInvoice } from '#protocol/invoice.ts';
+import { concatBytes, encodeAscii, equalBytes, formatHex } from '#protocol/bytes.ts';
+import { parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
 import { type Msat, msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import {
@@ -19,8 +20,11 @@ import {
   type Random,
   type SettledPayment,
 } from '../ports.ts';
-import { encodeInvoice, LONGEST_DESCRIPTION_BYTES } from './bolt11-encode.ts';
+import { recoverSigner } from '../invoice-signature.ts';
+import { encodeInvoice, LONGEST_DESCRIPTION_BYTES, readPaymentSecret } from './bolt11-encode.ts';
 import { createLedger, DEFAULT_LEDGER_CAPACITY, type LedgerEntry } from './embedded-ledger.ts';
+
+const PREIMAGE_LABEL = encodeAscii('l402-edge embedded preimage');
 
 export interface Payment {
   readonly preimageHex: string;
@@ -56,12 +60,13 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
   let nextPayment = Promise.withResolvers<void>();
 
   function make(order: InvoiceOrder, nowSeconds: number): LedgerEntry {
-    const preimage = random(32);
+    const paymentSecret = random(32);
+    const preimage = derivePreimage(secretKey, paymentSecret);
     const paymentHash = sha256(preimage);
     const draft = {
       amountMsat: order.amountMsat,
       paymentHash,
-      paymentSecret: random(32),
+      paymentSecret,
       description: order.memo,
       createdAtSeconds: nowSeconds,
       expirySeconds: order.expirySeconds,
@@ -74,6 +79,25 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       expiresAtSeconds: nowSeconds + order.expirySeconds,
       settled: undefined,
     };
+  }
+
+  /** An invoice that this key signed before the process was started: a challenge outlives a restart, and can be paid after it (M44). */
+  function recall({ invoice, paymentHash, amountMsat, description = '', createdAtSeconds, expiresAtSeconds }: InvoiceFacts) {
+    const paymentSecret = readPaymentSecret(invoice);
+    const signer = recoverSigner(invoice);
+    if (paymentSecret === undefined || signer === undefined || formatHex(signer) !== publicKeyHex) return undefined;
+    const preimage = derivePreimage(secretKey, paymentSecret);
+    if (!equalBytes(sha256(preimage), paymentHash)) return undefined;
+    const paymentHashHex = formatHex(paymentHash);
+    // Its own key is not known any more; no order has this one.
+    const order = {
+      amountMsat,
+      memo: description,
+      expirySeconds: expiresAtSeconds - createdAtSeconds,
+      idempotencyKey: `recalled ${paymentHashHex}`,
+    };
+    const entry: LedgerEntry = { order, invoice, paymentHashHex, preimageHex: formatHex(preimage), expiresAtSeconds, settled: undefined };
+    return ledger.add(entry, clock.nowSeconds()) === 'full' ? undefined : entry;
   }
 
   function lookUp(paymentHashHex: string): Result<InvoiceState, NodeRefusal> {
@@ -135,7 +159,7 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       const facts = parsed.value;
       if (facts.network !== 'regtest')
         return noPayment('network_refused', `the embedded node pays regtest invoices only, not ${facts.network}`);
-      const entry = ledger.findByHash(formatHex(facts.paymentHash));
+      const entry = ledger.findByHash(formatHex(facts.paymentHash)) ?? recall(facts);
       // The text must be ours too: an invoice of someone else's making over one of our hashes is not the one we made.
       if (entry?.invoice !== facts.invoice) return noPayment('invoice_unknown', 'the embedded node did not make this invoice');
       const nowSeconds = clock.nowSeconds();
@@ -150,6 +174,11 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       return accept({ preimageHex: entry.preimageHex, amountMsat: entry.order.amountMsat });
     },
   };
+}
+
+/** From the node's key and what stands in the invoice: whoever has both can pay it, and nobody else. */
+function derivePreimage(secretKey: Uint8Array, paymentSecret: Uint8Array): Uint8Array {
+  return hmac(sha256, secretKey, concatBytes(PREIMAGE_LABEL, paymentSecret));
 }
 
 /** A key that was used before: the same invoice again while it is open, and never a second one for it. */

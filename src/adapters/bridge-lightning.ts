@@ -8,12 +8,13 @@ import {
   MintAnswer,
   MintBatchAnswer,
   MOST_ORDERS_IN_BATCH,
+  NodeAnswer,
   type MintBatchRequest,
   type MintRequest,
 } from '#lnd-bridge/contract.ts';
 import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Clock, type InvoiceOrder, type Lightning, type Random } from '../ports.ts';
+import { type Clock, type InvoiceOrder, type KnownNode, type Lightning, type Random } from '../ports.ts';
 import { type ServiceBinding } from './pricing-service.ts';
 
 /** A client waits for its 402: a bridge that takes longer counts as down. */
@@ -49,6 +50,13 @@ interface BridgeCall<Answer> {
   readonly schema: { readonly safeParse: (value: unknown) => { readonly success: boolean; readonly data?: Answer | undefined } };
 }
 
+/** How old the news of the node may be, and how often it is asked for. Each invoice brings it too. */
+const NODE_KNOWN_MS = 300_000;
+const NODE_ASKED_MS = 60_000;
+/** Of its key, as much as tells nodes apart. */
+const NODE_NAME_DIGITS = 18;
+const LARGEST_NODE_ANSWER = 65_536;
+
 const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
 
 /** Lightning behind the bridge at this address. */
@@ -76,12 +84,37 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
     return data;
   }
 
+  let node: KnownNode | undefined;
+  let askedAtMs: number | undefined;
+  const learn = (nodeKeyHex: string | undefined): string | undefined => {
+    if (nodeKeyHex === undefined) return undefined;
+    node = { name: nodeKeyHex.slice(0, NODE_NAME_DIGITS), learnedAtMs: clock() };
+    return node.name;
+  };
+  const askForNode = async () => {
+    const bounds = { limitMs: LOOK_UP_LIMIT_MS, largestAnswer: LARGEST_NODE_ANSWER };
+    const { nodes } = await call({ method: 'GET', pathAndQuery: '/v1/node', body: '', ...bounds, schema: NodeAnswer });
+    // The first of those that can be asked is asked.
+    learn(nodes.find(({ status, breaker }) => status === 'ok' && breaker === 'closed')?.nodeKeyHex);
+  };
+
   return {
+    currentNode(background) {
+      const nowMs = clock();
+      const isOld = node === undefined || Math.abs(nowMs - node.learnedAtMs) >= NODE_KNOWN_MS;
+      if (isOld && (askedAtMs === undefined || Math.abs(nowMs - askedAtMs) >= NODE_ASKED_MS)) {
+        askedAtMs = nowMs;
+        // What nobody can tell is not known: nothing is dropped for it.
+        background(askForNode().catch(() => undefined));
+      }
+      return node;
+    },
     async mint(order) {
       const body = JSON.stringify(formatOrder(order));
       const limitMs = MINT_LIMIT_MS;
-      const { invoice, settlement } = await call({ method: 'POST', pathAndQuery: '/v1/invoices', body, limitMs, schema: MintAnswer });
-      return { invoice, settlement };
+      const minted = await call({ method: 'POST', pathAndQuery: '/v1/invoices', body, limitMs, schema: MintAnswer });
+      const { invoice, settlement } = minted;
+      return { invoice, settlement, node: learn(minted.nodeKeyHex) };
     },
     async mintBatch(orders) {
       const body = formatBatch(orders);
@@ -90,7 +123,8 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
       const { results } = await call({ method: 'POST', pathAndQuery, body, ...bounds, schema: MintBatchAnswer });
       return orders.map((_, index) => {
         const result = results[index];
-        return result !== undefined && 'invoice' in result ? { invoice: result.invoice, settlement: result.settlement } : undefined;
+        if (result === undefined || !('invoice' in result)) return undefined;
+        return { invoice: result.invoice, settlement: result.settlement, node: learn(result.nodeKeyHex) };
       });
     },
     async lookUp(paymentHash) {

@@ -15,6 +15,7 @@ export interface OrderedInvoice {
   readonly facts: InvoiceFacts;
   /** What tokens say is the stricter of the gateway's word and the bridge's (M24). */
   readonly settlement: Terms['settlement'];
+  readonly node: string | undefined;
 }
 
 type OrderDeps = Pick<GateDeps, 'lightning' | 'random' | 'clock' | 'settings'>;
@@ -49,7 +50,7 @@ function writeOrder({ description, sells }: Quote, { random, settings }: OrderDe
 }
 
 function checkMinted(
-  { invoice, settlement }: MintedInvoice,
+  { invoice, settlement, node }: MintedInvoice,
   { amountMsat, memo, expirySeconds }: InvoiceOrder,
   { clock, settings }: OrderDeps,
 ): Result<OrderedInvoice, string> {
@@ -65,5 +66,5 @@ function checkMinted(
   });
   if (wrong !== undefined) return refuse(wrong.code);
   const isStrict = settings.settlement === 'strict' || settlement === 'strict';
-  return accept({ facts: facts.value, settlement: isStrict ? 'strict' : undefined });
+  return accept({ facts: facts.value, settlement: isStrict ? 'strict' : undefined, node });
 }

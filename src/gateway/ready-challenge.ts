@@ -14,7 +14,7 @@ export type SigningKey = Awaited<ReturnType<KeyRing['current']>>;
 
 /** An invoice with its token, ready to be handed out. */
 export async function makeChallenge(
-  { facts, settlement }: OrderedInvoice,
+  { facts, settlement, node }: OrderedInvoice,
   { quote, random, signing }: { quote: Quote; random: Uint8Array; signing: SigningKey },
   { hmac, settings }: Pick<GateDeps, 'hmac' | 'settings'>,
 ): Promise<ReadyChallenge> {
@@ -36,7 +36,8 @@ export async function makeChallenge(
     epochKey,
     hmac,
   });
-  return { id: nameChallenge(random), paymentHashHex: formatHex(paymentHash), invoice, token, endsAtMs: expiresAtSeconds * 1000 };
+  const ready = { id: nameChallenge(random), paymentHashHex: formatHex(paymentHash), invoice, token, endsAtMs: expiresAtSeconds * 1000 };
+  return node === undefined ? ready : { ...ready, node };
 }
 
 /** Fixed at the challenge: whoever pays at the last moment still has all of what was sold (M8). */

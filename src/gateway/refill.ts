@@ -18,6 +18,9 @@ export interface Refill {
   readonly bounds: PoolBounds;
 }
 
+/** The invoices have just told it. */
+const ASKS_NOBODY = () => undefined;
+
 /** Makes so many challenges of an offer and stocks them; how many there are. Never throws. */
 export async function refillPool({ quote, place, count, bounds }: Refill, deps: GateDeps): Promise<number> {
   const { quota, keys, random, settings, log } = deps;
@@ -29,7 +32,11 @@ export async function refillPool({ quote, place, count, bounds }: Refill, deps: 
     if (wrong !== undefined) log('fault', { at: 'lightning.mintBatch', message: wrong.refusal });
     const good = ordered.flatMap((one) => (one.ok ? [one.value] : []));
     const items = await Promise.all(good.map((one) => makeChallenge(one, { quote, random: placedRandom(random, place), signing }, deps)));
-    if (items.length > 0) await quota.stock({ place, key: nameOffer(quote, signing, settings), bounds }, items);
+    if (items.length > 0)
+      await quota.stock(
+        { place, key: nameOffer(quote, signing, settings), bounds, node: deps.lightning.currentNode?.(ASKS_NOBODY) },
+        items,
+      );
     return items.length;
   } catch (error) {
     noteFault(log, { at: 'pool.refill', error });

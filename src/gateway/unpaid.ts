@@ -63,7 +63,8 @@ export async function admitUnpaid(
   const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
   // Clients whose address is not known are not one client.
   const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
-  const offer = known === undefined ? undefined : { key: nameOffer(known, await keys.current(), settings), repeats, pool };
+  const node = deps.lightning.currentNode?.(background);
+  const offer = known === undefined ? undefined : { key: nameOffer(known, await keys.current(), settings), repeats, pool, node };
   let answer: QuotaAnswer;
   try {
     const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };

@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   fadeDemand,
+  laterNode,
   hasLife,
   MOST_ITEMS_AT_ONCE,
   NO_DEMAND,
@@ -94,17 +95,29 @@ describe('challenges that a client has', () => {
 
   it('M18: are given again for the same offer only, the one that lasts longest, with a minute left', () => {
     const handed = given(['a', item('1', 100_000)], ['a', item('2', 90_000)], ['b', item('3', LEAST_REPEATED_LIFE_MS - 1)]);
-    expect(findRepeatable(handed, 'a', NOW)).toEqual(item('1', 100_000));
-    expect(findRepeatable(handed, 'a', NOW + 40_001)).toBeUndefined();
-    expect(findRepeatable(handed, 'b', NOW)).toBeUndefined();
-    expect(findRepeatable(handed, 'c', NOW)).toBeUndefined();
+    expect(findRepeatable(handed, { key: 'a' }, NOW)).toEqual(item('1', 100_000));
+    expect(findRepeatable(handed, { key: 'a' }, NOW + 40_001)).toBeUndefined();
+    expect(findRepeatable(handed, { key: 'b' }, NOW)).toBeUndefined();
+    expect(findRepeatable(handed, { key: 'c' }, NOW)).toBeUndefined();
   });
 
   it('M18: are not given again once their payment has been shown', () => {
     const handed = given(['a', item('1')], ['a', item('2', 500_000)]);
-    expect(findRepeatable(forgetShown(handed, ['hash of 1']), 'a', NOW)?.id).toBe('2');
-    expect(findRepeatable(forgetShown(handed, ['hash of 1', 'hash of 2']), 'a', NOW)).toBeUndefined();
+    expect(findRepeatable(forgetShown(handed, ['hash of 1']), { key: 'a' }, NOW)?.id).toBe('2');
+    expect(findRepeatable(forgetShown(handed, ['hash of 1', 'hash of 2']), { key: 'a' }, NOW)).toBeUndefined();
     expect(forgetShown(handed, [])).toEqual(handed);
+  });
+
+  it('M44: are not given again when another node makes the invoices now, whoever is told of it last', () => {
+    const handed = given(['a', { ...item('1'), node: 'old' }], ['a', { ...item('2', 500_000), node: 'new' }]);
+    const nodeOf = (name: string, learnedAtMs: number) => ({ name, learnedAtMs });
+    expect(findRepeatable(handed, { key: 'a', node: nodeOf('new', 1) }, NOW)?.id).toBe('2');
+    expect(findRepeatable(handed, { key: 'a', node: nodeOf('third', 1) }, NOW)).toBeUndefined();
+    expect(findRepeatable(handed, { key: 'a', node: undefined }, NOW)?.id).toBe('1');
+    expect(laterNode(nodeOf('old', 5), nodeOf('new', 6))?.name).toBe('new');
+    expect(laterNode(nodeOf('new', 6), nodeOf('old', 5))?.name).toBe('new');
+    expect(laterNode(nodeOf('new', 6), undefined)?.name).toBe('new');
+    expect(laterNode(undefined, nodeOf('old', 5))?.name).toBe('old');
   });
 
   it('are remembered in a bounded number', () => {

@@ -37,8 +37,11 @@ export function createTestRandom(): Random {
   return (length) => sha256(encodeAscii(`random ${count++}`)).slice(0, length);
 }
 
-export function createTestNode(clock: TestClock, { ledgerCapacity = 1000 }: { ledgerCapacity?: number } = {}): EmbeddedNode {
-  return createEmbeddedNode({ secretKey: sha256(encodeAscii('node')), clock, random: createTestRandom(), ledgerCapacity });
+export function createTestNode(
+  clock: TestClock,
+  { ledgerCapacity = 1000, secretKey = sha256(encodeAscii('node')) }: { ledgerCapacity?: number; secretKey?: Uint8Array } = {},
+): EmbeddedNode {
+  return createEmbeddedNode({ secretKey, clock, random: createTestRandom(), ledgerCapacity });
 }
 
 export interface Call {

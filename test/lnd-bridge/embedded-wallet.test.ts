@@ -14,9 +14,10 @@ interface Wallet {
   pay(body: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, string> }>;
 }
 
-async function startWallet(): Promise<Wallet> {
+/** Nodes with one key are one node: of another it is only when it has another. */
+async function startWallet(secretKey?: Uint8Array): Promise<Wallet> {
   const clock = createTestClock();
-  const node = createTestNode(clock);
+  const node = createTestNode(clock, secretKey === undefined ? {} : { secretKey });
   const server = createWalletServer(node, { port: 0, token: TOKEN, log: () => undefined });
   const { port } = await server.listen();
   onTestFinished(() => server.close());
@@ -86,7 +87,7 @@ describe('the pay endpoint of the embedded node', () => {
 
   test('M28 refuses invoices that it did not make, also those over one of its hashes', async () => {
     const { mint, pay } = await startWallet();
-    const foreign = await (await startWallet()).mint();
+    const foreign = await (await startWallet(new Uint8Array(32).fill(0x55))).mint();
     expect(await pay({ invoice: foreign })).toMatchObject({ status: 404, body: { code: 'invoice_unknown' } });
     const dearer = moveTo('lnbcrt9', await mint());
     expect(await pay({ invoice: dearer })).toMatchObject({ status: 404, body: { code: 'invoice_unknown' } });

@@ -4,6 +4,8 @@ import * as fc from 'fast-check';
 import { recover } from 'tiny-secp256k1';
 import { describe, expect, test } from 'vitest';
 import { MintRequest } from '#lnd-bridge/contract.ts';
+import { createEmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
+import { encodeInvoice, readPaymentSecret } from '#lnd-bridge/nodes/bolt11-encode.ts';
 import { findMintedFlaw } from '#lnd-bridge/minted-check.ts';
 import { type InvoiceOrder, type MintedInvoice } from '#lnd-bridge/ports.ts';
 import { formatHex } from '#protocol/bytes.ts';
@@ -179,5 +181,42 @@ describe('minting at the embedded node', () => {
     node.pay(invoice);
     const value = { paymentHashHex, state: 'settled', paidMsat: 10_000n, settledAtSeconds: START_SECONDS };
     expect(await node.lookUp(paymentHashHex)).toEqual({ ok: true, value });
+  });
+});
+
+describe('an invoice from before a restart', () => {
+  const restart = (secretKey = KEY) =>
+    createEmbeddedNode({ secretKey, clock: createTestClock(), random: (length) => crypto.getRandomValues(new Uint8Array(length)) });
+  const KEY = new Uint8Array(32).fill(0x42);
+
+  test('M44: is paid by a node with the same key, once, with the preimage that it was made over', async () => {
+    const { invoice, paymentHashHex } = await mint(restart());
+    const after = restart();
+    const paid = after.pay(invoice);
+    if (!paid.ok) throw new Error(paid.refusal.code);
+    expect(createHash('sha256').update(Buffer.from(paid.value.preimageHex, 'hex')).digest('hex')).toBe(paymentHashHex);
+    expect(after.pay(invoice)).toEqual(paid);
+    expect(await after.lookUp(paymentHashHex)).toMatchObject({ ok: true, value: { state: 'settled' } });
+  });
+
+  test('M44: is not paid by a node with another key, nor one that somebody else has signed over the same hash', async () => {
+    const { invoice } = await mint(restart());
+    const refused = { ok: false, refusal: { code: 'invoice_unknown' } };
+    expect(restart(new Uint8Array(32).fill(0x43)).pay(invoice)).toMatchObject(refused);
+    const facts = parseInvoice(invoice);
+    if (!facts.ok) throw new Error(facts.refusal.code);
+    const { paymentHash, createdAtSeconds, description = '' } = facts.value;
+    const forged = encodeInvoice(
+      { amountMsat: msat(1n), paymentHash, paymentSecret: readPaymentSecret(invoice)!, description, createdAtSeconds, expirySeconds: 600 },
+      new Uint8Array(32).fill(0x44),
+    );
+    expect(restart().pay(forged)).toMatchObject(refused);
+  });
+
+  test('tells no secret of another invoice: each has a preimage and a payment secret of its own', async () => {
+    const node = restart();
+    const minted = await Promise.all(Array.from({ length: 50 }, () => mint(node)));
+    expect(new Set(minted.map(({ paymentHashHex }) => paymentHashHex)).size).toBe(50);
+    expect(new Set(minted.map(({ invoice }) => formatHex(readPaymentSecret(invoice)!))).size).toBe(50);
   });
 });
