@@ -7,8 +7,10 @@ import { prepareCall, readCall, type Call, type Fetch, type SendCall } from './c
 import { formatStoreKey } from './credential-store.ts';
 import { L402Error, type L402ErrorCode } from './error.ts';
 import { checkAsked, readAsked, type Offer } from './offer.ts';
-import { isPaidBy, purchase, type Wallet } from './payment.ts';
-import { forget, noteUse, recall, turnsCredentialDown } from './reuse.ts';
+import { forget, isReplacedBy, keyFor, readTokenFacts, type Kept } from './kept-credentials.ts';
+import { isPaidBy, purchase, type Purchase, type Wallet } from './payment.ts';
+import { purchasesOf } from './purchases.ts';
+import { noteUse, recall, recallFor, release, turnsCredentialDown } from './reuse.ts';
 import { readSettings, type L402FetchOptions, type Settings } from './settings.ts';
 
 /** Makes a function to be used like `fetch`, which pays what it is asked for, up to a limit. */
@@ -16,39 +18,43 @@ export function createL402Fetch(options: L402FetchOptions): Fetch {
   const settings = readSettings(options);
   return async (input, init) => {
     const call = readCall(input, init);
-    const key = formatStoreKey(call.method, call.url);
     // With a wallet the body is taken at once, as fetch does; without one it may never be needed twice.
     const ready = settings.wallet === undefined ? undefined : await prepareCall(call, settings);
-    const stored = call.bringsCredential ? undefined : await recall(settings.store, key);
+    const stored = call.bringsCredential ? undefined : await recall(call, lookupIn(settings));
     if (settings.wallet === undefined && stored === undefined) return settings.fetch(input, init);
-    const send = ready ?? (await prepareCall(call, settings));
-    return ask({ call, key, stored, send, settings });
+    const send = ready ?? (await prepareCall(call, settings).finally(() => stored && release(settings.store, stored)));
+    return ask({ call, stored, refused: [], send, settings });
   };
 }
 
 /** One call on its way. */
 interface Errand {
   readonly call: Call;
-  readonly key: string;
   /** What was paid for earlier and is sent first. */
-  readonly stored: string | undefined;
+  readonly stored: Kept | undefined;
+  /** What was paid for earlier and is not good for this call. */
+  readonly refused: readonly string[];
   readonly send: SendCall;
   readonly settings: Settings;
 }
 
+function lookupIn({ store, clock }: Settings) {
+  return { store, nowSeconds: Math.floor(clock() / 1000) };
+}
+
 async function ask(errand: Errand): Promise<Response> {
-  const { call, key, stored, send, settings } = errand;
-  const response = await send(stored);
-  if (stored === undefined || isForeign(response, call)) return takeOrPay(response, errand);
-  const kept = { key, credential: stored };
+  const { call, stored, send, settings } = errand;
+  if (stored === undefined) return takeOrPay(await send(undefined), errand);
+  const response = await send(stored.credential).finally(() => release(settings.store, stored));
+  if (isForeign(response, call)) return takeOrPay(response, errand);
   if (turnsCredentialDown(response)) {
     discard(response);
-    await forget(settings.store, kept);
+    await forget(settings.store, stored);
     return takeOrPay(await send(undefined), { ...errand, stored: undefined });
   }
-  await noteUse(response, { store: settings.store, kept });
+  await noteUse(response, { store: settings.store, kept: stored });
   // A 402 does not drop it: it may be good for another body at this address, and a new purchase takes its place anyway.
-  return takeOrPay(response, errand);
+  return takeOrPay(response, { ...errand, refused: response.status === 402 ? [...errand.refused, stored.credential] : errand.refused });
 }
 
 /** Decides whether the answer is taken as it is, turned down, or paid for. */
@@ -72,31 +78,65 @@ async function takeOrPay(response: Response, errand: Errand): Promise<Response> 
   if (call.bringsAuthorization && isRedirected(response, call)) {
     return turnDown('redirected_challenge', 'beside another Authorization a credential cannot follow a redirect');
   }
-  if (stored !== undefined && isPaidBy(stored, offer)) {
+  if (stored !== undefined && isPaidBy(stored.credential, offer)) {
     discard(response);
     const detail = 'the server asks again for a payment that was made';
-    throw new L402Error('credential_refused', { paid: 'yes', detail, offer, credential: stored });
+    throw new L402Error('credential_refused', { paid: 'yes', detail, offer, credential: stored.credential });
+  }
+  // Only now is it known what this address belongs to: something that was bought before may be good for it.
+  const other = await recallFor(offer.token, call, { ...lookupIn(settings), tried: errand.refused });
+  if (other !== undefined) {
+    discard(response);
+    return ask({ ...errand, stored: other });
   }
   const refusal = checkAsked(asked.value, { maxPriceMsat, network, nowSeconds: Math.floor(clock() / 1000) });
   if (refusal !== undefined) return turnDown(refusal.code, refusal.detail);
   call.signal?.throwIfAborted();
-  return payAndRetry(response, { ...errand, offer, wallet });
+  return payOnce(response, { ...errand, offer, wallet });
+}
+
+type Buying = Errand & { readonly offer: Offer; readonly wallet: Wallet };
+
+/** Concurrent calls with one intent buy once, unless what is sold there is a single call (M47). */
+async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
+  const { call, offer, settings } = buying;
+  const purchases = purchasesOf(settings.store);
+  const { services, uses } = readTokenFacts(offer.token);
+  const intent = services.length === 0 ? formatStoreKey(call.method, call.url) : `${call.url.origin} ${services.join(',')}`;
+  if (uses === 'one' || purchases.isSingle(intent)) return payAndRetry(challenge, { ...buying, intent });
+  const others = purchases.settled(intent, call.signal);
+  if (others !== undefined) {
+    discard(challenge);
+    await others;
+    return ask({ ...buying, stored: await recall(call, lookupIn(settings)) });
+  }
+  return purchases.run(intent, () => payAndRetry(challenge, { ...buying, intent }));
 }
 
 /** The one place that spends. From here on every error says whether money has moved. */
-async function payAndRetry(challenge: Response, errand: Errand & { offer: Offer; wallet: Wallet }): Promise<Response> {
-  const { call, key, send, settings, offer, wallet } = errand;
+async function payAndRetry(challenge: Response, buying: Buying & { readonly intent: string }): Promise<Response> {
+  const { call, settings, offer, wallet, refused } = buying;
   const { store, unpaid } = settings;
-  let credential: string;
-  let storeFault: { readonly cause: unknown } | undefined;
+  const { busy } = purchasesOf(store);
+  let bought: Purchase;
   try {
-    ({ credential, storeFault } = await purchase(offer, { wallet, store, key, signal: call.signal }));
+    bought = await purchase(offer, { wallet, store, call, worthless: refused.filter((one) => isReplacedBy(one, offer.token)), busy });
   } catch (error) {
     if (unpaid === 'response' && error instanceof L402Error && error.paid === 'no') return challenge;
     discard(challenge);
     throw error;
   }
   discard(challenge);
+  try {
+    return await retry(bought, buying);
+  } finally {
+    busy.delete(bought.credential);
+  }
+}
+
+async function retry({ credential, storeFault }: Purchase, buying: Buying & { readonly intent: string }): Promise<Response> {
+  const { call, send, settings, offer, intent } = buying;
+  const { store } = settings;
   const response = await send(credential).catch((cause: unknown) => {
     throw new L402Error('retry_failed', { paid: 'yes', detail: 'the call failed after the payment', offer, credential, cause });
   });
@@ -109,7 +149,9 @@ async function payAndRetry(challenge: Response, errand: Errand & { offer: Offer;
     const detail = `the answer is ${response.status} and the credential could not be kept`;
     throw new L402Error('store_failed', { paid: 'yes', detail, offer, credential, cause: storeFault.cause });
   }
-  if (!isForeign(response, call)) await noteUse(response, { store, kept: { key, credential } });
+  if (isForeign(response, call)) return response;
+  const isUsedUp = await noteUse(response, { store, kept: { key: keyFor(credential, call), credential } });
+  if (isUsedUp) purchasesOf(store).noteSingle(intent);
   return response;
 }
 

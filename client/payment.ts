@@ -5,8 +5,10 @@
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { formatCredential, parsePreimage } from '#protocol/credential-header.ts';
 import { hashPreimage } from '#protocol/preimage.ts';
+import { type Call } from './call.ts';
 import { type CredentialStore } from './credential-store.ts';
 import { L402Error, PaymentRefused } from './error.ts';
+import { keep, keyFor } from './kept-credentials.ts';
 import { type Offer } from './offer.ts';
 
 /** Pays a BOLT 11 invoice and gives its preimage in hex. Throws when it cannot: `PaymentRefused` if surely nothing was paid. */
@@ -15,8 +17,11 @@ export type Wallet = (invoice: string) => Promise<string>;
 export interface PaymentOptions {
   readonly wallet: Wallet;
   readonly store: CredentialStore;
-  readonly key: string;
-  readonly signal: AbortSignal | undefined;
+  readonly call: Pick<Call, 'method' | 'url' | 'signal'>;
+  /** What the new credential takes the place of. */
+  readonly worthless: readonly string[];
+  /** It is there as long as it has not been used by the call that it was bought for. */
+  readonly busy: Set<string>;
 }
 
 /** A credential that is paid for, and what went wrong with keeping it. */
@@ -29,11 +34,14 @@ export interface Purchase {
  * Pays once and keeps the credential. A hostile invoice can hold a wallet up for days, so a caller who aborts is let go,
  * not knowing what becomes of the payment; if it succeeds after all, the credential is there for the next call.
  */
-export async function purchase(offer: Offer, { wallet, store, key, signal }: PaymentOptions): Promise<Purchase> {
+export async function purchase(offer: Offer, { wallet, store, call, worthless, busy }: PaymentOptions): Promise<Purchase> {
+  const { signal } = call;
+  let isLetGo = false;
   const paying = payOffer(offer, wallet).then(async (credential) => {
+    if (!isLetGo) busy.add(credential);
     try {
       // Kept before it is sent: a crash from here on costs nothing.
-      await store.set(key, credential);
+      await keep(store, { key: keyFor(credential, call), credential }, worthless);
       return { credential, storeFault: undefined };
     } catch (cause) {
       return { credential, storeFault: { cause } };
@@ -43,7 +51,10 @@ export async function purchase(offer: Offer, { wallet, store, key, signal }: Pay
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     const detail = 'the call was aborted while the wallet was paying';
-    stop = () => reject(new L402Error('payment_interrupted', { paid: 'unknown', detail, offer, cause: signal.reason }));
+    stop = () => {
+      isLetGo = true;
+      reject(new L402Error('payment_interrupted', { paid: 'unknown', detail, offer, cause: signal.reason }));
+    };
     signal.addEventListener('abort', stop);
     // The wallet itself may have set it off.
     if (signal.aborted) stop();

@@ -1,36 +1,67 @@
 /*
- * Using a credential again: what is read from the store, what a server's answer says about it, and when it is dropped.
- * Only the server knows what a credential is still good for, so it is kept until the server says that it is not.
+ * Using a credential again: which one a call takes, what a server's answer says about it, and when it is dropped. Only the
+ * server knows what a credential is still good for, so it is kept until the server says that it is not.
  */
 import { parseChallenges } from '#protocol/challenge-header.ts';
-import { type CredentialStore } from './credential-store.ts';
-import { L402Error } from './error.ts';
+import { type Call } from './call.ts';
+import { formatStoreKey, type CredentialStore } from './credential-store.ts';
+import { fitsCall, forget, readTokenFacts, recallAll, tokenOf, type Kept } from './kept-credentials.ts';
+import { purchasesOf } from './purchases.ts';
 
-/** The credential kept under a key. */
-export async function recall(store: CredentialStore, key: string): Promise<string | undefined> {
-  const stored: unknown = await guard(() => store.get(key));
-  // What is no credential was not put there by us; as a header it could even throw, with its text in the message.
-  return typeof stored === 'string' && /^(L402|LSAT) [\x21-\x7e]+:[0-9a-f]{64}$/.test(stored) ? stored : undefined;
+interface Lookup {
+  readonly store: CredentialStore;
+  readonly nowSeconds: number;
+  /** Not those that have been tried. */
+  readonly tried?: readonly string[];
 }
 
-/** One credential and where it is kept. */
-export interface Kept {
-  readonly key: string;
-  readonly credential: string;
+/**
+ * The credential that a call sends first: one of its own address, else the latest that was bought at its origin and may fit. A
+ * credential for one call that somebody else is using is left to them.
+ */
+export async function recall(call: Call, { store, nowSeconds }: Lookup): Promise<Kept | undefined> {
+  const purchases = purchasesOf(store);
+  const key = formatStoreKey(call.method, call.url);
+  await purchases.settled(key, call.signal);
+  const all = await recallAll(store, key);
+  const own = all.find((credential) => !purchases.busy.has(credential) && fitsCall(credential, call, nowSeconds));
+  if (own !== undefined) {
+    if (isForOne(own)) purchases.busy.add(own);
+    return { key, credential: own };
+  }
+  const other = (await recallAll(store, call.url.origin)).find((credential) => fitsCall(credential, call, nowSeconds));
+  return other === undefined ? undefined : { key: call.url.origin, credential: other };
 }
 
-/** Drops a credential, unless another call has put another one in its place. */
-export async function forget(store: CredentialStore, { key, credential }: Kept): Promise<void> {
-  await guard(async () => {
-    if ((await store.get(key)) === credential) await store.delete(key);
-  });
+function isForOne(credential: string): boolean {
+  return readTokenFacts(tokenOf(credential)).uses === 'one';
 }
 
-/** Drops a credential that an answer says is used up. The answer is never lost over a store that fails. */
-export async function noteUse({ headers }: Response, { store, kept }: { store: CredentialStore; kept: Kept }): Promise<void> {
+/** What was recalled for a call is free for others again. */
+export function release(store: CredentialStore, { credential }: Kept): void {
+  if (isForOne(credential)) purchasesOf(store).busy.delete(credential);
+}
+
+/** A credential for the service that a 402 has named; the call may not have known it before. */
+export async function recallFor(token: string, call: Call, { store, nowSeconds, tried = [] }: Lookup): Promise<Kept | undefined> {
+  const { services } = readTokenFacts(token);
+  const key = call.url.origin;
+  const found = (await recallAll(store, key)).find(
+    (credential) =>
+      !tried.includes(credential) &&
+      fitsCall(credential, call, nowSeconds) &&
+      readTokenFacts(tokenOf(credential)).services.some((service) => services.includes(service)),
+  );
+  return found === undefined ? undefined : { key, credential: found };
+}
+
+/** Drops a credential that an answer says is used up; whether it was. The answer is never lost over a store that fails. */
+export async function noteUse({ headers }: Response, { store, kept }: { store: CredentialStore; kept: Kept }): Promise<boolean> {
   // Calls, or a balance: one or the other is told.
   const left = headers.get('l402-remaining') ?? headers.get('l402-remaining-msat');
-  if (left?.trim() === '0') await forget(store, kept).catch(() => {});
+  if (left?.trim() !== '0') return false;
+  await forget(store, kept).catch(() => {});
+  return true;
 }
 
 /** A 401 that speaks of the credential. An origin's own (marked so, or of other schemes alone) says nothing about it. */
@@ -38,13 +69,4 @@ export function turnsCredentialDown({ status, headers }: Response): boolean {
   if (status !== 401 || headers.get('l402-answered-by') === 'origin') return false;
   const challenges = parseChallenges(headers.get('www-authenticate') ?? '');
   return challenges.length === 0 || challenges.some(({ scheme }) => /^(l402|lsat)$/i.test(scheme));
-}
-
-/** Before a payment a store that fails stops the call: what is paid for already must not be bought again. */
-async function guard<Value>(use: () => Value | Promise<Value>): Promise<Value> {
-  try {
-    return await use();
-  } catch (cause) {
-    throw new L402Error('store_failed', { paid: 'no', detail: 'the credential store failed before any payment', cause });
-  }
 }

@@ -5,7 +5,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Wallet } from '#client/index.ts';
-import { formatHex, parseHex } from '#protocol/bytes.ts';
+import { encodeAscii, formatHex, parseHex } from '#protocol/bytes.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { encodeIdentifier } from '#protocol/identifier.ts';
 import { type Network } from '#protocol/invoice.ts';
@@ -110,11 +110,11 @@ export function paymentRequired(challenges: readonly string[]): Response {
 }
 
 /** A token in the layout that every real server uses; the client cannot check its signature. */
-export function makeToken(paymentHash: Uint8Array): string {
+export function makeToken(paymentHash: Uint8Array, caveats: readonly string[] = []): string {
   return formatToken({
     location: undefined,
     identifier: encodeIdentifier({ paymentHash, tokenId: crypto.getRandomValues(new Uint8Array(32)) }),
-    caveats: [],
+    caveats: caveats.map(encodeAscii),
     signature: crypto.getRandomValues(new Uint8Array(32)),
   });
 }

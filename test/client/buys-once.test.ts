@@ -1,0 +1,186 @@
+/*
+ * The payer never buys what it has (M47): credentials are found by what was bought, concurrent calls of one intent buy once, and a
+ * live credential is neither overwritten nor taken from the call that bought it. Payments are counted throughout.
+ */
+import { describe, expect, it } from 'vitest';
+import { createL402Fetch, type L402FetchOptions } from '#client/index.ts';
+import { NOW_MS } from './invoice-maker.ts';
+import { ADDRESS, makeToken, openShop, type ShopOptions } from './fake-shop.ts';
+
+const ORIGIN = 'https://shop.example';
+const NOW = Math.floor(NOW_MS / 1000);
+
+/** Tokens as our gateway makes them; `more` says what is bought. */
+const sells =
+  (service: string, ...more: readonly string[]) =>
+  (paymentHash: Uint8Array) =>
+    makeToken(paymentHash, [`services=${service}:0`, ...more, `${service}_valid_until=${NOW + 3600}`]);
+
+function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = {}) {
+  const shop = openShop(offered);
+  const kept = new Map<string, string>();
+  const settings = {
+    wallet: shop.wallet,
+    maxPriceSats: 10,
+    network: 'regtest',
+    store: kept,
+    fetch: shop.fetch,
+    clock: () => NOW_MS,
+  } as const;
+  const make = (more: Partial<L402FetchOptions> = {}) => createL402Fetch({ ...settings, ...options, ...more });
+  return { shop, kept, make, fetch: make() };
+}
+
+/** Lets everything that can settle settle. */
+const settle = async () => {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+};
+
+describe('what was bought for many calls', () => {
+  it('M47: is bought once by ten first calls at once, and used by all of them', async () => {
+    for (const token of [undefined, sells('weather', 'access=calls:100')]) {
+      const { shop, kept, fetch } = client({ uses: 100, ...(token === undefined ? {} : { token }) });
+      const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(ADDRESS)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+      expect([shop.paid.length, kept.size]).toEqual([1, 1]);
+    }
+  });
+
+  it.each([['access=calls:100'], ['access=pass'], ['access=credit:5000']])(
+    'M47: is good at every address of its service, and for another client of the same store: %s',
+    async (access) => {
+      const { shop, make } = client({ token: sells('history', access), uses: 100 });
+      for (let city = 0; city < 10; city++) expect((await make()(`${ORIGIN}/v1/history/city${city}?year=${city}`)).status).toBe(200);
+      expect((await make()(`${ORIGIN}/v1/history/form`, { method: 'POST', body: 'x' })).status).toBe(200);
+      expect(shop.paid).toHaveLength(1);
+    },
+  );
+
+  it('M47: is bought once by ten first calls to ten addresses at once', async () => {
+    const { shop, fetch } = client({ token: sells('history', 'access=calls:100'), uses: 100 });
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, city) => fetch(`${ORIGIN}/v1/history/city${city}`)));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect(shop.paid).toHaveLength(1);
+  });
+
+  it('M47: is kept beside what was bought for another service, and found again when a 402 names its service', async () => {
+    const shops = { a: openShop({ token: sells('alpha', 'access=pass') }), b: openShop({ token: sells('beta', 'access=pass') }) };
+    const shopOf = (address: string) => (new URL(address).pathname.startsWith('/a') ? shops.a : shops.b);
+    const { fetch } = client(
+      {},
+      {
+        fetch: (input, init) => shopOf(String(input)).fetch(input, init),
+        wallet: (invoice) => [shops.a, shops.b].find(({ sales }) => sales.some((sale) => sale.invoice === invoice))!.wallet(invoice),
+      },
+    );
+    for (const path of ['/a/1', '/b/1', '/a/2', '/b/2', '/a/3', '/b/3']) expect((await fetch(`${ORIGIN}${path}`)).status).toBe(200);
+    expect([shops.a.paid.length, shops.b.paid.length]).toEqual([1, 1]);
+  });
+
+  it('M47: is not sent where its holder has narrowed it away from, nor after its end, nor to another origin', async () => {
+    const cases = [
+      ['methods=GET', { method: 'POST', body: 'x' }, `${ORIGIN}/v1/a`],
+      ['path=/v1/reports', {}, `${ORIGIN}/v1/a`],
+      ['host=elsewhere.example', {}, `${ORIGIN}/v1/a`],
+      [`valid_until=${NOW - 1}`, {}, `${ORIGIN}/v1/a`],
+      [`request=${'00'.repeat(32)}`, {}, `${ORIGIN}/v1/a`],
+      ['methods=GET', {}, 'https://shop.example:444/v1/a'],
+      ['methods=GET', {}, 'https://evil.example/v1/a'],
+    ] as const;
+    for (const [caveat, init, address] of cases) {
+      const { shop, fetch, kept } = client();
+      const token = makeToken(new Uint8Array(32), ['services=a:0', 'access=pass', `a_valid_until=${NOW + 60}`, caveat]);
+      kept.set(ORIGIN, `L402 ${token}:${'ab'.repeat(32)}`);
+      await fetch(address, init);
+      expect([caveat, shop.seen[0]!.headers.get('authorization')]).toEqual([caveat, null]);
+    }
+  });
+
+  it('M47: is used until the answer says that nothing is left, and then bought anew, once', async () => {
+    const { shop, kept, fetch } = client({ token: sells('pack', 'access=calls:3'), uses: 3 });
+    for (let call = 0; call < 7; call++) expect((await fetch(`${ORIGIN}/pack/${call}`)).status).toBe(200);
+    expect(shop.paid).toHaveLength(3);
+    expect(kept.size).toBe(1);
+  });
+});
+
+describe('what was bought for one call', () => {
+  it.each([
+    ['tells so', sells('once')],
+    ['does not tell', undefined],
+  ])('M47: is used by the call that bought it, whatever others do meanwhile: its token %s', async (_, token) => {
+    const { shop, kept, make } = client({ uses: 1, ...(token === undefined ? {} : { token }) });
+    let goOn = () => undefined as void;
+    const held = new Promise<void>((resolve) => void (goOn = resolve));
+    const slow: typeof fetch = async (input, init) => {
+      if (new Headers(init?.headers).has('authorization')) await held;
+      return shop.fetch(input, init);
+    };
+    const first = make({ fetch: slow })(ADDRESS);
+    while (kept.size === 0) await settle();
+    const second = make()(ADDRESS);
+    await settle();
+    goOn();
+    expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
+    expect([shop.paid.length, kept.size]).toEqual([2, 0]);
+  });
+
+  it('M47: is bought by as many calls as there are, at once, as soon as it is known that one does not do for two', async () => {
+    const { shop, kept, fetch } = client({ uses: 1, token: sells('once') });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(ADDRESS)));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect([shop.paid.length, kept.size]).toEqual([10, 0]);
+  });
+
+  it('M47: stays beside others that are kept for the same address, and each is used once', async () => {
+    let troubles = 5;
+    const { shop, kept, fetch } = client({
+      uses: 1,
+      token: sells('once'),
+      answer: (_, credential) => (credential !== undefined && troubles-- > 0 ? new Response('later', { status: 503 }) : undefined),
+    });
+    const failed = await Promise.all(Array.from({ length: 5 }, () => fetch(ADDRESS)));
+    expect(failed.map(({ status }) => status)).toEqual(Array(5).fill(503));
+    expect([...kept.values()].join('\n').split('\n')).toHaveLength(5);
+    const used = await Promise.all(Array.from({ length: 5 }, () => fetch(ADDRESS)));
+    expect(used.map(({ status }) => status)).toEqual(Array(5).fill(200));
+    expect([shop.paid.length, kept.size]).toEqual([5, 0]);
+  });
+});
+
+describe('a purchase that others wait for', () => {
+  it('M31 M47: is not made a second time when it is not known whether it was made', async () => {
+    let payments = 0;
+    const wallet = async () => {
+      payments += 1;
+      await settle();
+      throw new Error('connection lost');
+    };
+    const { fetch } = client({ uses: 100 }, { wallet });
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => fetch(ADDRESS)));
+    expect(outcomes.map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : one.value.status))).toEqual(
+      Array(10).fill('payment_failed'),
+    );
+    expect(payments).toBe(1);
+  });
+
+  it('M47: lets those go who abort, and goes on without them', async () => {
+    const { shop, make } = client({ uses: 100 });
+    let pay = () => undefined as void;
+    const asked = new Promise<void>((resolve) => void (pay = resolve));
+    const wallet = async (invoice: string) => {
+      await asked;
+      return shop.wallet(invoice);
+    };
+    const first = make({ wallet })(ADDRESS);
+    await settle();
+    const impatient = new AbortController();
+    const second = make({ wallet })(ADDRESS, { signal: impatient.signal });
+    await settle();
+    impatient.abort(new Error('no time'));
+    await expect(second).rejects.toThrow('no time');
+    pay();
+    expect((await first).status).toBe(200);
+    expect(shop.paid).toHaveLength(1);
+  });
+});
