@@ -46,7 +46,7 @@ const LAYERS: readonly Layer[] = [
     ],
   },
   { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
-  { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//] },
+  { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//, /^#client\//] },
   {
     files: '{scripts,bench}/**/*.ts',
     may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\.ts$/, /^autocannon$/],

@@ -2,12 +2,13 @@
  * The commands of the README as a newcomer runs them, and the log of a whole run.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createL402Fetch } from '#client/index.ts';
+import { STATE_DIRECTORY, writeWalletFile } from '#local/state.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { sendRaw } from '#support/raw-http.ts';
 import { startTestSystem, type TestSystem } from '#support/test-system.ts';
@@ -24,8 +25,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function run(script: string, environment: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [resolve(script)], { cwd: folder, env: { ...process.env, ...environment } });
+function run(script: string, args: readonly string[] = []) {
+  const child = spawn(process.execPath, [resolve(script), ...args], { cwd: folder, env: process.env });
   let output = '';
   const watchers: { text: string; found: () => void }[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -59,6 +60,49 @@ describe('commands', () => {
     start.child.kill('SIGINT');
     expect(await start.ended).toBe(0);
     await expect(fetch(`${url}/greeting`)).rejects.toThrow('fetch failed');
+  });
+});
+
+describe('buy', () => {
+  let system: TestSystem;
+  beforeAll(async () => {
+    system = await startTestSystem([{ name: 'gateway' }]);
+    mkdirSync(join(folder, STATE_DIRECTORY), { recursive: true });
+    writeWalletFile(join(folder, STATE_DIRECTORY), system.bridge.wallet);
+  });
+  afterAll(() => system.close());
+  const buy = async (...args: readonly string[]) => {
+    const command = run('scripts/buy.ts', args);
+    return { code: await command.ended, output: command.output() };
+  };
+
+  it('sends what it is told to, and uses what it has bought again: three calls of a pack are paid once', async () => {
+    const url = `${system.urlOf('gateway')}/pack/a`;
+    expect(await buy(url, '-H', 'X-Mine: 1', '-d', 'a body')).toMatchObject({ code: 0 });
+    expect(system.origin.seen.at(-1)).toMatchObject({ method: 'POST', body: 'a body', headers: { 'x-mine': '1' } });
+    const second = await buy(`${url}b`, '-X', 'PUT');
+    expect([second.code, second.output.includes('nothing paid, 1 calls left')]).toEqual([0, true]);
+    expect(system.origin.seen.at(-1)).toMatchObject({ method: 'PUT' });
+    expect((await buy(url)).output).toContain('nothing paid, 0 calls left');
+    expect((await buy(url)).output).toContain('Paid lnbcrt');
+  });
+
+  it('says what is wrong: the limit, the usage, and an invoice that the wallet does not know', async () => {
+    const url = `${system.urlOf('gateway')}/premium`;
+    expect(await buy(url, '--max-sats', '5')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('the price is 100 sats, the limit 5'),
+    });
+    expect(await buy('localhost')).toMatchObject({ code: 2, output: expect.stringContaining('give one URL') });
+    expect(await buy(url, '-H', 'nonsense')).toMatchObject({ code: 2 });
+    const elsewhere = await startTestSystem([{ name: 'gateway' }]);
+    try {
+      const unknown = await buy(`${elsewhere.urlOf('gateway')}/call/x`);
+      expect([unknown.code, unknown.output]).toEqual([1, expect.stringContaining('invoice_unknown')]);
+      expect(unknown.output).toContain('Paid: no');
+    } finally {
+      await elsewhere.close();
+    }
   });
 });
 
