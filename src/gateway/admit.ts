@@ -18,6 +18,7 @@ import { type RequestFacts } from './request-facts.ts';
 import { findRoute, type QuoteOutcome } from './routes.ts';
 import { type Way } from './send.ts';
 import { admitUnpaid } from './unpaid.ts';
+import { findEncodedBody } from './weighed-body.ts';
 
 export type { Admission, Use } from './admission.ts';
 
@@ -38,7 +39,7 @@ export async function admit(
   const route = found.value;
   const { sale, passage } = route;
   if (sale.kind === 'closed' || passage === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
-  const obstacle = findObstacle(passage, facts);
+  const obstacle = findObstacle(passage, facts) ?? findEncodedBody(route, facts.headers);
   if (obstacle !== undefined) return refused(obstacle);
   const look = lookFrom({ route, passage, facts }, { deps, background });
   const looking = look();

@@ -31,6 +31,8 @@ export interface Route {
   /** How it goes on to the origin; nothing for a route that is closed. */
   readonly passage: Passage | undefined;
   readonly fences: FenceSettings;
+  /** Parameters that must not stand in a form of this route (M39); usually none. */
+  readonly refusedInForm: readonly string[];
 }
 
 export type Sale =
@@ -79,7 +81,7 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   );
   const names = near.some(({ parameters }) => parameters.size > 0) ? parameterNames : [];
   const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
-  if (!values.ok) return refuse({ code: 'parameter_ambiguous', detail: values.refusal });
+  if (!values.ok) return values;
   const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
   const fields = readConditions(facts.headers, conditions);
   if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
