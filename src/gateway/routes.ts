@@ -18,6 +18,7 @@ import { workOutPrice, type Price, type Priced, type PriceOutcome } from './pric
 import { readParameters } from './query.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { findNearValue } from './sold-values.ts';
 import { coversPattern, matchesMethod, matchesPath, splitPath, type RoutePattern } from './route-pattern.ts';
 
 export interface Route {
@@ -79,9 +80,13 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
       (host === undefined || host === facts.host) &&
       (matchesPath(pattern.exact, parts) || matchesPath(pattern.folded, foldedParts)),
   );
-  const names = near.some(({ parameters }) => parameters.size > 0) ? parameterNames : [];
-  const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
+  const sold = near.flatMap(({ parameters }) => [...parameters]);
+  const values = sold.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, parameterNames);
   if (!values.ok) return values;
+  const misspelled = findNearValue(values.value, sold);
+  if (misspelled !== undefined) {
+    return refuse({ code: 'parameter_ambiguous', detail: `the value of ${misspelled} has another spelling than the one that is sold` });
+  }
   const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
   const fields = readConditions(facts.headers, conditions);
   if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });

@@ -1,0 +1,31 @@
+/*
+ * Values that decide which route a request is on, of parameters and of header fields alike: each has one spelling (M42). An
+ * origin that trims, ignores case or reads numbers would take `DEAR` or `dear%20` for what is sold as `dear`, while here they
+ * would be on the cheap route behind it. Pure.
+ */
+
+/** A name and the value that it must have. */
+export type SoldValue = readonly [name: string, value: string];
+
+/** The name of a given value that is none of those that are sold, and which an origin could read as one of them. */
+export function findNearValue(given: ReadonlyMap<string, string>, sold: readonly SoldValue[]): string | undefined {
+  for (const [name, value] of given) {
+    const wanted = sold.filter(([soldName]) => soldName === name).map(([, soldValue]) => soldValue);
+    if (wanted.length === 0 || wanted.includes(value)) continue;
+    const folded = foldValue(value);
+    if (wanted.some((soldValue) => foldValue(soldValue) === folded)) return name;
+  }
+  return undefined;
+}
+
+const BLANK_ENDS = /^[\p{Z}\p{C}]+|[\p{Z}\p{C}]+$/gu;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/;
+
+/**
+ * What lenient origins make of a value: full-width letters are plain ones, case and accents are nothing (as in the collations of
+ * databases), nor are blanks, controls and invisible characters at its ends; `01` and `1.0` are the number 1 (as in PHP's `==`).
+ */
+export function foldValue(value: string): string {
+  const bare = value.normalize('NFKD').replace(/\p{M}/gu, '').replace(BLANK_ENDS, '').toLowerCase();
+  return NUMBER.test(bare) ? String(Number(bare)) : bare;
+}
