@@ -66,9 +66,10 @@ export const RouteSchema = z.strictObject({
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
-/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number): readonly RouteConfig[] {
-  return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
+/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. What the seller has closed is for sale at none. */
+export function everythingAt(priceSats: number, written: readonly RouteConfig[]): readonly RouteConfig[] {
+  const closed = written.filter((route) => route.closed === true);
+  return [...closed, { match: '/*', service: 'api', priceSats, description: 'API call' }];
 }
 
 /** What routes have in common. */
