@@ -73,7 +73,11 @@ function ambiguous(detail: string): Result<never, GatewayRefusal> {
  */
 export function foldName(name: string): string {
   const bare = name.normalize('NFKC').replace(/^[?[\s]+/, '');
-  return bare.split(/[[\]]/, 1)[0]!.replace(/[.\s]/g, '_').replace(/_+$/, '').toLowerCase();
+  const folded = bare.split(/[[\]]/, 1)[0]!.replace(/[.\s]/g, '_').toLowerCase();
+  // By hand: an expression for it would try at each of many thousand underscores.
+  let end = folded.length;
+  while (folded[end - 1] === '_') end -= 1;
+  return folded.slice(0, end);
 }
 
 function decodeComponent(text: string): string | undefined {

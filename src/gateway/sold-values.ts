@@ -18,14 +18,24 @@ export function findNearValue(given: ReadonlyMap<string, string>, sold: readonly
   return undefined;
 }
 
-const BLANK_ENDS = /^[\p{Z}\p{C}]+|[\p{Z}\p{C}]+$/gu;
+const BLANK = /[\p{Z}\p{C}]/u;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/;
+const LONGEST_NUMBER = 32;
 
 /**
  * What lenient origins make of a value: full-width letters are plain ones, case and accents are nothing (as in the collations of
  * databases), nor are blanks, controls and invisible characters at its ends; `01` and `1.0` are the number 1 (as in PHP's `==`).
  */
 export function foldValue(value: string): string {
-  const bare = value.normalize('NFKD').replace(/\p{M}/gu, '').replace(BLANK_ENDS, '').toLowerCase();
-  return NUMBER.test(bare) ? String(Number(bare)) : bare;
+  const bare = trimBlanks(value.normalize('NFKD').replace(/\p{M}/gu, '')).toLowerCase();
+  return bare.length <= LONGEST_NUMBER && NUMBER.test(bare) ? String(Number(bare)) : bare;
+}
+
+/** By hand: an expression for the end of a text tries at each of many thousand blanks in it. */
+function trimBlanks(text: string): string {
+  const letters = [...text];
+  let [start, end] = [0, letters.length];
+  while (start < end && BLANK.test(letters[start]!)) start += 1;
+  while (end > start && BLANK.test(letters[end - 1]!)) end -= 1;
+  return letters.slice(start, end).join('');
 }
