@@ -85,7 +85,7 @@ function lookFrom({ route, passage, facts }: Looked, { deps, background }: { dep
 }
 
 /** Somebody else is asked for the price only now that the quota has said yes, and time may go by meanwhile. */
-function admitWithout(
+async function admitWithout(
   { reason, usedUp }: Unpaid,
   inquiry: Inquiry,
   { deps, background }: { deps: GateDeps; background: Background },
@@ -99,7 +99,12 @@ function admitWithout(
   };
   const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
   const offered = { service: sold.sale.service, quote, known: inquiry.known(), isFixed: sold.sale.price.kind === 'fixed' };
-  return admitUnpaid({ way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() }, { deps, background });
+  const asked = { way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() };
+  const admission = await admitUnpaid(asked, { deps, background });
+  if (admission.kind !== 'free' || !inquiry.readsForm) return admission;
+  // A free call asks nobody for its price, but says no more than its route takes.
+  const quoted = await quote();
+  return quoted.ok ? { ...admission, body: inquiry.body() } : refused(quoted.refusal);
 }
 
 /** How long the claim of a call is held when nobody says what became of it: no call takes longer (M10). */

@@ -24,6 +24,8 @@ export interface Inquiry {
   readonly sold: Sold;
   /** Somebody has to be asked for the price, or a form has to be read for it: that may take time and cost the seller something. */
   readonly isPriceAsked: boolean;
+  /** The body may be a form, and what stands in it decides whether the call is sold at all. */
+  readonly readsForm: boolean;
   /** The quote as far as nobody had to be asked for it. */
   readonly known: () => Quote | undefined;
   /** As it was when last looked at. */
@@ -81,6 +83,7 @@ export function openInquiry(
     facts,
     sold,
     isPriceAsked,
+    readsForm,
     known: () => (!isPriceAsked && quoted?.ok === true ? quoted.value.quote : undefined),
     way: () => way,
     async lookAgain() {

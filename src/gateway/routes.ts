@@ -80,13 +80,8 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
       (host === undefined || host === facts.host) &&
       (matchesPath(pattern.exact, parts) || matchesPath(pattern.folded, foldedParts)),
   );
-  const sold = near.flatMap(({ parameters }) => [...parameters]);
-  const values = sold.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, parameterNames);
+  const values = readValues(near, { query: facts.query, names: parameterNames });
   if (!values.ok) return values;
-  const misspelled = findNearValue(values.value, sold);
-  if (misspelled !== undefined) {
-    return refuse({ code: 'parameter_ambiguous', detail: `the value of ${misspelled} has another spelling than the one that is sold` });
-  }
   const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
   const fields = readConditions(facts.headers, conditions);
   if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
@@ -97,6 +92,21 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   if (route !== lenient) return refuse({ code: 'path_ambiguous', detail: 'another spelling of this path is another route' });
   if (route === undefined) return refuse({ code: 'route_unknown', detail: 'nothing is sold at this method, host and path' });
   return accept(route);
+}
+
+const NO_VALUES: Result<ReadonlyMap<string, string>, GatewayRefusal> = accept(new Map());
+
+/** The values of parameters that decide between routes, each in the spelling that is sold or in none that is like it (M42). */
+function readValues(near: readonly Route[], { query, names }: { query: string; names: readonly string[] }): typeof NO_VALUES {
+  if (!near.some(({ parameters }) => parameters.size > 0)) return NO_VALUES;
+  const values = readParameters(query, names);
+  if (!values.ok) return values;
+  const misspelled = findNearValue(
+    values.value,
+    near.flatMap(({ parameters }) => [...parameters]),
+  );
+  if (misspelled === undefined) return values;
+  return refuse({ code: 'parameter_ambiguous', detail: `the value of ${misspelled} has another spelling than the one that is sold` });
 }
 
 function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {
