@@ -12,7 +12,7 @@ export const LARGEST_FORM_BYTES = 65_536;
 /** Whether the body may be read as a form: its type says so, or is missing, or is not one plain type. */
 export function isForm(headers: Headers): boolean {
   const type = headers.get('content-type') ?? '';
-  return !/^[a-z0-9.+-]+\/[a-z0-9.+-]+ *(;[^,]*)?$/i.test(type) || /form/i.test(type);
+  return !/^[a-z0-9.+-]+\/[a-z0-9.+-]+ *(;[^,]*)?$/i.test(type) || /form|multipart|urlencoded/i.test(type);
 }
 
 /** What is wrong with a form that must not have these fields. */
@@ -20,13 +20,15 @@ export function findFormField(
   headers: Headers,
   { bytes, names }: { bytes: Uint8Array; names: readonly string[] },
 ): GatewayRefusal | undefined {
-  const text = new TextDecoder().decode(bytes);
   const type = headers.get('content-type') ?? '';
+  if (namesOddCharset(type)) return { code: 'encoding_unsupported', detail: 'a form is read here, and its charset is not UTF-8' };
+  const text = new TextDecoder().decode(bytes);
   const parts = /multipart/i.test(type) ? readPartNames(text) : [];
   const pairs = /multipart/i.test(type) && !/urlencoded/i.test(type) ? [] : readPairNames(text);
   if (parts === undefined || pairs === undefined)
     return { code: 'too_many_parameters', detail: `a form has at most ${MOST_PAIRS} fields here` };
-  if (parts.includes(UNREADABLE)) return { code: 'parameter_ambiguous', detail: 'a part of the form has a name in pieces' };
+  if (parts.includes(UNREADABLE))
+    return { code: 'parameter_ambiguous', detail: 'a part of the form has a name in pieces, or one that is too long' };
   const found = [...parts, ...pairs];
   const folded = new Set(found.map((name) => foldName(decodeLoosely(name))));
   const field = names.find((name) => folded.has(foldName(name)));
@@ -35,6 +37,8 @@ export function findFormField(
 }
 
 const UNREADABLE = '';
+/** Of a part's name: what is longer is refused. Names of parameters that are sold have 64 letters at most. */
+const LONGEST_NAME = 1024;
 
 function readPairNames(text: string): readonly string[] | undefined {
   // More pieces than there may be are not split.
@@ -42,20 +46,44 @@ function readPairNames(text: string): readonly string[] | undefined {
   return pairs.length > MOST_PAIRS ? undefined : pairs.map((pair) => pair.split('=', 1)[0]!.replaceAll('+', ' '));
 }
 
+/** In some charsets, which some servers obey, no letter stands where it does in ASCII. */
+function namesOddCharset(type: string): boolean {
+  return [...type.matchAll(/charset[^=]*=[\s"']*([^"';,\s]*)/gi)].some(([, charset = '']) => !USUAL_CHARSET.test(charset));
+}
+
+const USUAL_CHARSET = /^(utf-?8|us-ascii|iso-8859-1|windows-1252)$/i;
+
 /** Every `name=` of a body in parts, wherever it stands: what a file says about names is refused rather than misread. */
 function readPartNames(text: string): readonly string[] | undefined {
   if (/name\*[0-9]/i.test(text)) return [UNREADABLE];
   const names: string[] = [];
-  for (const [, extended = '', quoted, plain = ''] of text.matchAll(PART_NAME)) {
-    if (names.length === MOST_PAIRS) return undefined;
-    const name = quoted === undefined ? plain : quoted.replace(/\\(.)/g, '$1');
-    names.push(extended === '' ? name : name.replace(/^[^']*'[^']*'/, ''));
+  let fields = 0;
+  for (const match of text.matchAll(PART_NAME)) {
+    if (++fields > MOST_PAIRS) return undefined;
+    const [before, extended = ''] = match;
+    const start = match.index + before.length;
+    const value = text.slice(start, start + LONGEST_NAME);
+    const [plain = ''] = /^[^\s;]*/.exec(value) ?? [];
+    const quoted = /^(["'])/.exec(value) === null ? [] : readQuoted(value);
+    const read = [plain, ...quoted];
+    if (read.some((name) => name.length >= LONGEST_NAME - 1)) return [UNREADABLE];
+    names.push(...read.map((name) => (extended === '' ? name : name.replace(/^[^']*'[^']*'/, '')).replace(/["']/g, '')));
   }
   return names;
 }
 
-/** Not `filename=`, which names no field. */
-const PART_NAME = /(?<![a-z0-9_-])name(\*?)[ \t\r\n]*=[ \t\r\n]*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))/gi;
+/** Up to the next quote, and up to the next one that is not escaped: servers differ. */
+function readQuoted(value: string): readonly string[] {
+  const quote = value[0]!;
+  const end = value.indexOf(quote, 1);
+  const raw = value.slice(1, end < 0 ? undefined : end);
+  if (!raw.includes('\\')) return [raw];
+  const escaped = (quote === '"' ? /^"((?:[^"\\]|\\.)*)/s : /^'((?:[^'\\]|\\.)*)/s).exec(value)?.[1] ?? '';
+  return [raw, escaped.replace(/\\(.)/gs, '$1')];
+}
+
+/** Not `filename=`, which names no field. Nothing behind the equals sign is passed over: another name may stand in it. */
+const PART_NAME = /(?<![a-z0-9_-])name(\*?)[ \t\r\n]*=[ \t\r\n]*/gi;
 
 function decodeLoosely(text: string): string {
   try {

@@ -93,7 +93,7 @@ const GATEWAY = {
     ...MALFORMED,
     status: 415,
     title: 'Encoded body not sold',
-    hint: 'The body decides the price: send it as it is, without Content-Encoding.',
+    hint: 'The body decides the price: send it as it is, without Content-Encoding, and a form in UTF-8.',
   },
   length_required: {
     ...MALFORMED,

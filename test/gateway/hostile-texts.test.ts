@@ -3,6 +3,7 @@
  * So many rounds would otherwise outlast the time that any test has.
  */
 import { describe, it } from 'vitest';
+import { findFormField } from '#gateway/form-fields.ts';
 import { foldPath } from '#gateway/path.ts';
 import { readParameters } from '#gateway/query.ts';
 import { readRequestFacts } from '#gateway/request-facts.ts';
@@ -11,6 +12,8 @@ import { looksLikeCredential } from '#protocol/credential-header.ts';
 
 const LENGTH = 16_000;
 const ROUNDS = 200;
+const MULTIPART = new Headers({ 'content-type': 'multipart/form-data; boundary=b' });
+const bytesOf = (text: string) => new TextEncoder().encode(text);
 const run = (text: string) => text.repeat(LENGTH / text.length);
 
 describe('a text of 16 KiB', () => {
@@ -19,6 +22,8 @@ describe('a text of 16 KiB', () => {
     ['blanks in a path', () => foldPath(`/a${'%20'.repeat(5000)}a`)],
     ['underscores in the name of a parameter', () => readParameters(`?${run('_')}a`, ['svc'])],
     ['brackets in the name of a parameter', () => readParameters(`?${run('[')}a`, ['svc'])],
+    ['names of parts', () => findFormField(MULTIPART, { bytes: bytesOf(run('name=')), names: ['svc'] })],
+    ['quotes in names of parts', () => findFormField(MULTIPART, { bytes: bytesOf(run('name="\\')), names: ['svc'] })],
     ['pairs', () => readParameters(`?${run('a&')}`, ['svc'])],
     ['blanks in a value', () => foldValue(`a${run(' ')}a`)],
     ['digits in a value', () => foldValue(`${run('1')}a`)],

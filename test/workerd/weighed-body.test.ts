@@ -77,6 +77,11 @@ describe('a route that refuses in a form what decides its price in the query', (
     ['in a type that is named twice', form('pages=50', `text/plain, ${URLENCODED}`)],
     ['in parts', form(part('form-data; name="pages"'), MULTIPART)],
     ['in parts, without quotes', form(part('form-data; name=pages'), MULTIPART)],
+    ['in parts, in quotes of the other kind', form(part("form-data; name='pages'"), MULTIPART)],
+    ['in parts, behind a quote that may be escaped', form(part('form-data; name="a\\"; name=pages; b="'), MULTIPART)],
+    ['in parts, as a list with blanks before it', form(part('form-data; name="  pages[]"'), MULTIPART)],
+    ['in parts, with its name in pieces', form(part('form-data; name*0="pa"; name*1="ges"'), MULTIPART)],
+    ['in parts of another type', form(part('form-data; name="pages"'), 'multipart/mixed; boundary=b')],
     ['in parts, with blanks and an escape', form(part('form-data; NAME = "p\\ages"'), MULTIPART)],
     ['in parts, in the long spelling', form(part("form-data; name*=utf-8''p%61ges"), MULTIPART)],
   ])('M39: refuses it without an invoice and without the origin, and the payment stays good: %s', async (_, init) => {
@@ -114,7 +119,10 @@ describe('a route that refuses in a form what decides its price in the query', (
     expect(await door.price('/form?pages=1', form('a'.repeat(65_537)))).toBe('body_too_large');
     const init = { ...form('a=1'), headers: { 'content-type': URLENCODED, 'content-encoding': 'gzip' } };
     expect(await door.price('/form?pages=1', init)).toBe('encoding_unsupported');
+    const ebcdic = form('a=1', `${URLENCODED}; charset=ibm037`);
+    expect(await door.price('/form?pages=1', ebcdic)).toBe('encoding_unsupported');
     expect(await door.price('/form?pages=1', form('a&'.repeat(300)))).toBe('too_many_parameters');
+    expect(await door.price('/form?pages=1', form(part('form-data; name="a"').repeat(300), MULTIPART))).toBe('too_many_parameters');
     expect(door.minted()).toBe(0);
   });
 
