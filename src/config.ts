@@ -90,7 +90,7 @@ const numeral = (smallest: number, largest: number) =>
 export const VariablesSchema = z.strictObject({
   /** Instead of the origin of the seller's file. @example 'https://staging.example.com' */
   ORIGIN_URL: z.optional(OriginUrl),
-  /** Instead of the routes of the seller's file: everything at this price. @example '1' */
+  /** Instead of the prices of the seller's file: everything at this price, what is free there too. What is closed there stays closed. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
   /** The bridge beside the Lightning node; with a binding of the name BRIDGE the host says nothing. @example 'https://bridge.example.com' */
   BRIDGE_URL: z
@@ -168,7 +168,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
-  const prepared = prepareRoutes(everything ? everythingAt(priceSats) : written, {
+  const prepared = prepareRoutes(everything ? everythingAt(priceSats, written) : written, {
     smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
     passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
     gateway: file.data,

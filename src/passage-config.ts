@@ -7,7 +7,7 @@ import { leaseSecondsOf } from '#gateway/lease.ts';
 import { type OriginPlace, type Passage } from '#gateway/passage.ts';
 import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/path-rewrite.ts';
 import { canonicalizePath } from '#protocol/canonical-path.ts';
-import { isForwarded, isStripped } from '#gateway/forwarded-headers.ts';
+import { isForwarded, isSettable } from '#gateway/forwarded-headers.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { whole } from './setting-numbers.ts';
 
@@ -64,7 +64,14 @@ export const PASSAGE_KEYS = {
   /** Set on the way to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret. @example { 'x-api-key': { secret: 'UPSTREAM_KEY' } } */
   setHeaders: z.optional(
     z.record(
-      z.string().check(z.refine(isSettable, 'a field in small letters that is neither the gateway’s own nor of one hop')),
+      z
+        .string()
+        .check(
+          z.refine(
+            (name) => HEADER_NAME.test(name) && isSettable(name),
+            'a field in small letters that is neither the gateway’s own nor of one hop',
+          ),
+        ),
       z.union(
         [
           z.string().check(z.regex(HEADER_VALUE, 'printable text')),
@@ -178,8 +185,4 @@ function isOriginUrl(text: string): boolean {
   if (parts === null || !URL.canParse(text)) return false;
   const path = parts[1] ?? '/';
   return canonicalizePath(path).ok && new URL(text).pathname === path;
-}
-
-function isSettable(name: string): boolean {
-  return HEADER_NAME.test(name) && (name === 'authorization' || !isStripped(name)) && !['host', 'content-length'].includes(name);
 }

@@ -48,6 +48,11 @@ export const RouteSchema = z.strictObject({
   priceSats: z.optional(z.number()),
   /** A fixed price in millisatoshi. @example 2500 */
   priceMsat: z.optional(z.int()),
+  /**
+   * Forms are read before anything is sold, and refused when they have a field of the name of a parameter that decides a price or a
+   * route: an origin could take it from there. 65,536 bytes at most. @example true
+   */
+  refuseInForm: z.optional(z.literal(true)),
   /** Passed on to the origin without payment. */
   free: z.optional(z.literal(true)),
   /** Refused with 403. */
@@ -61,9 +66,10 @@ export const RouteSchema = z.strictObject({
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
-/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. */
-export function everythingAt(priceSats: number): readonly RouteConfig[] {
-  return [{ match: '/*', service: 'api', priceSats, description: 'API call' }];
+/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. What the seller has closed is for sale at none. */
+export function everythingAt(priceSats: number, written: readonly RouteConfig[]): readonly RouteConfig[] {
+  const closed = written.filter((route) => route.closed === true);
+  return [...closed, { match: '/*', service: 'api', priceSats, description: 'API call' }];
 }
 
 /** What routes have in common. */
@@ -80,6 +86,7 @@ export function prepareRoutes(
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
+  const conditionNames = written.flatMap(({ query = {} }) => Object.keys(query));
   for (const [index, route] of written.entries()) {
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
@@ -90,16 +97,39 @@ export function prepareRoutes(
     const place = { match: route.match, host: route.host, parameters, headers };
     const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
     if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
-    if (!pattern.ok || !sale.ok) continue;
+    const refusedInForm = readRefusedInForm(route, conditionNames);
+    if (!refusedInForm.ok) problems.push(`routes.${index}.refuseInForm: ${refusedInForm.refusal}`);
+    if (!pattern.ok || !sale.ok || !refusedInForm.ok) continue;
     const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
     if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
     else {
       const fences = compileRouteFences(gateway, route.fences);
-      routes.push({ ...place, pattern: pattern.value, sale: sale.value, passage: passage?.value, fences });
+      routes.push({
+        ...place,
+        pattern: pattern.value,
+        sale: sale.value,
+        passage: passage?.value,
+        fences,
+        refusedInForm: refusedInForm.value,
+      });
     }
   }
   problems.push(...findPriceConflicts(routes));
   return problems.length > 0 ? refuse(problems) : accept(routes);
+}
+
+/** What must not stand in a form: what decides this route's price, and what decides which route a request is on. */
+function readRefusedInForm(
+  { refuseInForm, price, priceFacts, free, closed }: RouteConfig,
+  conditionNames: readonly string[],
+): Result<readonly string[], string> {
+  if (refuseInForm === undefined) return accept([]);
+  if (free === true || closed === true) return refuse('goes with a route that is sold');
+  const isAsked = typeof price === 'function' || price?.service !== undefined;
+  if (isAsked && priceFacts?.parameters === undefined) return refuse('needs priceFacts.parameters: the names that decide');
+  const own = typeof price === 'object' && price.parameter !== undefined ? [price.parameter] : (priceFacts?.parameters ?? []);
+  const names = [...new Set([...own, ...conditionNames])];
+  return names.length > 0 ? accept(names) : refuse('no parameter decides a price or a route');
 }
 
 /** The method that was meant by one that is nearly a common one; the others that there are differ in more letters. */

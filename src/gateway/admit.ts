@@ -19,6 +19,7 @@ import { type RequestFacts } from './request-facts.ts';
 import { findRoute, type QuoteOutcome } from './routes.ts';
 import { holdersOf, type Way } from './send.ts';
 import { admitUnpaid } from './unpaid.ts';
+import { findEncodedBody } from './weighed-body.ts';
 
 export type { Admission, Use } from './admission.ts';
 
@@ -34,7 +35,7 @@ export async function admit(
   const route = found.value;
   const { sale, passage } = route;
   if (sale.kind === 'closed' || passage === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
-  const obstacle = findObstacle(passage, facts);
+  const obstacle = findObstacle(passage, facts) ?? findEncodedBody(route, facts.headers);
   if (obstacle !== undefined) return refused(obstacle);
   const look = lookFrom({ route, passage, facts }, { deps, background });
   const looking = look();
@@ -80,7 +81,7 @@ function lookFrom({ route, passage, facts }: Looked, { deps, background }: { dep
 }
 
 /** Somebody else is asked for the price only now that the quota has said yes, and time may go by meanwhile. */
-function admitWithout(
+async function admitWithout(
   { reason, usedUp }: Unpaid,
   inquiry: Inquiry,
   { deps, background }: { deps: GateDeps; background: Background },
@@ -94,5 +95,10 @@ function admitWithout(
   };
   const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
   const offered = { service: sold.sale.service, quote, known: inquiry.known(), isFixed: sold.sale.price.kind === 'fixed' };
-  return admitUnpaid({ way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() }, { deps, background });
+  const asked = { way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() };
+  const admission = await admitUnpaid(asked, { deps, background });
+  if (admission.kind !== 'free' || !inquiry.readsForm) return admission;
+  // A free call asks nobody for its price, but says no more than its route takes.
+  const quoted = await quote();
+  return quoted.ok ? { ...admission, body: inquiry.body() } : refused(quoted.refusal);
 }

@@ -61,15 +61,7 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   };
 }
 
-/** Fields in which proxies tell where a request comes from. Anyone can write them. */
-const ADDRESS_FIELDS: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-real-ip', 'cf-connecting-ip', 'true-client-ip']);
-
-/** Whether a header, in lower case, is one of those to an origin, which may read an underscore as a dash. */
-export function isAddressField(name: string): boolean {
-  return ADDRESS_FIELDS.has(name.includes('_') ? name.replaceAll('_', '-') : name);
-}
-
-/** Whether what they say was written by somebody who is trusted here; else by the client, and an origin could take it for the truth. */
+/** Whether what proxies say of client and scheme was written by somebody who is trusted here; else by the client, and an origin could take it for the truth. */
 export function isVouchedFor(request: ClientRequest, source: ClientAddressSource | undefined): boolean {
   return source === undefined ? typeof readPlatformFacts(request)['colo'] === 'string' : source !== 'socket';
 }

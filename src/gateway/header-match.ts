@@ -4,6 +4,7 @@
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readHeaders } from './priced-headers.ts';
+import { findNearValue } from './sold-values.ts';
 
 /** Fields and the one value that each must have. */
 export type HeaderConditions = ReadonlyMap<string, string>;
@@ -17,10 +18,6 @@ export function readConditions(headers: Headers, conditions: readonly HeaderCond
     wanted.map(([name]) => name),
   );
   if (!read.ok) return read;
-  // An origin that ignores case would take it for the value that it is not.
-  const near = wanted.find(([name, value]) => {
-    const given = read.value.get(name);
-    return given !== undefined && given !== value && given.trim().toLowerCase() === value.toLowerCase();
-  });
-  return near === undefined ? read : refuse(`the header ${near[0]} has a value in another case than the one that is sold`);
+  const near = findNearValue(read.value, wanted);
+  return near === undefined ? read : refuse(`the header ${near} has a value in another spelling than the one that is sold`);
 }

@@ -4,9 +4,10 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
-import { accept, type Result } from '#protocol/result.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type GateDeps } from './gate-deps.ts';
+import { findFormField, isForm, LARGEST_FORM_BYTES } from './form-fields.ts';
 import { type BodyHolder, type BodyOutcome, type HeldBody } from './held-body.ts';
 import { type Passage } from './passage.ts';
 import { type GatewayRefusal } from './refusals.ts';
@@ -21,8 +22,10 @@ export interface Inquiry {
   readonly request: Request;
   readonly facts: RequestFacts;
   readonly sold: Sold;
-  /** Somebody has to be asked for the price, which may take time and cost the seller something. */
+  /** Somebody has to be asked for the price, or a form has to be read for it: that may take time and cost the seller something. */
   readonly isPriceAsked: boolean;
+  /** The body may be a form, and what stands in it decides whether the call is sold at all. */
+  readonly readsForm: boolean;
   /** The quote as far as nobody had to be asked for it. */
   readonly known: () => Quote | undefined;
   /** As it was when last looked at. */
@@ -44,7 +47,9 @@ export function openInquiry(
   { bodies, pricing, wait, log }: GateDeps,
 ): Inquiry {
   const { kind } = sold.sale.price;
-  const isPriceAsked = kind === 'function' || kind === 'service';
+  const { refusedInForm: names } = sold.route;
+  const readsForm = names.length > 0 && facts.hasBody && isForm(facts.headers);
+  const isPriceAsked = kind === 'function' || kind === 'service' || readsForm;
   let way = first;
   let quoting: QuoteOutcome | Promise<QuoteOutcome> | undefined;
   let quoted: QuoteOutcome | undefined;
@@ -55,9 +60,9 @@ export function openInquiry(
     if (outcome.ok) held ??= outcome.value.body;
     return outcome;
   };
-  const readWhole = async (holder: BodyHolder): Promise<BodyOutcome> => {
+  const readWhole = async (holder: BodyHolder, largest = LARGEST_DIGESTED_BODY): Promise<BodyOutcome> => {
     if (held?.kind === 'read') return accept(held.bytes);
-    const read = await bodies.read(request, { most: limitOf(held, sold.passage), holder });
+    const read = await bodies.read(request, { most: limitOf(held, sold.passage, largest), holder });
     if (read.ok) held = { kind: 'read', bytes: read.value };
     return read;
   };
@@ -66,11 +71,19 @@ export function openInquiry(
     const read = await readWhole(holder);
     return read.ok ? accept(digestFor(facts, sha256(read.value))) : read;
   };
+  /** A form that says what decides the price in another place costs nothing: it is refused (M39). */
+  const judgeForm = async (outcome: QuoteOutcome, holder: BodyHolder): Promise<QuoteOutcome> => {
+    if (!outcome.ok) return outcome;
+    const read = await readWhole(holder, LARGEST_FORM_BYTES);
+    const found = read.ok ? findFormField(facts.headers, { bytes: read.value, names }) : read.refusal;
+    return found === undefined ? outcome : refuse(found);
+  };
   return {
     request,
     facts,
     sold,
     isPriceAsked,
+    readsForm,
     known: () => (!isPriceAsked && quoted?.ok === true ? quoted.value.quote : undefined),
     way: () => way,
     async lookAgain() {
@@ -84,7 +97,8 @@ export function openInquiry(
       if (quoting !== undefined) return quoting;
       const readBody = (most: number) => bodies.read(request, { most, holder });
       const asked = quoteSale(sold, facts, { request, readBody, pricing, wait, log });
-      return (quoting = asked instanceof Promise ? asked.then(note) : note(asked));
+      const noted = asked instanceof Promise ? asked.then(note) : note(asked);
+      return (quoting = readsForm ? Promise.resolve(noted).then((outcome) => judgeForm(outcome, holder)) : noted);
     },
     digest: (holder) => (digesting ??= digest(holder)),
   };
@@ -95,6 +109,6 @@ function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8A
 }
 
 /** A body that was priced by its length has no more than that, and none has more than its route takes. */
-function limitOf(held: HeldBody | undefined, { maxBodyBytes = LARGEST_DIGESTED_BODY }: Passage): number {
-  return Math.min(held?.kind === 'sized' ? held.bytes : LARGEST_DIGESTED_BODY, maxBodyBytes, LARGEST_DIGESTED_BODY);
+function limitOf(held: HeldBody | undefined, { maxBodyBytes = Infinity }: Passage, largest: number): number {
+  return Math.min(held?.kind === 'sized' ? held.bytes : largest, maxBodyBytes, largest);
 }

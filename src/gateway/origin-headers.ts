@@ -2,7 +2,8 @@
  * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
  * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
  */
-import { isStripped } from './forwarded-headers.ts';
+import { foldFieldName } from './field-name.ts';
+import { fateOf } from './forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from './passage.ts';
 import { holdsCredential, type RequestFacts } from './request-facts.ts';
 
@@ -19,9 +20,9 @@ export function rewriteHeaders(
   { facts, passage, paid, proof }: { facts: RequestFacts; passage: Passage; paid: PaidHeaders | undefined; proof: string | undefined },
 ): void {
   const hops = readHops(facts.headers);
-  facts.headers.forEach((_, name) => {
-    const isDropped = isStripped(name) || facts.isForgeable(name) || hops?.has(name) === true || holdsCredential(name, facts.headers);
-    if (isDropped && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
+  facts.headers.forEach((value, name) => {
+    const goesOn = hops?.has(name) !== true && isPassedOn(name, { value, facts, passage });
+    if (!goesOn && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
   });
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
@@ -35,6 +36,21 @@ export function rewriteHeaders(
   }
   for (const [name, value] of passage.setHeaders) headers.set(name, value);
   if (proof !== undefined) headers.set('x-l402-signature', proof);
+}
+
+function isPassedOn(name: string, { value, facts, passage }: { value: string; facts: RequestFacts; passage: Passage }): boolean {
+  switch (fateOf(name)) {
+    case 'kept':
+      return true;
+    case 'dropped':
+      return false;
+    case 'vouched':
+      return facts.isVouchedFor();
+    case 'metadata':
+      return !holdsCredential(value);
+    case 'twin':
+      return !passage.setHeaders.some(([own]) => own === foldFieldName(name));
+  }
 }
 
 /** The fields that end at this hop by the client's word; nothing in the usual case. */

@@ -16,7 +16,7 @@ export function readPriceFacts(
   { names, headers }: { names: FactNames; headers: Headers },
 ): Result<PriceFacts, GatewayRefusal> {
   const parameters = names.parameters === undefined ? readEveryParameter(query) : readParameters(query, names.parameters);
-  if (!parameters.ok) return refuse({ code: 'parameter_ambiguous', detail: parameters.refusal });
+  if (!parameters.ok) return parameters;
   const fields = readHeaders(headers, names.headers);
   if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
   const parts = splitPath(path);

@@ -83,8 +83,8 @@ export type PriceOutcome = Result<Priced, GatewayRefusal>;
 export function workOutPrice(price: FormulaPrice, facts: RequestFacts, request: Request): PriceOutcome {
   if (price.kind === 'size') return priceSize(price, request);
   const { from, name } = price.input;
-  const read = from === 'parameter' ? readParameters(facts.query, [name]) : readHeaders(request.headers, [name]);
-  if (!read.ok) return refuse({ code: `${from}_ambiguous`, detail: read.refusal });
+  const read = from === 'parameter' ? readParameters(facts.query, [name]) : readPricedHeader(request.headers, name);
+  if (!read.ok) return read;
   const value = read.value.get(name);
   if (value === undefined) return notSold(`the ${from} ${name} decides the price and is missing`);
   const inputs = [from, name, value];
@@ -97,6 +97,11 @@ export function workOutPrice(price: FormulaPrice, facts: RequestFacts, request: 
     return notSold(`the ${from} ${name} is not a whole number from 1 to ${price.most}`);
   }
   return accept({ priceMsat: atLeast(price.minMsat, price.unitMsat * BigInt(value)), inputs });
+}
+
+function readPricedHeader(headers: Headers, name: string): Result<ReadonlyMap<string, string>, GatewayRefusal> {
+  const read = readHeaders(headers, [name]);
+  return read.ok ? read : refuse({ code: 'header_ambiguous', detail: read.refusal });
 }
 
 /** One length, not two joined by a comma; more digits than any body has bytes are none. */

@@ -2,6 +2,7 @@
  * Headers that decide a price (M26). Each stands exactly once and reaches the origin as it was priced: not under a second name
  * that a server takes for the same, and not as one that is left on the way. Pure.
  */
+import { foldFieldName } from './field-name.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
 /** The values of the named headers, which are in lower case; those that are absent are not in the map. */
@@ -9,7 +10,7 @@ export function readHeaders(headers: Headers, names: readonly string[]): Result<
   const values = new Map<string, string>();
   const hops = new Set((headers.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase()));
   for (const [sent, value] of headers) {
-    const name = names.find((candidate) => candidate === foldName(sent));
+    const name = names.find((candidate) => candidate === foldFieldName(sent));
     if (name === undefined) continue;
     if (sent !== name) return refuse(`the header ${name} also stands under a name that a server may take for it`);
     // Forwarding drops what Connection names: the origin would see no header where one was priced.
@@ -19,9 +20,4 @@ export function readHeaders(headers: Headers, names: readonly string[]): Result<
     values.set(name, value);
   }
   return accept(values);
-}
-
-/** CGI and its heirs make one name of `X-Model` and `X_Model`. */
-function foldName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-');
 }

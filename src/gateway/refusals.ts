@@ -51,6 +51,12 @@ const GATEWAY = {
     title: 'Ambiguous header',
     hint: 'Send each header field that decides the price once, under its literal name, with its value exactly as documented.',
   },
+  too_many_parameters: {
+    ...MALFORMED,
+    status: 414,
+    title: 'Too many parameters',
+    hint: 'Send at most 256 parameters where one of them decides the price; the detail says where they were counted.',
+  },
   host_malformed: { ...MALFORMED, status: 400, title: 'Malformed host', hint: 'Send one Host field with one name or address.' },
   price_input_invalid: {
     ...MALFORMED,
@@ -82,6 +88,12 @@ const GATEWAY = {
     mayCostInvoice: false,
     title: 'Too many bodies at once',
     hint: `Send the body quickly, and few of them at once. ${TRY_LATER}`,
+  },
+  encoding_unsupported: {
+    ...MALFORMED,
+    status: 415,
+    title: 'Encoded body not sold',
+    hint: 'The body decides the price: send it as it is, without Content-Encoding, and a form in UTF-8.',
   },
   length_required: {
     ...MALFORMED,

@@ -3,18 +3,19 @@
  * after this looks at the raw request again but to stream its body. Pure.
  */
 import { canonicalizePath } from '#protocol/canonical-path.ts';
-import { parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
+import { looksLikeCredential, parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
+import { METADATA_HEADERS } from './forwarded-headers.ts';
 import { isNativeGrpc } from './grpc.ts';
 import { type GatewayRefusal } from './refusals.ts';
-import { isAddressField, isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
+import { isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { UNFORWARDABLE_METHODS } from './route-pattern.ts';
 
 export interface RequestFacts {
   readonly method: string;
   /** Lower case, without port and trailing dot. */
   readonly host: string;
-  /** Scheme and authority by which the client named us, in one spelling. */
+  /** Scheme and host by which the client named us, in one spelling. Without its port: that is the client's choice, and no origin's. */
   readonly base: string;
   readonly path: string;
   /** As sent, with its question mark; empty when there is none. */
@@ -30,13 +31,16 @@ export interface RequestFacts {
   readonly hasBody: boolean;
   /** Worked out when it is first asked for: most free calls need nobody's address. */
   readonly client: () => ClientFacts;
-  /** Whether a header, in lower case, names an address for which only the client vouches. */
-  readonly isForgeable: (name: string) => boolean;
+  /** Whether fields about client and scheme were written by somebody who is trusted here, and not by the client. */
+  readonly isVouchedFor: () => boolean;
 }
 
+/** As many tokens as are read in other fields. */
+const MOST_METADATA = 4;
 /** Room for four tokens of the largest size. */
 export const LONGEST_AUTHORIZATION = 32_768;
-export const METADATA_HEADERS: readonly string[] = ['grpc-metadata-macaroon', 'macaroon'];
+/** Each piece between commas is read. Four tokens have four; the schemes of others have about a dozen parameters at most. */
+const MOST_CREDENTIAL_PIECES = 64;
 
 /** Reads a request, or says what is malformed about it. `source` is where the client's address is read (M21). */
 export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
@@ -53,6 +57,9 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
   const own = headers.get('l402-authorization') ?? '';
   if (authorization.length + own.length > LONGEST_AUTHORIZATION) {
     return refuse({ code: 'header_too_large', detail: `credentials have at most ${LONGEST_AUTHORIZATION} characters` });
+  }
+  if (countCommas(authorization) + countCommas(own) > MOST_CREDENTIAL_PIECES) {
+    return refuse({ code: 'header_too_large', detail: `credentials have at most ${MOST_CREDENTIAL_PIECES} commas` });
   }
   const shared = splitAuthorization(authorization);
   // The field of our own holds nothing else, so its scheme may be left out.
@@ -72,8 +79,7 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
     hasBody: request.body !== null,
     client: () => (client ??= readClientFacts(request, source)),
-    // No proxy writes them with underscores.
-    isForgeable: (name) => isAddressField(name) && (name.includes('_') || !isVouchedFor(request, source)),
+    isVouchedFor: () => isVouchedFor(request, source),
   });
 }
 
@@ -102,7 +108,6 @@ function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
 
 /** One name or address. `a, b` (two Host lines), `user@host` and the like are read differently by every origin. */
 const AUTHORITY = /^([a-z0-9_-][a-z0-9._-]{0,252}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
-const USUAL_PORTS: Readonly<Record<string, number>> = { 'http://': 80, 'https://': 443 };
 const LARGEST_PORT = 65_535;
 /** Nearly every request of an isolate has the same. */
 let lastRead: { readonly written: string; readonly named: Pick<RequestTarget, 'host' | 'base'> } | undefined;
@@ -114,22 +119,36 @@ function readAuthority(written: string, authorityStart: number): Pick<RequestTar
   const port = Number(portText.slice(1));
   if (name === undefined || port > LARGEST_PORT) return undefined;
   const host = name.replace(/\.$/, '');
-  const scheme = written.slice(0, authorityStart);
-  const isUsual = portText.length < 2 || port === USUAL_PORTS[scheme];
-  const named = { host, base: `${scheme}${host}${isUsual ? '' : `:${port}`}` };
+  const named = { host, base: `${written.slice(0, authorityStart)}${host}` };
   lastRead = { written, named };
   return named;
 }
 
+function countCommas(text: string): number {
+  let commas = 0;
+  for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) commas += 1;
+  return commas;
+}
+
 function readMetadata(headers: Headers): Credential | undefined {
   for (const name of METADATA_HEADERS) {
-    const credential = parseMetadataMacaroon(headers.get(name) ?? '');
+    const credential = findMetadata(headers.get(name) ?? '');
     if (credential !== undefined) return credential;
   }
   return undefined;
 }
 
-/** Whether a field holds a credential in gRPC style, also where another one was read: it is none of the origin's business. */
-export function holdsCredential(name: string, headers: Headers): boolean {
-  return METADATA_HEADERS.includes(name) && parseMetadataMacaroon(headers.get(name) ?? '') !== undefined;
+/** Two lines of one field are joined by a comma. */
+function findMetadata(value: string): Credential | undefined {
+  if (!value.includes(',')) return parseMetadataMacaroon(value);
+  for (const piece of value.split(',', MOST_METADATA)) {
+    const credential = parseMetadataMacaroon(piece.trim());
+    if (credential !== undefined) return credential;
+  }
+  return undefined;
+}
+
+/** Whether a metadata field holds a credential in any style, also where another one was read: it is none of the origin's business. */
+export function holdsCredential(value: string): boolean {
+  return findMetadata(value) !== undefined || looksLikeCredential(value) || value.split(',').length > MOST_METADATA;
 }

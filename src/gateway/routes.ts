@@ -18,6 +18,7 @@ import { workOutPrice, type Price, type Priced, type PriceOutcome } from './pric
 import { readParameters } from './query.ts';
 import { type GatewayRefusal } from './refusals.ts';
 import { type RequestFacts } from './request-facts.ts';
+import { findNearValue } from './sold-values.ts';
 import { coversPattern, matchesMethod, matchesPath, splitPath, type RoutePattern } from './route-pattern.ts';
 
 export interface Route {
@@ -31,6 +32,8 @@ export interface Route {
   /** How it goes on to the origin; nothing for a route that is closed. */
   readonly passage: Passage | undefined;
   readonly fences: FenceSettings;
+  /** Parameters that must not stand in a form of this route (M39); usually none. */
+  readonly refusedInForm: readonly string[];
 }
 
 export type Sale =
@@ -77,9 +80,8 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
       (host === undefined || host === facts.host) &&
       (matchesPath(pattern.exact, parts) || matchesPath(pattern.folded, foldedParts)),
   );
-  const names = near.some(({ parameters }) => parameters.size > 0) ? parameterNames : [];
-  const values = names.length === 0 ? accept<ReadonlyMap<string, string>>(new Map()) : readParameters(facts.query, names);
-  if (!values.ok) return refuse({ code: 'parameter_ambiguous', detail: values.refusal });
+  const values = readValues(near, { query: facts.query, names: parameterNames });
+  if (!values.ok) return values;
   const conditions = near.flatMap(({ headers }) => (headers.size > 0 ? [headers] : []));
   const fields = readConditions(facts.headers, conditions);
   if (!fields.ok) return refuse({ code: 'header_ambiguous', detail: fields.refusal });
@@ -90,6 +92,21 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   if (route !== lenient) return refuse({ code: 'path_ambiguous', detail: 'another spelling of this path is another route' });
   if (route === undefined) return refuse({ code: 'route_unknown', detail: 'nothing is sold at this method, host and path' });
   return accept(route);
+}
+
+const NO_VALUES: Result<ReadonlyMap<string, string>, GatewayRefusal> = accept(new Map());
+
+/** The values of parameters that decide between routes, each in the spelling that is sold or in none that is like it (M42). */
+function readValues(near: readonly Route[], { query, names }: { query: string; names: readonly string[] }): typeof NO_VALUES {
+  if (!near.some(({ parameters }) => parameters.size > 0)) return NO_VALUES;
+  const values = readParameters(query, names);
+  if (!values.ok) return values;
+  const misspelled = findNearValue(
+    values.value,
+    near.flatMap(({ parameters }) => [...parameters]),
+  );
+  if (misspelled === undefined) return values;
+  return refuse({ code: 'parameter_ambiguous', detail: `the value of ${misspelled} has another spelling than the one that is sold` });
 }
 
 function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): boolean {

@@ -36,16 +36,18 @@ export function splitAuthorization(text: string): AuthorizationParts {
   for (const piece of splitAtCommas(text)) {
     const scheme = readScheme(piece);
     if (scheme !== undefined && !isL402(scheme)) {
-      rest.push(piece);
+      // Ours under another scheme is not read, and goes nowhere.
+      if (!looksLikeCredential(piece)) rest.push(piece);
       reading = 'other';
     } else if (scheme !== undefined) {
-      credentials.push(piece.slice(scheme.length).trim());
-      reading = piece.includes(':') ? 'complete' : 'tokens';
+      const credential = piece.slice(scheme.length).replace(/^[:=]/, '').trim();
+      credentials.push(credential);
+      reading = credential.includes(':') ? 'complete' : 'tokens';
     } else if (reading === 'tokens') {
       credentials.push(`${credentials.pop() ?? ''},${piece}`);
       reading = piece.includes(':') ? 'complete' : 'tokens';
     } else if (reading === 'complete' && TOKEN_WITH_PREIMAGE.test(piece)) credentials.push(piece);
-    else rest.push(piece);
+    else if (!looksLikeCredential(piece)) rest.push(piece);
   }
   return { credentials, rest: rest.join(', ') };
 }
@@ -57,9 +59,20 @@ function readScheme(piece: string): string | undefined {
   const word = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/.exec(piece)?.[0];
   if (word === undefined) return undefined;
   const after = piece.slice(word.length);
-  // Ours may stand alone, or before a colon where the token should be: never a thing to pass on.
-  if (isL402(word) && /^(\s|$)/.test(after)) return word;
+  // Ours may stand alone, or before a colon or an equals sign where a blank should be: never a thing to pass on.
+  if (isL402(word) && /^([\s:=]|$)/.test(after)) return word;
   return /^\s/.test(after) && !/^[=:]/.test(after.trimStart()) ? word : undefined;
+}
+
+/** The first bytes of a macaroon of version 2 in base64 or hex. */
+const MACAROON_START = /Ag[EI][A-Za-z0-9+/_-]{40}|020[12][0-9a-fA-F]{60}/;
+/** A preimage behind a colon, or in a caveat in hex: `preimage=`. */
+const PREIMAGE = /:\s*["']?[0-9a-fA-F]{64}|707265696d6167653d/i;
+
+/** Whether a text holds what could be spent here, whatever stands around it: a macaroon, and behind it a preimage. */
+export function looksLikeCredential(text: string): boolean {
+  const start = text.search(MACAROON_START);
+  return start >= 0 && PREIMAGE.test(text.slice(start));
 }
 
 /**

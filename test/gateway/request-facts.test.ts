@@ -22,10 +22,10 @@ describe('the authority of a request', () => {
     expect(readAt(`${base}/x`)).toEqual(['http://shop.test', 'shop.test']);
   });
 
-  it('keeps a port that is not the usual one of its scheme', () => {
+  it('M25: is one without its port, which the client chooses: no origin is asked there', () => {
     expect(readAt('https://shop.test:443/x')).toEqual(['https://shop.test', 'shop.test']);
-    expect(readAt('https://shop.test:80/x')).toEqual(['https://shop.test:80', 'shop.test']);
-    expect(readAt('http://[::1]:08080/x')).toEqual(['http://[::1]:8080', '[::1]']);
+    expect(readAt('https://shop.test:80/x')).toEqual(['https://shop.test', 'shop.test']);
+    expect(readAt('http://[::1]:08080/x')).toEqual(['http://[::1]', '[::1]']);
   });
 
   it.each(['http://.', 'http://.:80', 'http://..', 'http://.shop.test', 'http://'])('M17: %s names no host', (base) => {

@@ -243,6 +243,7 @@ describe('every refusal', () => {
     expect(await reasonOf('/call//x')).toBe('path_malformed');
     expect(await reasonOf('/Premium')).toBe('path_ambiguous');
     expect(await reasonOf('/agent?svc=a&svc=b')).toBe('parameter_ambiguous');
+    expect(await reasonOf(`/agent?${'a&'.repeat(256)}svc=dear`)).toBe('too_many_parameters');
     const grpc = await ask('/call/x', { method: 'POST', headers: { 'content-type': 'application/grpc+proto' } });
     expect([grpc.status, grpc.headers.get('grpc-status'), await grpc.text()]).toEqual([200, '12', '']);
     produced.add('grpc_unsupported');
@@ -343,6 +344,7 @@ describe('every refusal', () => {
     expect(await reason('/header', { headers: { 'x-n': '1, 2' } })).toBe('header_ambiguous');
     expect(await reason('/size', post('unknown'))).toBe('length_required');
     expect(await reason('/size', post('9217'))).toBe('body_too_large');
+    expect(await reason('/size', { method: 'POST', body: 'a', headers: { 'content-encoding': 'gzip' } })).toBe('encoding_unsupported');
     expect(await reason('/function')).toBe('price_unavailable');
   });
 

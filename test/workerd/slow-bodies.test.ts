@@ -179,6 +179,53 @@ describe('a body that comes slowly', () => {
   });
 });
 
+describe('an answer that comes slowly', () => {
+  /** A part that answers when it is told to, and tells when it is asked. */
+  function slowAnswer<Answer>(answer: Answer) {
+    const asked = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<Answer>();
+    return { ask: () => (asked.resolve(), told.promise), asked: asked.promise, tell: () => told.resolve(answer) };
+  }
+
+  it.each(['/once/a', '/pass/a'])(
+    'M32 M24: of the node, whether the payment was made, buys nothing at %s once the token has ended',
+    async (path) => {
+      const node = slowAnswer('settled' as const);
+      const door = open({ parts: { lightning: { ...startEmbedded(), lookUp: node.ask } } });
+      const name = path.split('/')[1]!;
+      const access = { kind: name === 'pass' ? 'pass' : 'call' } as const;
+      const { authorization } = await token(name, { terms: { settlement: 'strict', access } });
+      const answer = door.open(path, from('192.0.2.1', { authorization }));
+      await node.asked;
+      vi.setSystemTime((START + 600 + DAY + 31) * 1000);
+      node.tell();
+      expect([await codeOf(await answer), door.seen]).toEqual(['token_expired', []]);
+    },
+  );
+
+  it('M32: of a pricing service buys nothing once the token has ended', async () => {
+    const pricing = slowAnswer(1000n as never);
+    const door = open({ parts: { pricing: pricing.ask } });
+    const { authorization } = await token('asked');
+    const answer = door.open('/asked/a', from('192.0.2.1', { authorization }));
+    await pricing.asked;
+    vi.setSystemTime((START + 600 + DAY + 31) * 1000);
+    pricing.tell();
+    expect([await codeOf(await answer), door.seen]).toEqual(['token_expired', []]);
+  });
+
+  it('M32: of a pricing service costs no invoice when maintenance has begun meanwhile', async () => {
+    let control = fakeControl();
+    const pricing = slowAnswer(1000n as never);
+    const door = open({ parts: { pricing: pricing.ask, control: { ...control, read: (background) => control.read(background) } } });
+    const answer = door.open('/asked/a', from('192.0.2.1'));
+    await pricing.asked;
+    control = fakeControl({ maintenances: [{ route: '*', fromSeconds: 0, extendsPasses: false }] });
+    pricing.tell();
+    expect(await codeOf(await answer)).toBe('maintenance');
+  });
+});
+
 describe('the time and the places for bodies', () => {
   const stoppedClock = () => {
     const late: (() => void)[] = [];
