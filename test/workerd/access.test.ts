@@ -2,6 +2,7 @@
  * What one payment buys, through the front door over real objects: calls, passes, balances, and what their holders make
  * of them. Counted at the origin.
  */
+import { reset } from 'cloudflare:test';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { attenuate } from '../../client/attenuate.ts';
@@ -18,7 +19,11 @@ function startOfNextMonth(nowMs: number): number {
   return Date.UTC(today.getUTCFullYear(), today.getUTCMonth() + 1, 1);
 }
 
-afterEach(() => void vi.restoreAllMocks());
+// Objects whose clock has been ahead remember what they have forgotten.
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await reset();
+});
 
 const shop = defineGateway({
   graceHours: 24 * 40,

@@ -106,7 +106,8 @@ describe('a bridge that does not answer', () => {
     });
     // More often than a client may have open invoices.
     for (let asked = 0; asked < 4; asked++) await expectNothingSold();
-    expect(limits.map(({ ms }) => ms)).toEqual(Array.from({ length: 4 }, () => MINT_LIMIT_MS));
+    // Beside them, which node it is was asked for once, in the background.
+    expect(limits.map(({ ms }) => ms).filter((ms) => ms === MINT_LIMIT_MS)).toHaveLength(4);
     expect(reasons()).toEqual(Array.from({ length: 4 }, () => 'too late'));
     isSlow = false;
     const offered = [await door.ask('/call'), await door.ask('/call')];

@@ -11,9 +11,9 @@ export interface EmbeddedLightning extends Lightning {
 const platformRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
 
 /** Mints real regtest invoices in this isolate, by the clock that is given. */
-export function startEmbedded(now: Clock = () => Date.now(), random: Random = platformRandom): EmbeddedLightning {
+export function startEmbedded(now: Clock = () => Date.now()): EmbeddedLightning {
   const clock = { nowSeconds: () => Math.floor(now() / 1000) };
-  const node = createEmbeddedNode({ secretKey: new Uint8Array(32).fill(5), clock, random });
+  const node = createEmbeddedNode({ secretKey: new Uint8Array(32).fill(5), clock, random: platformRandom });
   const mint: Lightning['mint'] = async (order) => {
     const minted = await node.mint(order);
     if (!minted.ok) throw new Error(minted.refusal.code);
