@@ -73,7 +73,7 @@ describe('a client over a real socket', () => {
       );
       for (const { body } of answers) keys.add(body);
     }
-    expect([...keys].map((body) => /\{.*\}/.exec(body)?.[0])).toEqual(['{"key":"127.0.0.1"}']);
+    expect([...keys].map((body) => /\{.*\}/.exec(body)?.[0])).toEqual(['{"key":"127.0.0.1","crowd":["127.0.0.0/24","127.0.0.0/16"]}']);
   });
 
   it('waits for a place at the origin among others, and only one is inside at a time', async () => {
