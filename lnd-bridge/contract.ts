@@ -40,6 +40,12 @@ export const MintAnswer = z.strictObject({
 });
 export type MintAnswer = z.infer<typeof MintAnswer>;
 
+/** So long the gateway waits for an answer about invoices to be made, and about one that was made. */
+export const MINT_LIMIT_MS = 10_000;
+export const LOOK_UP_LIMIT_MS = 5000;
+/** Of that, for the way there and back: the bridge answers sooner, with what it has (M34). */
+export const WAY_MS = 1000;
+
 /** Orders of one batch: more would not fit into a body of the default size. */
 export const MOST_ORDERS_IN_BATCH = 50;
 

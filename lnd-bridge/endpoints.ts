@@ -10,42 +10,66 @@ import { type Network } from '#protocol/invoice.ts';
 import { parseMsat } from '#protocol/msat.ts';
 import { refuse, type Result } from '#protocol/result.ts';
 import { type BridgeAnswer, formatGoodAnswer, formatRefusal } from './answers.ts';
-import { HealthAnswer, LookupAnswer, MintAnswer, MintBatchAnswer, MintBatchRequest, MintRequest, NodeAnswer } from './contract.ts';
+import {
+  HealthAnswer,
+  LOOK_UP_LIMIT_MS,
+  LookupAnswer,
+  MINT_LIMIT_MS,
+  MintAnswer,
+  MintBatchAnswer,
+  MintBatchRequest,
+  MintRequest,
+  NodeAnswer,
+  WAY_MS,
+} from './contract.ts';
 import { parseJson } from './http-listener.ts';
 import { type Metrics } from './metrics.ts';
-import { type NodePool, type PoolRefusal, type Waiting } from './node-pool.ts';
+import { type NodePool, type PoolRefusal } from './node-pool.ts';
 import { type Log } from './ports.ts';
+import { type Caller } from './work-queue.ts';
 
 export interface EndpointOptions {
   readonly pool: NodePool;
   readonly network: Network;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** A clock for measuring only. */
+  readonly stopwatchMs: () => number;
 }
 
+/** Whether whoever has asked is gone. */
+export type IsGone = () => boolean;
+
 /** `POST /v1/invoices` */
-export async function answerMint(body: string, options: EndpointOptions): Promise<BridgeAnswer> {
+export async function answerMint(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
-  const minted = await mint({ ...parsed.data, waiting: 'client' }, options);
+  const deadlineMs = options.stopwatchMs() + MINT_LIMIT_MS - WAY_MS;
+  const minted = await mint(parsed.data, { waiting: 'client', deadlineMs, isGone }, options);
   if (!minted.ok) return formatRefusal(minted.refusal.code, minted.refusal.detail);
   return { ...formatGoodAnswer(MintAnswer, minted.value), minted: [minted.value.paymentHashHex] };
 }
 
+/** For as long as a batch has to come back, what it has made is not lost. */
+const BATCH_STOPS_MS = 2 * WAY_MS;
 /** Nobody waits for a batch: it stands in no queue with all of its orders, so that one that a client waits for soon has its turn. */
 const ORDERS_AT_ONCE = 8;
 
 /** `POST /v1/invoices/batch`: an answer for each order, in their sequence. When none could be made, the first refusal answers for all. */
-export async function answerMintBatch(body: string, options: EndpointOptions): Promise<BridgeAnswer> {
+export async function answerMintBatch(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintBatchRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
   const { orders } = parsed.data;
   if (new Set(orders.map(({ idempotencyKey }) => idempotencyKey)).size < orders.length) {
     return formatRefusal('body_invalid', 'two orders have the same idempotencyKey');
   }
+  const deadlineMs = options.stopwatchMs() + MINT_LIMIT_MS - BATCH_STOPS_MS;
+  const caller: Caller = { waiting: 'nobody', deadlineMs, isGone };
   const minted: Awaited<ReturnType<typeof mint>>[] = [];
   for (let from = 0; from < orders.length; from += ORDERS_AT_ONCE) {
-    const some = orders.slice(from, from + ORDERS_AT_ONCE).map((order) => mint({ ...order, waiting: 'nobody' }, options));
+    // What has been made so far is worth more than the rest: it is told before the gateway gives up (M34).
+    const isOver = isGone() || options.stopwatchMs() > deadlineMs;
+    const some = orders.slice(from, from + ORDERS_AT_ONCE).map((order) => (isOver ? NOT_IN_TIME : mint(order, caller, options)));
     minted.push(...(await Promise.all(some)));
   }
   const made = minted.flatMap((one) => (one.ok ? [one.value.paymentHashHex] : []));
@@ -55,15 +79,14 @@ export async function answerMintBatch(body: string, options: EndpointOptions): P
   return { ...formatGoodAnswer(MintBatchAnswer, { results }), minted: made };
 }
 
-async function mint(
-  { waiting, ...order }: MintRequest & { readonly waiting: Waiting },
-  { pool, log }: EndpointOptions,
-): Promise<Result<MintAnswer, PoolRefusal>> {
+const NOT_IN_TIME = refuse<PoolRefusal>({ code: 'queue_full', detail: 'the Lightning node could not do it in time' });
+
+async function mint(order: MintRequest, caller: Caller, { pool, log }: EndpointOptions): Promise<Result<MintAnswer, PoolRefusal>> {
   const amountMsat = parseMsat(order.amountMsat);
   if (amountMsat === undefined || amountMsat === 0n) {
     return refuse({ code: 'amount_invalid', detail: 'the amount is from 1 msat to 21 million bitcoin' });
   }
-  const minted = await pool.mint({ ...order, amountMsat }, waiting);
+  const minted = await pool.mint({ ...order, amountMsat }, caller);
   if (!minted.ok) return minted;
   const { paymentHashHex } = minted.value.minted;
   log({ event: 'invoice_minted', amountMsat: String(amountMsat), paymentHashHex, node: minted.value.name });
@@ -71,8 +94,9 @@ async function mint(
 }
 
 /** `GET /v1/invoices/:hash` */
-export async function answerLookUp(paymentHashHex: string, { pool }: EndpointOptions): Promise<BridgeAnswer> {
-  const looked = await pool.lookUp(paymentHashHex);
+export async function answerLookUp(paymentHashHex: string, { pool, stopwatchMs }: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
+  const deadlineMs = stopwatchMs() + LOOK_UP_LIMIT_MS - WAY_MS;
+  const looked = await pool.lookUp(paymentHashHex, { waiting: 'client', deadlineMs, isGone });
   if (!looked.ok) return formatRefusal(looked.refusal.code, looked.refusal.detail);
   const { paidMsat, ...state } = looked.value;
   return formatGoodAnswer(LookupAnswer, { ...state, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) });

@@ -22,7 +22,7 @@ export interface HttpListener {
 
 export interface HttpListenerOptions<Answer extends HttpAnswer> {
   /** `undefined`: the client has gone, nobody is waiting. */
-  readonly handle: (request: IncomingMessage) => Promise<Answer | undefined>;
+  readonly handle: (request: IncomingMessage, isGone: () => boolean) => Promise<Answer | undefined>;
   /** Turns what `handle` threw into an answer. */
   readonly onFault: (error: unknown) => Answer;
   /** Told of an answer that could not be written out whole. */
@@ -37,7 +37,7 @@ export function createHttpListener<Answer extends HttpAnswer>({ handle, onFault,
   let isClosing = false;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = await handle(request).catch(onFault);
+    const answer = await handle(request, () => response.destroyed).catch(onFault);
     if (answer === undefined) return;
     if (response.destroyed) {
       onLost?.(answer);

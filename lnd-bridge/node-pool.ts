@@ -12,7 +12,7 @@ import { describeFault } from './fault-text.ts';
 import { type Metrics, type NodeGauges } from './metrics.ts';
 import { createNodeBreaker, type NodeBreaker } from './node-breaker.ts';
 import { type Clock, type InvoiceOrder, type InvoiceState, type LightningNode, type Log, type NodeRefusal } from './ports.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type Caller, type QueueRefusal, type WorkQueue } from './work-queue.ts';
 
 /** One node of the bridge. */
 export interface NodeEntry {
@@ -54,15 +54,12 @@ export interface NodeStatus {
 export interface NodePool {
   /** One strict node makes all of it strict (M24): which node makes the next invoice is not known beforehand. */
   readonly settlement: LightningNode['settlement'];
-  mint(order: InvoiceOrder, waiting?: Waiting): Promise<Result<{ readonly minted: CheckedInvoice; readonly name: string }, PoolRefusal>>;
-  lookUp(paymentHashHex: string): Promise<Result<InvoiceState, PoolRefusal>>;
+  mint(order: InvoiceOrder, caller?: Caller): Promise<Result<{ readonly minted: CheckedInvoice; readonly name: string }, PoolRefusal>>;
+  lookUp(paymentHashHex: string, caller?: Caller): Promise<Result<InvoiceState, PoolRefusal>>;
   /** Asks every node how it is. */
   statuses(): Promise<readonly NodeStatus[]>;
   gauges(): readonly NodeGauges[];
 }
-
-/** Who waits for an invoice: a client, or nobody yet. */
-export type Waiting = 'client' | 'nobody';
 
 interface Member extends NodeEntry {
   readonly checked: CheckedNode;
@@ -80,7 +77,7 @@ const MOST_OWNERS = 100_000;
 export function createNodePool(entries: readonly NodeEntry[], options: NodePoolOptions): NodePool {
   const { clock, log, metrics, queueCapacity, stopwatchMs } = options;
   const members = entries.map((entry): Member => {
-    const queue = createWorkQueue({ concurrency: entry.concurrency, capacity: queueCapacity });
+    const queue = createWorkQueue({ concurrency: entry.concurrency, capacity: queueCapacity, nowMs: stopwatchMs });
     return { ...entry, checked: createCheckedNode(entry.node, options), queue, breaker: createNodeBreaker() };
   });
   const rate = createRateLimit(options.maxMintsPerSecond);
@@ -108,8 +105,8 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
     return answer;
   }
 
-  async function mintNow(order: InvoiceOrder, waiting: Waiting): ReturnType<NodePool['mint']> {
-    const keepFree = waiting === 'client' ? 0 : Math.ceil(options.maxMintsPerSecond * KEPT_FOR_CLIENTS);
+  async function mintNow(order: InvoiceOrder, caller: Caller | undefined): ReturnType<NodePool['mint']> {
+    const keepFree = caller?.waiting !== 'nobody' ? 0 : Math.ceil(options.maxMintsPerSecond * KEPT_FOR_CLIENTS);
     if (!rate.take(clock.nowSeconds(), keepFree)) {
       return refuse({ code: 'rate_exceeded', detail: `at most ${options.maxMintsPerSecond} invoices a second are made here` });
     }
@@ -126,8 +123,8 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
         const minted = await ask(member, 'mint', () => member.checked.mint(order));
         if (minted.ok) metrics.countMint(member.name, stopwatchMs() - startMs);
         return minted;
-      });
-      if (!asked.ok) return full();
+      }, caller);
+      if (!asked.ok) return turnAway(asked.refusal);
       const minted = asked.value;
       if (minted.ok) {
         ownerByHash.set(minted.value.paymentHashHex, member.name);
@@ -144,12 +141,12 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
   return {
     settlement: members.some(({ node }) => node.settlement === 'strict') ? 'strict' : 'preimage',
 
-    async mint(order, waiting = 'client') {
+    async mint(order, caller) {
       // One at a time for a key: a repeat that overtook the first would be a second invoice on another node.
       const before = pending.get(order.idempotencyKey);
       const after = (async () => {
         await before;
-        return mintNow(order, waiting);
+        return mintNow(order, caller);
       })();
       const settled = after.catch(() => undefined);
       pending.set(order.idempotencyKey, settled);
@@ -160,13 +157,13 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
       }
     },
 
-    async lookUp(paymentHashHex) {
+    async lookUp(paymentHashHex, caller) {
       const owner = ownerByHash.get(paymentHashHex);
       let refusal: PoolRefusal | undefined;
       for (const member of members) {
         if (owner !== undefined && member.name !== owner) continue;
-        const asked = await member.queue.run(() => ask(member, 'look_up', () => member.checked.lookUp(paymentHashHex)));
-        if (!asked.ok) return full();
+        const asked = await member.queue.run(() => ask(member, 'look_up', () => member.checked.lookUp(paymentHashHex)), caller);
+        if (!asked.ok) return turnAway(asked.refusal);
         const looked = asked.value;
         if (looked.ok) return looked;
         // As long as one node cannot be asked, nobody knows that the invoice is unknown.
@@ -216,6 +213,7 @@ function createOwners(nodes: number): Owners {
   };
 }
 
-function full(): Result<never, PoolRefusal> {
-  return refuse({ code: 'queue_full', detail: 'too many requests wait for the Lightning node' });
+function turnAway(refusal: QueueRefusal): ReturnType<typeof refuse<PoolRefusal>> {
+  const detail = refusal === 'full' ? 'too many requests wait for the Lightning node' : 'the Lightning node could not do it in time';
+  return refuse({ code: 'queue_full', detail });
 }

@@ -123,6 +123,7 @@ export interface LogEntry {
     | 'request_refused'
     | 'node_failed'
     | 'node_finding'
+    | 'node_held_back'
     | 'breaker_opened'
     | 'feed_failed'
     | 'fault';

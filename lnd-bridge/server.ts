@@ -7,7 +7,16 @@ import { type IncomingMessage } from 'node:http';
 import { createNonceMemory, createRateLimit } from './admission.ts';
 import { type BridgeAnswer, formatRefusal } from './answers.ts';
 import { type BridgeConfig } from './config.ts';
-import { answerHealth, answerLookUp, answerMetrics, answerMint, answerMintBatch, answerNode, type EndpointOptions } from './endpoints.ts';
+import {
+  answerHealth,
+  answerLookUp,
+  answerMetrics,
+  answerMint,
+  answerMintBatch,
+  answerNode,
+  type EndpointOptions,
+  type IsGone,
+} from './endpoints.ts';
 import { describeFault } from './fault-text.ts';
 import { createPush } from './gateway-push.ts';
 import { createHttpListener, readBody } from './http-listener.ts';
@@ -61,8 +70,9 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
   if (stranger !== undefined) throw new RangeError(`node: is on ${stranger.network}, the bridge is set to ${config.network}`);
   let { keys } = config;
   const metrics = createMetrics();
-  const pool = createNodePool(nodes, { ...config, clock, log, metrics, stopwatchMs: () => performance.now() });
-  const endpoint: EndpointOptions = { pool, network: config.network, metrics, log };
+  const stopwatchMs = () => performance.now();
+  const pool = createNodePool(nodes, { ...config, clock, log, metrics, stopwatchMs });
+  const endpoint: EndpointOptions = { pool, network: config.network, metrics, log, stopwatchMs };
   const rate = createRateLimit(config.maxRequestsPerSecond);
   // A request signed for the far end of the window stays good for twice the skew. The bound is all that the rate lets
   // in during that time, so it is reached only when the clock is set back.
@@ -70,7 +80,7 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
   const nonces = createNonceMemory({ capacity: config.maxRequestsPerSecond * (keepSeconds + 1), keepSeconds });
   const readHealth = rememberForSecond(() => answerHealth(endpoint), clock);
 
-  async function handle(request: IncomingMessage): Promise<BridgeAnswer | undefined> {
+  async function handle(request: IncomingMessage, isGone: IsGone): Promise<BridgeAnswer | undefined> {
     const pathAndQuery = request.url ?? '';
     const [path = '', query] = splitOnce(pathAndQuery, '?');
     const route = findRoute(path);
@@ -90,7 +100,7 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
     if (!checked.ok) return formatRefusal(checked.refusal.code, checked.refusal.detail);
     const { keyId, nonceHex } = checked.value;
     const key = keys.find(({ id }) => id === keyId)!;
-    const answer = admit(nonceHex) ?? (await answerRoute(route, { body: body.value, query }));
+    const answer = admit(nonceHex) ?? (await answerRoute(route, { body: body.value, query, isGone }));
     return withHeaders(answer, signAnswer({ status: answer.status, body: answer.body, nonceHex }, key));
   }
 
@@ -103,15 +113,18 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
     return undefined;
   }
 
-  async function answerRoute(route: SignedRoute, { body, query }: { body: string; query: string | undefined }): Promise<BridgeAnswer> {
+  async function answerRoute(
+    route: SignedRoute,
+    { body, query, isGone }: { body: string; query: string | undefined; isGone: IsGone },
+  ): Promise<BridgeAnswer> {
     if (query !== undefined) return formatRefusal('query_refused', 'no query is known here');
     switch (route.name) {
       case 'mint':
-        return answerMint(body, endpoint);
+        return answerMint(body, endpoint, isGone);
       case 'mint_batch':
-        return answerMintBatch(body, endpoint);
+        return answerMintBatch(body, endpoint, isGone);
       case 'look_up':
-        return answerLookUp(route.paymentHashHex, endpoint);
+        return answerLookUp(route.paymentHashHex, endpoint, isGone);
       case 'node':
         return answerNode(endpoint);
     }
@@ -119,8 +132,8 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
 
   const refusals = createRefusalLog({ log, clock });
   const listener = createHttpListener({
-    async handle(request) {
-      const answer = await handle(request);
+    async handle(request, isGone) {
+      const answer = await handle(request, isGone);
       if (answer?.refused !== undefined) {
         metrics.countRefusal(answer.refused);
         refusals.note({ code: answer.refused, status: answer.status });

@@ -15,8 +15,11 @@ const NEEDED = ['invoice', 'listinvoices', 'waitinvoice'];
 /** The same where its payments are followed. */
 const NEEDED_FOR_FEED = [...NEEDED, 'waitanyinvoice'];
 
-/** The ways out that a stock node has, and one that no node has: a rune that allows that allows everything. */
-const SPENDING = [
+/** All that the bridge calls. A rune spends nothing only if it names its methods one by one, and none but these. */
+const HARMLESS: ReadonlySet<string> = new Set([...NEEDED_FOR_FEED, 'getinfo', 'listpeerchannels']);
+
+/** Ways out that a stock node has, to be named where a rune does not name its methods itself. */
+const WAYS_OUT = [
   'pay',
   'xpay',
   'renepay',
@@ -37,8 +40,13 @@ const SPENDING = [
   'commando-rune',
   'recover',
   'exposesecret',
-  'a-method-that-does-not-exist',
+  'plugin',
+  'sendinvoice',
+  'multiwithdraw',
+  'injectpaymentonion',
 ];
+/** Plugins add methods of any name. */
+const ANY_OTHER = 'whatever other method fits it';
 
 const CODE_BYTES = 32;
 /** A condition: a field's name, one sign, a value. */
@@ -54,12 +62,26 @@ export function auditRune(rune: string, { hasFeed = false }: { hasFeed?: boolean
   if (restrictions.some((alternatives) => alternatives.some((condition) => condition === null))) return undefined;
   const allows = (method: string): boolean =>
     restrictions.every((alternatives) => alternatives.some((condition) => mayHold(condition!, method)));
-  return { spending: SPENDING.filter(allows), missing: (hasFeed ? NEEDED_FOR_FEED : NEEDED).filter((method) => !allows(method)) };
+  return {
+    spending: findSpending(restrictions as RegExpExecArray[][], allows),
+    missing: (hasFeed ? NEEDED_FOR_FEED : NEEDED).filter((method) => !allows(method)),
+  };
+}
+
+/** What may be called beyond what the bridge calls. All restrictions hold, so one that lists its methods is enough to know them. */
+function findSpending(restrictions: readonly (readonly RegExpExecArray[])[], allows: (method: string) => boolean): readonly string[] {
+  const listing = restrictions.find((alternatives) => alternatives.every(([, field, sign]) => field === 'method' && sign === '='));
+  if (listing === undefined) return [...WAYS_OUT.filter(allows), ANY_OTHER];
+  return listing.map(([, , , value = '']) => unescape(value)).filter((method) => allows(method) && !HARMLESS.has(method));
+}
+
+function unescape(value: string): string {
+  return value.replace(/\\(.)/gs, '$1');
 }
 
 function mayHold([, field, sign, raw = '']: RegExpExecArray, method: string): boolean {
   if (field !== 'method') return true;
-  const value = raw.replace(/\\(.)/gs, '$1');
+  const value = unescape(raw);
   switch (sign) {
     case '!':
       return false;

@@ -4,7 +4,9 @@
  * one fetch a call.
  */
 import {
+  LOOK_UP_LIMIT_MS,
   LookupAnswer,
+  MINT_LIMIT_MS,
   MintAnswer,
   MintBatchAnswer,
   MOST_ORDERS_IN_BATCH,
@@ -17,10 +19,6 @@ import { formatHex } from '#protocol/bytes.ts';
 import { type Clock, type InvoiceOrder, type KnownNode, type Lightning, type Random } from '../ports.ts';
 import { type ServiceBinding } from './pricing-service.ts';
 
-/** A client waits for its 402: a bridge that takes longer counts as down. */
-const MINT_LIMIT_MS = 10_000;
-/** Beyond the time that the bridge gives a node by default. */
-const LOOK_UP_LIMIT_MS = 5000;
 /** No answer of the contract about one invoice comes near. */
 const LARGEST_ANSWER = 16_384;
 /** The same for a batch. */

@@ -11,7 +11,7 @@ import { NODE_SETTINGS } from '#lnd-bridge/node-config.ts';
 import { type LogEntry } from '#lnd-bridge/ports.ts';
 import { readSettings } from '#lnd-bridge/settings-files.ts';
 import { formatHelp, NODE_SETTINGS_HELP, SETTINGS_HELP } from '#lnd-bridge/settings-help.ts';
-import { checkNodes, startNodeBridge } from '#lnd-bridge/start-nodes.ts';
+import { checkNodes, startNodeBridge, type StartNodesOptions } from '#lnd-bridge/start-nodes.ts';
 import { makeCertificate, type TestCertificate } from '#support/nodes/certificate.ts';
 import { FEED_PERMISSIONS, GATEWAY_PERMISSIONS, makeLndMacaroon, startLndServer } from '#support/nodes/lnd-server.ts';
 import { createTestLedger, FOREIGN_SECRET, type TestLedger, type TestNode } from '#support/nodes/node-ledger.ts';
@@ -60,11 +60,18 @@ async function check(settings: Record<string, string>): Promise<{ text: string; 
 
 async function start(
   settings: Record<string, string>,
+  every: StartNodesOptions['every'] = () => () => undefined,
 ): Promise<{ started: Awaited<ReturnType<typeof startNodeBridge>>; logged: LogEntry[] }> {
   const logged: LogEntry[] = [];
-  const started = await startNodeBridge(config(settings), { log: (entry) => logged.push(entry) });
+  const started = await startNodeBridge(config(settings), { log: (entry) => logged.push(entry), every });
   if (started.ok) onTestFinished(() => started.value.close());
   return { started, logged };
+}
+
+/** The settings of a node as those of the second one. */
+function asStandby(settings: Record<string, string>): Record<string, string> {
+  const moved = Object.entries(settings).filter(([key]) => key.startsWith('BRIDGE_NODE_'));
+  return { BRIDGE_NODE2: 'lnd', ...Object.fromEntries(moved.map(([key, value]) => [key.replace('NODE_', 'NODE2_'), value])) };
 }
 
 describe('check', () => {
@@ -190,13 +197,36 @@ describe('starting before real nodes', () => {
     expect(await call()).toMatchObject({ status: 200 });
   });
 
+  test('starts though a standby has trouble that stays, asks that one for nothing, and takes it on when it is well', async () => {
+    const [first, second] = [await startLnd(), await startLnd()];
+    const works: (() => void)[] = [];
+    const every = (_ms: number, work: () => void) => (works.push(work), () => undefined);
+    second.ledger.troubles.refuseCredential = true;
+    const { started, logged } = await start({ ...first.settings, ...asStandby(second.settings) }, every);
+    expect(logged.filter(({ event }) => event === 'node_held_back')).toMatchObject([{ node: 'lnd-2' }]);
+    const url = started.ok ? started.value.url : '';
+    const states = async () =>
+      ((await (await fetch(`${url}/healthz`)).json()) as { nodes: { status: string }[] }).nodes.map(({ status }) => status);
+    expect(await states()).toEqual(['ok', 'node_unavailable']);
+    const call = () => callBridge(url, { nowSeconds: SYSTEM_CLOCK.nowSeconds(), body: anOrder() });
+    await first.server.close();
+    expect((await call()).status).toBe(503);
+    expect(second.ledger.invoices).toEqual([]);
+    second.ledger.troubles.refuseCredential = undefined;
+    works[0]!();
+    while ((await states())[1] !== 'ok') await new Promise((resolve) => void setImmediate(resolve));
+    expect((await call()).status).toBe(200);
+  });
+
+  test('does not start when the first node has trouble that stays', async () => {
+    const [first, second] = [await startLnd(), await startLnd()];
+    first.ledger.troubles.refuseCredential = true;
+    expect((await start({ ...first.settings, ...asStandby(second.settings) })).started.ok).toBe(false);
+  });
+
   test('M23 takes over at the second node while the first is away', async () => {
     const [first, second] = [await startLnd(), await startLnd()];
-    const { BRIDGE_NODE: _, ...rest } = second.settings;
-    const moved = Object.fromEntries(
-      Object.entries(rest).flatMap(([key, value]) => (key.startsWith('BRIDGE_NODE_') ? [[key.replace('NODE_', 'NODE2_'), value]] : [])),
-    );
-    const { started } = await start({ ...first.settings, BRIDGE_NODE2: 'lnd', ...moved });
+    const { started } = await start({ ...first.settings, ...asStandby(second.settings) });
     const url = started.ok ? started.value.url : '';
     await first.server.close();
     const minted = await callBridge(url, { nowSeconds: SYSTEM_CLOCK.nowSeconds(), body: anOrder() });

@@ -1,12 +1,15 @@
 /*
  * What only Core Lightning does: runes whose restrictions are text, amounts in two forms, 201 for success.
  */
+import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { auditRune } from '#lnd-bridge/nodes/cln-rune.ts';
 import { FEED_METHODS, GATEWAY_METHODS, makeRune, startClnServer } from '#support/nodes/cln-server.ts';
 import { createTestLedger, NODE_KEY_HEX } from '#support/nodes/node-ledger.ts';
 import { check, down, mint, order, startBackend } from './backends.ts';
 import { createTestClock } from './bridge-harness.ts';
+
+const ANY_OTHER = 'whatever other method fits it';
 
 describe('a rune', () => {
   test('P23 that the docs name is enough and cannot spend', () => {
@@ -17,24 +20,67 @@ describe('a rune', () => {
   test('P23 without restrictions, or with none on the method, can do everything', () => {
     for (const rune of [makeRune([]), makeRune([['rate=60']]), makeRune([['method=invoice', 'rate=60']])]) {
       expect(auditRune(rune)?.spending).toContain('pay');
-      expect(auditRune(rune)?.spending).toContain('a-method-that-does-not-exist');
+      expect(auditRune(rune)?.spending).toContain(ANY_OTHER);
     }
   });
 
   test('P23 every condition on the method is understood', () => {
     const spending = (alternatives: readonly string[]): readonly string[] | undefined => auditRune(makeRune([alternatives]))?.spending;
-    expect(spending(['method^list', 'method^wait', 'method=invoice'])).toEqual([]);
-    expect(spending(['method^list', 'method=xpay'])).toEqual(['xpay']);
-    expect(spending(['method~pay'])).toEqual(['pay', 'xpay', 'renepay', 'sendpay']);
-    expect(spending(['method$invoice'])).toEqual(['fetchinvoice']);
+    expect(spending(['method^list', 'method=xpay'])).toEqual(['xpay', ANY_OTHER]);
+    expect(spending(['method~pay'])).toEqual(['pay', 'xpay', 'renepay', 'sendpay', 'injectpaymentonion', ANY_OTHER]);
+    expect(spending(['method$invoice'])).toEqual(['fetchinvoice', 'sendinvoice', ANY_OTHER]);
     expect(spending(['method/pay'])).not.toContain('pay');
-    expect(spending(['method{b'])).toContain('a-method-that-does-not-exist');
-    expect(spending(['method<5'])).toEqual([]);
-    expect(spending(['method!'])).toEqual([]);
+    expect(spending(['method{b'])).toEqual([ANY_OTHER]);
+    expect(spending(['method<5'])).toEqual([ANY_OTHER]);
+    expect(spending(['method!'])).toEqual([ANY_OTHER]);
     expect(spending(['method=pa\\y'])).toEqual(['pay']);
     expect(auditRune(makeRune([GATEWAY_METHODS, ['method/waitinvoice']]))?.missing).toEqual(['waitinvoice']);
     expect(auditRune(makeRune([GATEWAY_METHODS]), { hasFeed: true })?.missing).toEqual(['waitanyinvoice']);
     expect(auditRune(makeRune([[...GATEWAY_METHODS, ...FEED_METHODS]]), { hasFeed: true })).toEqual({ spending: [], missing: [] });
+  });
+
+  test('P23 spends nothing only if it names its methods one by one, and none but those that the bridge calls', () => {
+    const spending = (...restrictions: readonly (readonly string[])[]) => auditRune(makeRune(restrictions))?.spending;
+    expect(spending(['method^list', 'method^invoice', 'method^wait', 'method=getinfo'])).toEqual([ANY_OTHER]);
+    const more = ['plugin', 'sendinvoice', 'fundpsbt', 'reserveinputs', 'multiwithdraw', 'injectpaymentonion'];
+    expect(spending([...GATEWAY_METHODS, ...more.map((method) => `method=${method}`)])).toEqual(more);
+    expect(spending([...GATEWAY_METHODS, ...more.map((method) => `method=${method}`)], GATEWAY_METHODS)).toEqual([]);
+    expect(spending([...GATEWAY_METHODS, 'method=pay'], ['method/pay'])).toEqual([]);
+    expect(spending([...GATEWAY_METHODS, 'time<5'])).toContain(ANY_OTHER);
+    expect(spending([...GATEWAY_METHODS, '#a remark'])).toContain(ANY_OTHER);
+  });
+
+  test('P23 that is said to spend nothing lets no method pass but those that the bridge calls, whatever its restrictions', () => {
+    const needed = ['invoice', 'listinvoices', 'waitinvoice', 'waitanyinvoice', 'getinfo', 'listpeerchannels'];
+    const methods = [...needed, 'pay', 'xpay', 'invoicex', 'invoicerequest', 'plugin', 'listfunds', 'waitsendpay', 'i', '', 'zzz'];
+    const condition = fc.tuple(fc.constantFrom('method', 'time', ''), fc.constantFrom(...'=/^$~{}<>!#'), fc.constantFrom(...methods));
+    const holds = ([field, sign, value]: readonly [string, string, string], method: string): boolean => {
+      if (field !== 'method') return true;
+      const judge: Readonly<Record<string, boolean>> = {
+        '=': method === value,
+        '/': method !== value,
+        '^': method.startsWith(value),
+        $: method.endsWith(value),
+        '~': method.includes(value),
+        '{': method < value,
+        '}': method > value,
+        '<': false,
+        '>': false,
+        '!': false,
+        '#': true,
+      };
+      return judge[sign]!;
+    };
+    fc.assert(
+      fc.property(fc.array(fc.array(condition, { minLength: 1, maxLength: 3 }), { maxLength: 3 }), (restrictions) => {
+        const audit = auditRune(makeRune(restrictions.map((alternatives) => alternatives.map((parts) => parts.join('')))));
+        if (audit?.spending.length !== 0) return;
+        for (const method of methods.filter((name) => !needed.includes(name))) {
+          expect(restrictions.every((alternatives) => alternatives.some((one) => holds(one, method)))).toBe(false);
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('that cannot be read may be able to spend: the bridge says so', async () => {
