@@ -7,7 +7,6 @@ import { countRows } from '#support/object-rows.ts';
 import { runAtRate } from '#support/open-loop.ts';
 import { makeToken } from '#support/tokens.ts';
 import type { FloodOrder } from './flood-thread.ts';
-import { measureLoad } from './load.ts';
 import { readResidentKib } from './process-facts.ts';
 import { percentile } from './statistics.ts';
 import { type BenchSystem } from './system.ts';
@@ -21,8 +20,9 @@ export interface FloodOptions {
 export interface FloodFigures {
   readonly requests: number;
   readonly per_second: number;
-  /** Of the same requests by whoever waits for the answers, on as many connections. */
+  /** Answers a second to the same requests at twice the rate, and by status. */
   readonly capacity_rps: number;
+  readonly capacity_answers: Readonly<Record<string, number>>;
   /** Answers by status. */
   readonly answers: Readonly<Record<string, number>>;
   /** Invoices that were asked of the node, by anyone. */
@@ -44,12 +44,18 @@ const CAPACITY_SECONDS = 2;
 /** The two are in one quota object: they are neighbours of one /48. */
 const FLOODER = '2001:db8:1:1::1';
 const PAYER = '2001:db8:1:2::1';
+/** Somebody else altogether. */
+const PROBER = '2001:db8:7:1::1';
 
 /** Floods a route that has the quota of a gateway by default. */
 export async function measureFlood(system: BenchSystem, { requests, mostPerSecond }: FloodOptions): Promise<FloodFigures> {
   const url = system.urlOf('gateway', '/quota');
   // All of one client, and not of the one that floods.
-  const { rps: capacity } = await measureLoad({ url, seconds: CAPACITY_SECONDS, expectedStatus: 402, fromMany: false, pid: system.pid });
+  const floodBy = (client: string) => `GET /quota HTTP/1.1\r\nhost: gateway.test\r\nx-forwarded-for: ${client}\r\n\r\n`;
+  const asked = { port: Number(new URL(url).port), text: floodBy(PROBER), connections: CONNECTIONS };
+  // At twice the rate, whatever is answered: beyond its bounds a client gets 429, and that is an answer too.
+  const capacityAnswers = await floodInThread({ ...asked, perSecond: 2 * mostPerSecond, seconds: CAPACITY_SECONDS });
+  const capacity = Object.values(capacityAnswers).reduce((sum, count) => sum + count, 0) / CAPACITY_SECONDS;
   const perSecond = Math.floor(Math.min(mostPerSecond, capacity / 2));
   const seconds = Math.ceil(requests / perSecond);
   const calmSeconds = Math.min(MOST_CALM_SECONDS, Math.max(LEAST_CALM_SECONDS, Math.floor(seconds / 4)));
@@ -78,14 +84,14 @@ export async function measureFlood(system: BenchSystem, { requests, mostPerSecon
   const [gatewayBefore, bridgeBefore] = memory();
   const mintedBefore = await system.countMints();
   const rowsBefore = countQuotaRows(system.directory);
-  const text = `GET /quota HTTP/1.1\r\nhost: gateway.test\r\nx-forwarded-for: ${FLOODER}\r\n\r\n`;
-  const order = { port: Number(new URL(url).port), text, connections: CONNECTIONS, perSecond, seconds };
+  const order = { ...asked, text: floodBy(FLOODER), perSecond, seconds };
   const [p99Ms, answers] = await Promise.all([payFor(seconds), floodInThread(order)]);
   const [gatewayAfter, bridgeAfter] = memory();
   return {
     requests: perSecond * seconds,
     per_second: perSecond,
     capacity_rps: Math.round(capacity),
+    capacity_answers: capacityAnswers,
     answers,
     node_asked: (await system.countMints()) - mintedBefore,
     payer: { calls: times.length, refused, calm_p99_ms: calmP99Ms, p99_ms: p99Ms },

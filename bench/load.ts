@@ -49,7 +49,7 @@ export async function measureLoad(options: LoadOptions): Promise<Load> {
   const { requests, expected, seconds, p50Ms, p99Ms } = await (GENERATOR === 'wrk' ? runWrk(options) : runAutocannon(options));
   const spentMs = readCpuMs(options.pid) - before;
   if (requests === 0 || expected !== requests) {
-    throw new Error(`${options.url}: ${requests} answers, ${expected} of them ${options.expectedStatus}`);
+    throw new Error(`${requests} answers, ${requests - expected} of them not ${options.expectedStatus} (${options.url})`);
   }
   return { rps: requests / seconds, p50Ms, p99Ms, cpuUs: (spentMs * 1000) / requests };
 }

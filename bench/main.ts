@@ -65,11 +65,25 @@ const figures = new Map<string, Load[]>(cases.map(({ name }) => [name, []]));
 const bestRates = new Map<string, number>();
 const objectCalls = new Map<string, number>();
 let flood: FloodFigures | undefined;
+/** Cases that went wrong, with what was seen; the rest is kept. */
+const voids = new Map<string, string>();
+const isVoid = ({ name, against }: Case) => voids.has(name) || (against !== undefined && voids.has(against));
+const orVoid = async <Value>(name: string, work: () => Promise<Value>): Promise<Value | undefined> => {
+  try {
+    return await work();
+  } catch (error) {
+    voids.set(name, error instanceof Error ? error.message : String(error));
+    console.error(`void     ${name.padEnd(16)} ${voids.get(name)}`);
+    return undefined;
+  }
+};
 const memory = { before_kib: readResidentKib(system.pid), after_kib: 0 };
 try {
   for (let round = 0; round <= rounds; round++) {
     for (const one of cases) {
-      const load = await measure(one, round === 0 ? WARM_UP_SECONDS : seconds);
+      if (isVoid(one)) continue;
+      const load = await orVoid(one.name, () => measure(one, round === 0 ? WARM_UP_SECONDS : seconds));
+      if (load === undefined) continue;
       bestRates.set(one.name, Math.max(load.rps, bestRates.get(one.name) ?? 0));
       if (round > 0) figures.get(one.name)!.push(load);
       console.error(`${round === 0 ? 'warm-up' : `round ${round}`}  ${one.name.padEnd(16)} ${Math.round(load.rps)}/s`);
@@ -78,34 +92,41 @@ try {
   memory.after_kib = readResidentKib(system.pid);
   // Asked for alone, it is a hundred thousand requests.
   if (isChosen('flood'))
-    flood = await measureFlood(system, { requests: chosen?.length === 1 ? 100_000 : 5000, mostPerSecond: FLOOD_PER_SECOND });
+    flood = await orVoid('flood', () =>
+      measureFlood(system, { requests: chosen?.length === 1 ? 100_000 : 5000, mostPerSecond: FLOOD_PER_SECOND }),
+    );
   for (const one of cases) {
-    if (one.gateway !== 'gateway' || one.isPurchase === true) continue;
-    objectCalls.set(one.name, await countObjectCalls(one, system.urlOf('metered', '')));
+    if (one.gateway !== 'gateway' || one.isPurchase === true || isVoid(one)) continue;
+    const calls = await orVoid(one.name, () => countObjectCalls(one, system.urlOf('metered', '')));
+    if (calls !== undefined) objectCalls.set(one.name, calls);
   }
 } finally {
   await system.close();
 }
 const isYardstick = ({ against }: Case) => against === undefined;
+const whole = cases.filter((one) => !isVoid(one));
+for (const one of cases) if (isVoid(one) && !voids.has(one.name)) voids.set(one.name, `its yardstick ${one.against} is void`);
 const report: Report = {
-  cases: Object.fromEntries(cases.map((one) => [one.name, summarize(one)])),
+  cases: Object.fromEntries(whole.map((one) => [one.name, summarize(one)])),
   machine,
   rounds,
   seconds,
-  yardstick: Object.fromEntries(cases.filter(isYardstick).map((one) => [`${one.name}_rps`, summarize(one).rps])),
+  yardstick: Object.fromEntries(whole.filter(isYardstick).map((one) => [`${one.name}_rps`, summarize(one).rps])),
   bundle: { gzip_bytes: readBundleSize(shippedPath).gzipBytes },
   startup_ms: Math.round(system.startMs),
   ...(startup === undefined ? {} : { startup }),
   ...(compare === undefined ? {} : { compare }),
   ...(flood === undefined ? {} : { flood }),
   memory,
+  ...(voids.size === 0 ? {} : { void: Object.fromEntries(voids) }),
 };
+process.exitCode = voids.size === 0 ? 0 : 1;
 console.log(values.json === true ? formatSaved(report) : formatReport(report));
 
 function summarize(one: Case): Summary {
   const calls = objectCalls.get(one.name);
   return {
-    ...summarizeCase(one, { rounds: figures, yardsticks: cases.filter(isYardstick).map(({ name }) => name) }),
+    ...summarizeCase(one, { rounds: figures, yardsticks: whole.filter(isYardstick).map(({ name }) => name) }),
     ...(calls === undefined ? {} : { object_calls: calls }),
   };
 }

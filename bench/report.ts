@@ -39,6 +39,8 @@ export interface Surroundings {
   readonly compare?: Readonly<Record<string, number>>;
   readonly flood?: FloodFigures;
   readonly memory: { readonly before_kib: number; readonly after_kib: number };
+  /** Cases without figures, and why: an answer was another one than is measured. */
+  readonly void?: Readonly<Record<string, string>>;
 }
 
 export type Report = Surroundings & { readonly cases: Readonly<Record<string, Summary>> };
@@ -111,6 +113,7 @@ export function formatReport({ cases, machine, bundle, startup, startup_ms: star
         ]),
     ...(flood === undefined ? [] : [`flood    ${formatFlood(flood)}`]),
     `memory   ${Math.round(memory.before_kib / 1024)} MiB before, ${Math.round(memory.after_kib / 1024)} MiB after`,
+    ...Object.entries(run.void ?? {}).map(([name, reason]) => `void     ${name}: ${reason}`),
   ].join('\n');
 }
 

@@ -15,6 +15,7 @@ const SURROUNDINGS: Readonly<Record<keyof Surroundings, true>> = {
   compare: true,
   flood: true,
   memory: true,
+  void: true,
 };
 
 /** One object, in which each case stands beside the rest by its name. */

@@ -75,6 +75,9 @@ describe('the report', () => {
 
   it('is the same after it was saved and read back, and nothing else is read as one', () => {
     expect(readSaved(formatSaved(report))).toEqual(report);
+    const void_ = { ...report, void: { flood: '7441 answers, 36 of them not 402' } };
+    expect(readSaved(formatSaved(void_))).toEqual(void_);
+    expect(formatReport(void_).split('\n').at(-1)).toBe('void     flood: 7441 answers, 36 of them not 402');
     for (const wrong of ['{}', '{"machine":{},"free":{"ratio":1}}', '{"machine":{},"free":null}']) {
       expect(() => readSaved(wrong)).toThrow('not what `npm run bench -- --json` prints');
     }
