@@ -25,8 +25,15 @@ interface Stored {
   readonly breakers: readonly (readonly [string, Breaker])[];
 }
 
+/** For so long a place of the quota may still want challenges that nobody asks for: what was asked for a thousand times is cold then. */
+export const STOCKED_MS = 3_600_000;
+/** A place is a byte in the name of a challenge. */
+const MOST_PLACES = 256;
+
 export class Control extends DurableObject {
   #state: ControlState;
+  /** In memory only: after a restart, whoever asks next says it again. */
+  readonly #stockedAtMs = new Map<number, number>();
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -64,6 +71,18 @@ export class Control extends DurableObject {
     const { answer, state } = setMaintenance(this.#state, order, Math.floor(Date.now() / 1000));
     this.#become(state);
     return answer;
+  }
+
+  /** Remembers that a place of the quota is in use. */
+  noteStocked(place: number): void {
+    if (Number.isInteger(place) && place >= 0 && place < MOST_PLACES) this.#stockedAtMs.set(place, Date.now());
+  }
+
+  /** The places that were in use lately, so that nobody has to wake the others to learn that they want nothing. */
+  stockedPlaces(): readonly number[] {
+    const nowMs = Date.now();
+    for (const [place, atMs] of this.#stockedAtMs) if (Math.abs(nowMs - atMs) >= STOCKED_MS) this.#stockedAtMs.delete(place);
+    return [...this.#stockedAtMs.keys()].toSorted((one, other) => one - other);
   }
 
   #become(state: ControlState): void {

@@ -9,7 +9,8 @@ import { compileRoutes, findUnreachable, type Route } from '#gateway/routes.ts';
 import { formatHex, parseHex } from '#protocol/bytes.ts';
 import { INVOICE_EXPIRY_SLACK_SECONDS, NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { LONGEST_EPOCH_HOURS, MOST_REGIONS } from '#protocol/token-id.ts';
+import { numberOfRegion, REGIONS } from '#protocol/region.ts';
+import { LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { describeIssues } from './config-issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage-config.ts';
@@ -53,13 +54,16 @@ export const GatewaySchema = z.strictObject({
   /** How long a token of a past key still works. At least the longest life of a token. */
   graceHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 72),
   /**
-   * Claims are spread over 2 to the power of this many objects. One groups its writes; on one disk more of them only
-   * write more often. Cloudflare plans with 200 to 500 writing calls a second for an object: raise it before sales come near. Each
-   * object that is awake is billed for its time. Changing it touches new tokens only.
+   * Claims of a region are spread over 2 to the power of this many objects. Cloudflare plans with 200 to 500 writing calls a
+   * second for an object: raise it before sales come near. Each object that is awake is billed for its time: lower it where sales
+   * are few. On one disk one object groups its writes, and more of them only write more often. Changing it touches new tokens only.
    */
-  claimShardBits: z._default(whole(0, 16), 0),
-  /** A number that keeps the claims of this deployment's tokens apart from those of others on the same objects. */
-  claimRegion: z._default(whole(0, MOST_REGIONS - 1), 0),
+  claimShardBits: z._default(whole(0, 16), 4),
+  /**
+   * Where the claims of tokens live. 'nearest': in the part of the world where the buyer's request came in, as Cloudflare's edge
+   * tells; elsewhere there is one part. Or one of Cloudflare's location hints for all buyers. Changing it touches new tokens only.
+   */
+  claimRegion: z._default(z.enum(['nearest', ...REGIONS]), 'nearest'),
   /** Invoices made before anyone asks, for prices that are fixed, so that a 402 waits for no node; `false`: none. */
   pool: z.prefault(z.union([PoolSchema, z.literal(false)]), {}),
   ...gatewayFenceKeys,
@@ -163,7 +167,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
   const { ADMIN_SECRET, NETWORK } = vars.data;
   const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = file.data;
-  const { smallestInvoiceMsat, settlementFeed, ...settings } = rest;
+  const { smallestInvoiceMsat, settlementFeed, claimRegion: chosenRegion, ...settings } = rest;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
@@ -200,8 +204,9 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (problems.length > 0 || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
+  const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
   return accept({
-    settings: { ...settings, routes, network: NETWORK, pool: pool.value, fences: fences.value },
+    settings: { ...settings, claimRegion, routes, network: NETWORK, pool: pool.value, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     settlementFeed,
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },

@@ -172,13 +172,13 @@ export interface QuotaOrder {
   readonly bounds: QuotaBounds;
   /** What all clients get together. */
   readonly totals: QuotaBounds;
+  /** Where the place is made, if this is the first that is asked of it (M45). */
+  readonly region: number;
 }
 
 /** What one who has not paid may have. One object call each; throws when it cannot be reached. */
 export interface Quota {
-  /** Clients are counted in so many places, from 0 on. */
-  readonly places: number;
-  /** Where a client is counted; the name of a challenge begins with this byte. */
+  /** Where a client is counted, from 0 to 255; the name of a challenge begins with this byte. */
   readonly placeOf: (client: ClientKey) => number;
   readonly ask: (order: QuotaOrder) => Promise<QuotaAnswer>;
   /** The challenge has been paid and used: it counts no longer. Costs a call of its own at most once a second and place. */
@@ -235,6 +235,10 @@ export interface Control {
   readonly report: (vote: OriginVote & { readonly origin: string }, background: Background) => void;
   readonly revoke: (revocation: Revocation) => Promise<ControlAnswer>;
   readonly setMaintenance: (order: MaintenanceOrder) => Promise<ControlAnswer>;
+  /** Says that a place of the quota is asked for what can be made beforehand. */
+  readonly noteStocked: (place: number, background: Background) => void;
+  /** Places of which somebody has said so lately. Throws when nobody can tell. */
+  readonly stockedPlaces: () => Promise<readonly number[]>;
 }
 
 /** Sends a request to the origin, or to the service of that binding; rejects when no answer comes. */

@@ -1,17 +1,20 @@
 /*
  * The claims port over Durable Objects: one object call to reserve, the outcome on the same session. When the session is
- * lost (deploy, object moved) the outcome is recorded by reservation id on a new stub (M10).
+ * lost (deploy, object moved) the outcome is recorded by reservation id on a new stub (M10). An object is made where its
+ * token was sold (M45).
  */
+import { regionOfClaimObject } from '#protocol/token-id.ts';
 import { type Outcome } from '#durable-objects/claim-rules.ts';
 import { type ClaimRequest, type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type ClaimOrder, type Claims, type RevokeClaim } from '../ports.ts';
+import { placedIn } from './object-places.ts';
 
 /** New stubs tried after a lost session. The runtime itself retries what never reached the object. */
 const MOST_ATTEMPTS = 3;
 
 /** Claims in the objects of a namespace. */
 export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims & { readonly revoke: RevokeClaim } {
-  const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName));
+  const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName), placedIn(regionOfClaimObject(objectName)));
   return {
     async revoke({ objectName, paymentHash, endsAtSeconds }) {
       await attempt(() => stubFor(objectName).revoke({ paymentHash: paymentHash.slice().buffer, endsAtSeconds }));

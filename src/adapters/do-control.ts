@@ -32,6 +32,8 @@ const HURRIED_REFRESH_MS = 1000;
 /** After a failure: twice as long after each, so that an object that is down is not kept down by all that ask for it. */
 const FIRST_RETRY_MS = 1000;
 export const LONGEST_RETRY_MS = 15_000;
+/** How often an isolate says that a place of the quota is in use. */
+const NOTE_AGAIN_MS = 600_000;
 /** Votes of one isolate on one origin between two refreshes. */
 const MOST_PENDING_VOTES = 256;
 const MOST_PROBES = 4;
@@ -39,12 +41,25 @@ const MOST_PROBES = 4;
 /** The control object of a namespace, as this isolate knows it. */
 export function createDurableControl(namespace: DurableObjectNamespace<ControlObject>, options: ControlOptions): Control {
   const stub = () => namespace.get(namespace.idFromName(OBJECT_NAME));
+  const noted = new Map<number, number>();
   const exchange = (reports: readonly OriginReport[], version: number): Promise<SnapshotAnswer> =>
     reports.length === 0 ? stub().read(version) : stub().report(reports, version);
   return {
     ...keepSnapshot(exchange, options),
     revoke: async (revocation) => stub().revoke(revocation),
     setMaintenance: async (order) => stub().setMaintenance(order),
+    noteStocked(place, background) {
+      const nowMs = options.clock();
+      const notedAtMs = noted.get(place);
+      if (notedAtMs !== undefined && msBetween(nowMs, notedAtMs) < NOTE_AGAIN_MS) return;
+      noted.set(place, nowMs);
+      background(
+        stub()
+          .noteStocked(place)
+          .catch(() => void noted.delete(place)),
+      );
+    },
+    stockedPlaces: async () => stub().stockedPlaces(),
   };
 }
 

@@ -4,8 +4,10 @@
  * call of its own; what was paid is told within a second all the same, so that nobody is offered it again (M18).
  */
 import { type KeptChallenge, type Quota as QuotaObject, type StockedOffer } from '#durable-objects/quota.ts';
+import { REGION_UNKNOWN } from '#protocol/region.ts';
 import { type PoolBounds } from '#durable-objects/pool-rules.ts';
 import { type ClientKey, type PaidChallenge, type QuotaBounds } from '#durable-objects/quota-rules.ts';
+import { placedIn } from './object-places.ts';
 import { type Background, type Clock, type Quota, type QuotaLane, type Wait } from '../ports.ts';
 
 /** Objects that share all clients. Another number is another set of objects, and everyone starts anew. */
@@ -38,7 +40,7 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
   const waiting = Array.from({ length: QUOTA_SHARDS }, (): Waiting => ({ paid: [], kept: [] }));
   const tellingSinceMs = new Map<number, number>();
   const givenBack = new Set<string>();
-  const stubFor = (place: number) => namespace.get(namespace.idFromName(nameObject(place)));
+  const stubFor = (place: number, region = REGION_UNKNOWN) => namespace.get(namespace.idFromName(nameObject(place)), placedIn(region));
   /** What was told is forgotten once the object has said so: saying it twice changes nothing. */
   const tell = async (place: number): Promise<void> => {
     const { paid } = waiting[place]!;
@@ -69,9 +71,8 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
     bounds: sharePool(offer.bounds),
   });
   return {
-    places: QUOTA_SHARDS,
     placeOf,
-    async ask({ client, lane, ask, bounds, totals }) {
+    async ask({ client, lane, ask, bounds, totals, region }) {
       const place = placeOf(client);
       const { paid, kept } = waiting[place]!;
       const { offer } = ask;
@@ -79,7 +80,7 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       const totalsHere = shareBounds(totals);
       const told = { paid: paid.splice(0), kept: kept.splice(0) };
       try {
-        return await stubFor(place).ask({ client, lane, ask: shared, bounds, totals: totalsHere, ...told });
+        return await stubFor(place, region).ask({ client, lane, ask: shared, bounds, totals: totalsHere, ...told });
       } catch (error) {
         paid.unshift(...told.paid);
         kept.unshift(...told.kept);

@@ -42,6 +42,8 @@ export type ChallengeSource =
       readonly kind: 'direct';
       /** For the token: it begins with the name under which the quota knows the challenge. */
       readonly random: Uint8Array;
+      /** Where its claims live. */
+      readonly region: number;
       /** To be called when no invoice could be had. */
       readonly unmade: () => void;
       /** To be called with what was made. */

@@ -32,7 +32,11 @@ export async function challenge(
       const detail = 'the Lightning node cannot be asked for an invoice';
       return problem({ code: 'node_unavailable', detail, retryAfterSeconds: NODE_RETRY_SECONDS }, { docsUrl, method });
     }
-    ready = await makeChallenge(ordered.value, { quote, random: source.random, signing: await keys.current() }, deps);
+    ready = await makeChallenge(
+      ordered.value,
+      { quote, random: source.random, region: source.region, signing: await keys.current() },
+      deps,
+    );
     source.made(ready);
   }
   const { invoice, token, endsAtMs } = ready;

@@ -3,6 +3,7 @@
  * key that quotas count by (M20). A client whose address cannot be told shares one key with all such clients. Pure.
  */
 import { formatAddress, parseAddress, truncateAddress, type Address } from '#protocol/cidr.ts';
+import { findRegion } from '#protocol/region.ts';
 import { type ClientKey } from '../ports.ts';
 
 /**
@@ -23,6 +24,8 @@ export interface ClientFacts {
   readonly country: string | undefined;
   /** The number of the network; only Cloudflare's edge tells. */
   readonly asn: number | undefined;
+  /** The part of the world where the edge took the request in, if it tells. */
+  readonly region: number;
 }
 
 export interface ClientRequest {
@@ -50,6 +53,8 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   const trusted = source ?? (typeof edge['colo'] === 'string' ? 'cloudflare' : 'socket');
   const cf = trusted === 'socket' ? readPlatformFacts(request) : edge;
   const { address, addressText, key } = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
+  // Also behind a proxy: what is near it is near the objects that it asks for.
+  const { continent, longitude } = edge === NOTHING ? readPlatformFacts(request) : edge;
   const { country, asn } = trusted === 'cloudflare' ? edge : NOTHING;
   const [network] = key.crowd ?? [];
   return {
@@ -58,6 +63,7 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
     key: network !== undefined && typeof asn === 'number' ? { ...key, crowd: [network, `as ${asn}`] } : key,
     country: typeof country === 'string' && country !== NO_COUNTRY ? country : undefined,
     asn: typeof asn === 'number' ? asn : undefined,
+    region: findRegion(continent, longitude),
   };
 }
 

@@ -39,7 +39,8 @@ export interface GateSettings {
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
   readonly maxStreamSeconds: number;
-  readonly claimRegion: number;
+  /** Where claims live, whoever buys; nothing: near the buyer. */
+  readonly claimRegion: number | undefined;
   readonly claimShardBits: number;
   /** Nothing: no invoice is made before somebody asks. */
   readonly pool: PoolBounds | undefined;

@@ -13,7 +13,8 @@ const DIGEST_BYTES = 16;
 
 interface NamedOffer {
   readonly signing: string;
-  readonly key: string;
+  /** By region. */
+  readonly keys: string[];
 }
 
 /** Quotes of fixed prices live as long as their routes, which belong to one configuration. */
@@ -28,18 +29,24 @@ export function findPool(quote: Quote, { pool, fences }: Pick<GateSettings, 'poo
 }
 
 /** The name of what is offered now. */
-export function nameOffer(quote: Quote, { keyId, epoch }: Omit<SigningKey, 'epochKey'>, settings: GateSettings): string {
+export function nameOffer(
+  quote: Quote,
+  { signing: { keyId, epoch }, region, settings }: { signing: Omit<SigningKey, 'epochKey'>; region: number; settings: GateSettings },
+): string {
   const signing = `${keyId}/${epoch.startHours}/${epoch.lengthHours}`;
   const known = named.get(quote);
-  if (known?.signing === signing) return known.key;
+  const keys = known?.signing === signing ? known.keys : [];
+  const key = keys[region];
+  if (key !== undefined) return key;
   const { service, tier, capabilities, sells, digest, description } = quote;
-  const { network, settlement, invoiceExpirySeconds, redeemSeconds, claimRegion, claimShardBits } = settings;
+  const { network, settlement, invoiceExpirySeconds, redeemSeconds, claimShardBits } = settings;
   const terms = [service, tier, capabilities, sells.amountMsat, sells.access, sells.seconds ?? 0, digest, description];
-  const place = [network, settlement, invoiceExpirySeconds, redeemSeconds, claimRegion, claimShardBits];
+  const place = [network, settlement, invoiceExpirySeconds, redeemSeconds, region, claimShardBits];
   const text = JSON.stringify(['offer v1', signing, terms, place], (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
-  const key = formatHex(sha256(new TextEncoder().encode(text)).slice(0, DIGEST_BYTES));
-  named.set(quote, { signing, key });
-  return key;
+  const made = formatHex(sha256(new TextEncoder().encode(text)).slice(0, DIGEST_BYTES));
+  keys[region] = made;
+  named.set(quote, { signing, keys });
+  return made;
 }

@@ -15,14 +15,14 @@ export type SigningKey = Awaited<ReturnType<KeyRing['current']>>;
 /** An invoice with its token, ready to be handed out. */
 export async function makeChallenge(
   { facts, settlement, node }: OrderedInvoice,
-  { quote, random, signing }: { quote: Quote; random: Uint8Array; signing: SigningKey },
+  { quote, random, region, signing }: { quote: Quote; random: Uint8Array; region: number; signing: SigningKey },
   { hmac, settings }: Pick<GateDeps, 'hmac' | 'settings'>,
 ): Promise<ReadyChallenge> {
   const { paymentHash, invoice, expiresAtSeconds } = facts;
   const { keyId, epoch, epochKey } = signing;
   const token = await mintToken({
     paymentHash,
-    id: { keyId, epoch, region: settings.claimRegion, shardBits: settings.claimShardBits, random },
+    id: { keyId, epoch, region, shardBits: settings.claimShardBits, random },
     terms: {
       service: quote.service,
       tier: quote.tier,

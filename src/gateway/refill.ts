@@ -14,6 +14,8 @@ import { makeChallenge } from './ready-challenge.ts';
 export interface Refill {
   readonly quote: Quote;
   readonly place: number;
+  /** Where the claims of what is made live. */
+  readonly region: number;
   readonly count: number;
   readonly bounds: PoolBounds;
 }
@@ -22,7 +24,7 @@ export interface Refill {
 const ASKS_NOBODY = () => undefined;
 
 /** Makes so many challenges of an offer and stocks them; how many there are. Never throws. */
-export async function refillPool({ quote, place, count, bounds }: Refill, deps: GateDeps): Promise<number> {
+export async function refillPool({ quote, place, region, count, bounds }: Refill, deps: GateDeps): Promise<number> {
   const { quota, keys, random, settings, log } = deps;
   try {
     // Named by the key that signs them: it may be another one than a moment ago.
@@ -31,10 +33,12 @@ export async function refillPool({ quote, place, count, bounds }: Refill, deps: 
     const wrong = ordered.find((one) => !one.ok);
     if (wrong !== undefined) log('fault', { at: 'lightning.mintBatch', message: wrong.refusal });
     const good = ordered.flatMap((one) => (one.ok ? [one.value] : []));
-    const items = await Promise.all(good.map((one) => makeChallenge(one, { quote, random: placedRandom(random, place), signing }, deps)));
+    const items = await Promise.all(
+      good.map((one) => makeChallenge(one, { quote, random: placedRandom(random, place), region, signing }, deps)),
+    );
     if (items.length > 0)
       await quota.stock(
-        { place, key: nameOffer(quote, signing, settings), bounds, node: deps.lightning.currentNode?.(ASKS_NOBODY) },
+        { place, key: nameOffer(quote, { signing, region, settings }), bounds, node: deps.lightning.currentNode?.(ASKS_NOBODY) },
         items,
       );
     return items.length;

@@ -64,15 +64,18 @@ export async function admitUnpaid(
   // Clients whose address is not known are not one client.
   const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
   const node = deps.lightning.currentNode?.(background);
-  const offer = known === undefined ? undefined : { key: nameOffer(known, await keys.current(), settings), repeats, pool, node };
+  const region = settings.claimRegion ?? facts.region;
+  const keyOf = async (quote: Quote) => nameOffer(quote, { signing: await keys.current(), region, settings });
+  const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
   let answer: QuotaAnswer;
   try {
     const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };
-    answer = await quota.ask({ client, lane, ask, bounds, totals });
+    answer = await quota.ask({ client, lane, ask, bounds, totals, region });
   } catch (error) {
     noteFault(log, { at: 'quota.ask', error });
     return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
   }
+  if (pool !== undefined) deps.control.noteStocked(place, background);
   const limits = stateQuota(answer.readings, bounds);
   if (answer.kind === 'refused' && answer.isCrowded === true && lane === 'paid') {
     // Payments cost an attacker next to nothing: who finds that lane full still is a client like any other (M35).
@@ -86,7 +89,7 @@ export async function admitUnpaid(
     return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [], holders: holdersOf(way, deps) }, body, limits };
   const { item, refill } = answer;
   if (refill !== undefined && known !== undefined && pool !== undefined) {
-    background(refillPool({ quote: known, place, count: refill, bounds: pool }, deps));
+    background(refillPool({ quote: known, place, region, count: refill, bounds: pool }, deps));
   }
   // No invoice comes of it: it is not open any more, and still one of this minute.
   const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
@@ -101,5 +104,5 @@ export async function admitUnpaid(
   const made = (ready: ReadyChallenge) => {
     if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
   };
-  return { ...admission, source: { kind: 'direct', random: tokenRandom, unmade, made } };
+  return { ...admission, source: { kind: 'direct', random: tokenRandom, region, unmade, made } };
 }

@@ -110,6 +110,11 @@ export function formatClaimObjectName(id: Pick<TokenId, 'region' | 'shardBits'>,
   return `${LAYOUT}/${id.region}/${id.shardBits}/${shard.toString(16)}`;
 }
 
+/** The region in the name of a claim object. */
+export function regionOfClaimObject(objectName: string): number {
+  return Number(objectName.split('/')[1]);
+}
+
 function no(code: CredentialRefusalCode, detail: string): Result<never, CredentialRefusal> {
   return refuse({ code, detail });
 }

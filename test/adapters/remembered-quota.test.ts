@@ -32,6 +32,7 @@ function open(answer: QuotaAnswer, ofShown = answer) {
     lane: 'unpaid',
     bounds,
     totals,
+    region: 0,
     ...changes,
     ask: { scope: 's', challengeId: '01', challengeMs: 1000, offer: { key: 'o', repeats: true }, shown: [], ...ask },
   });

@@ -24,10 +24,8 @@ describe(PAGE, () => {
     expect(sorted(rowsOf(letter).map(([first]) => first!))).toEqual(numbered(letter, last));
   });
 
-  it('has each of M1 to M31 once, and of the rules behind them none twice', () => {
-    const rules = sorted(rowsOf('M').map(([first]) => first!));
-    expect(rules.slice(0, 31)).toEqual(numbered('M', 31));
-    expect(rules).toEqual([...new Set(rules)]);
+  it('has each of M1 to M47 once', () => {
+    expect(sorted(rowsOf('M').map(([first]) => first!))).toEqual(numbered('M', 47));
   });
 
   it.each(withTests.filter(([first]) => /^M\d+$/.test(first!)).map((cells) => ({ rule: cells[0]!, proofs: cells.at(-1)! })))(

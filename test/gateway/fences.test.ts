@@ -33,7 +33,7 @@ const list = ({ cidrs = [], countries = [], asns = [] }: { cidrs?: string[]; cou
 });
 const client = (text?: string, more: Partial<ClientFacts> = {}): ClientFacts => {
   const address = text === undefined ? undefined : parseAddress(text);
-  return { address, addressText: text, key: nameClient(address), country: undefined, asn: undefined, ...more };
+  return { address, addressText: text, key: nameClient(address), country: undefined, asn: undefined, region: 0, ...more };
 };
 const view = (index: Partial<ControlIndex> = {}, isStale = false): ControlView => ({
   index: { openUntilMs: new Map(), maintenances: [], isRevoked: () => false, ...index },

@@ -14,6 +14,8 @@ export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false):
     report: () => undefined,
     revoke: () => Promise.resolve('recorded'),
     setMaintenance: () => Promise.resolve('recorded'),
+    noteStocked: () => undefined,
+    stockedPlaces: () => Promise.resolve([0]),
   };
 }
 
@@ -26,7 +28,6 @@ export const deadNode: Lightning = {
 
 /** A quota that lets everyone have an invoice, and keeps none. */
 export const openQuota: Quota = {
-  places: 1,
   placeOf: () => 0,
   ask: () => Promise.resolve({ kind: 'challenge', readings: [] }),
   giveBack: () => undefined,

@@ -4,7 +4,9 @@
  */
 import { randomBytes } from '@noble/hashes/utils.js';
 import { formatHex } from '#protocol/bytes.ts';
+import { REGION_UNKNOWN } from '#protocol/region.ts';
 import { msat } from '#protocol/msat.ts';
+import { QUOTA_SHARDS } from '#adapters/do-quota.ts';
 import { refillPool } from '#gateway/refill.ts';
 import { quoteFixed } from '#gateway/routes.ts';
 import { type Gateway } from '#src/config.ts';
@@ -44,11 +46,11 @@ export async function stockPools(
   const wired = createDeps(env, gateway);
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
   const deps = { ...wired.value, lightning: await startQuickNode(wired.value.lightning) };
-  const { quota, settings } = deps;
+  const { settings } = deps;
   const { quote } = quoteFixed(settings.routes.routes.find((route) => route.match === match)!)!;
-  for (let place = 0; place < quota.places; place++) {
+  for (let place = 0; place < QUOTA_SHARDS; place++) {
     for (let left = count; left > 0; left -= AT_ONCE) {
-      await refillPool({ quote, place, count: Math.min(left, AT_ONCE), bounds: settings.pool! }, deps);
+      await refillPool({ quote, place, region: REGION_UNKNOWN, count: Math.min(left, AT_ONCE), bounds: settings.pool! }, deps);
     }
   }
   return new Response('stocked');

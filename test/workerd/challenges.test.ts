@@ -7,7 +7,7 @@ import { type Network } from '#protocol/invoice.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
 import { type Gateway } from '#src/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
-import { deadNode, openQuota } from '#support/fakes.ts';
+import { deadNode, fakeControl, openQuota } from '#support/fakes.ts';
 import { identifierOf } from '#support/tokens.ts';
 import { faultsOf, hashOf, openShop, POOL, startNode } from './challenge-shop.ts';
 import { startEmbedded } from './embedded-mint.ts';
@@ -50,7 +50,7 @@ describe('a challenge that was made beforehand', () => {
     ['tier', { routes: [{ match: '/once/*', service: 'once', tier: 1, priceSats: 1 }] }],
     ['access', { routes: [{ match: '/once/*', service: 'once', priceSats: 1, access: { calls: 2 } }] }],
     ['route', { routes: [{ match: '/once/a', service: 'once', priceSats: 1 }] }],
-    ['region', { claimRegion: 3 }],
+    ['region', { claimRegion: 'sam' }],
     ['shard bits', { claimShardBits: 3 }],
     ['settlement', { settlement: 'strict' }],
     ['time to redeem', { redeemSeconds: 90_000 }],
@@ -187,8 +187,11 @@ describe('the round of the clock', () => {
     await down.door.tick();
     expect(faultsOf(down).at(-1)).toBe('the node is down');
     const asked: number[] = [];
-    const wanting = { ...openQuota, places: 16, want: (place: number) => Promise.resolve([asked.push(place) && 400, 400]) };
-    const busy = openShop({}, { parts: { quota: wanting } });
+    const wanting = { ...openQuota, want: (place: number) => Promise.resolve([asked.push(place) && 400, 400]) };
+    const busy = openShop(
+      {},
+      { parts: { quota: wanting, control: { ...fakeControl(), stockedPlaces: () => Promise.resolve([0, 1, 2, 3]) } } },
+    );
     await busy.door.tick();
     expect([busy.made.ahead, asked]).toEqual([1000, [0, 1]]);
   });

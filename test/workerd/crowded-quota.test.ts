@@ -34,7 +34,7 @@ function openQuota() {
     const challengeId = (asked++).toString(16).padStart(16, '0');
     const { bounds, totals } = lane === 'paid' ? settings.paid : settings;
     const order = { scope: 'a', challengeId, challengeMs: LIFE_MS, shown: [], offer: { key: 'o', repeats: false } };
-    return (await quota.ask({ client, lane, ask: order, bounds, totals })).kind;
+    return (await quota.ask({ client, lane, ask: order, bounds, totals, region: 0 })).kind;
   };
   return { ask };
 }

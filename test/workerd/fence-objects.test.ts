@@ -95,6 +95,7 @@ describe('the quota', () => {
       ask: { scope: 'route', challengeId: more.id ?? `c${count++}`, challengeMs: 600_000 },
       bounds: more.bounds ?? bounds,
       totals: more.totals ?? plenty,
+      region: 0,
     });
   const client = (text: string) => nameClient(parseAddress(text));
 

@@ -85,8 +85,8 @@ describe('a place of claims that is changed in the configuration', () => {
   it.each<[string, Partial<Gateway>]>([
     ['more shards', { claimShardBits: 9 }],
     ['fewer shards', { claimShardBits: 0 }],
-    ['another region', { claimRegion: 7 }],
-    ['another region and other shards', { claimRegion: 31, claimShardBits: 16 }],
+    ['another region', { claimRegion: 'oc' }],
+    ['another region and other shards', { claimRegion: 'me', claimShardBits: 16 }],
   ])('M3: never makes a spent token good: %s between the sale and the use', async (_, changes) => {
     const lightning = startEmbedded();
     const before = openGateway(shop, { parts: { lightning } });
@@ -107,7 +107,7 @@ describe('a place of claims that is changed in the configuration', () => {
 
   it('M3: touches the tokens that are sold from then on', async () => {
     const lightning = startEmbedded();
-    const after = openGateway({ ...shop, claimRegion: 7, claimShardBits: 9 }, { parts: { lightning } });
+    const after = openGateway({ ...shop, claimRegion: 'oc', claimShardBits: 9 }, { parts: { lightning } });
     const authorization = await buy(after, '/call/new', lightning.pay);
     expect(placeOf(authorization)).toEqual([7, 9]);
     expect((await after.ask('/call/new', { headers: { authorization } })).status).toBe(200);
@@ -128,7 +128,7 @@ describe('a node that answers with the same invoice twice', () => {
     ['for the same call', {}],
     ['for another service', { path: '/premium' }],
     ['to a deployment with other shards', { changes: { claimShardBits: 0 } }],
-    ['to a deployment in another region', { changes: { claimRegion: 1 } }],
+    ['to a deployment in another region', { changes: { claimRegion: 'wnam' } }],
   ])('M3: gets one token made of it, and a 503 without a challenge the second time: %s', async (_, { path = '/call/x', changes = {} }) => {
     const lightning = startStuckNode();
     const first = await openGateway(shop, { parts: { lightning } }).ask('/call/x');

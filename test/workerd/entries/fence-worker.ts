@@ -59,7 +59,7 @@ const worker: ExportedHandler<Env> = {
         const ask = { scope: 'route', challengeId: crypto.randomUUID(), challengeMs: 600_000 };
         const bounds = { challenges: { perMinute: 10, open: 10 } };
         const totals = { challenges: { perMinute: 1600, open: 1600 } };
-        return Response.json(await createDurableQuota(QUOTA).ask({ client, lane: 'unpaid', ask, bounds, totals }));
+        return Response.json(await createDurableQuota(QUOTA).ask({ client, lane: 'unpaid', ask, bounds, totals, region: 0 }));
       }
       case '/revoke':
         return Response.json(
