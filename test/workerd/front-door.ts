@@ -109,7 +109,7 @@ function openKeyRing(gateway: Gateway, variables: Readonly<Record<string, unknow
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */
-export async function buy(door: FrontDoor, path: string, pay: (invoice: string) => string): Promise<string> {
+export async function buy(door: Pick<FrontDoor, 'ask'>, path: string, pay: (invoice: string) => string): Promise<string> {
   const offer = parseL402Offer((await door.ask(path)).headers.get('www-authenticate') ?? '');
   if (!offer.ok) throw new Error(offer.refusal.code);
   return `L402 ${offer.value.token}:${pay(offer.value.invoice)}`;
