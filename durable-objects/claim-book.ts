@@ -70,10 +70,14 @@ const PAYMENT_COLUMNS = [
 ];
 const PAYMENTS: TableOptions = {
   name: 'payments',
-  version: 2,
-  columns: [...PAYMENT_COLUMNS, 'pages TEXT'],
-  // All open uses stood in the row.
-  earlier: [{ version: 1, columns: PAYMENT_COLUMNS, upgrade: (values) => [...values, ''] }],
+  version: 3,
+  columns: [...PAYMENT_COLUMNS, 'pages TEXT', 'abandoned_at_ms INTEGER'],
+  earlier: [
+    // Nobody noted when uses were abandoned.
+    { version: 2, columns: [...PAYMENT_COLUMNS, 'pages TEXT'], upgrade: (values) => [...values, 0] },
+    // All open uses stood in the row.
+    { version: 1, columns: PAYMENT_COLUMNS, upgrade: (values) => [...values, '', 0] },
+  ],
 };
 
 /** Of a use that is not granted. */
@@ -233,8 +237,9 @@ export class ClaimBook {
     if (row === undefined) return;
     const { inRow, pages, dropped } = layOutUses(row.open, held.pages);
     held.pages = pages.length + dropped.length === 0 ? NO_PAGES : this.#pages.write(key, { pages, dropped }, endsAtSeconds);
-    const { used, releases, abandonments, coolsUntilMs, counters } = row;
-    const values = [used, releases, abandonments, coolsUntilMs, counters, formatUses(inRow), formatMarks(held.pages)];
+    const { used, releases, abandonments, abandonedAtMs, coolsUntilMs, counters } = row;
+    const counts = [used, releases, abandonments, coolsUntilMs, counters];
+    const values = [...counts, formatUses(inRow), formatMarks(held.pages), abandonedAtMs];
     this.#payments.write(key, values, { endsAtSeconds, stored });
   }
 
@@ -275,5 +280,5 @@ function toPayment(values: readonly Value[], pages: readonly UsePage[]): Payment
   const [used, releases, abandonments, coolsUntilMs, counters] = values.map(Number) as [number, number, number, number, number];
   const inRow = parseUses(String(values[5]));
   const open = pages.length === 0 ? inRow : [...pages.flatMap(openUsesOf), ...inRow];
-  return { used, releases, abandonments, coolsUntilMs, counters, open };
+  return { used, releases, abandonments, abandonedAtMs: Number(values[7]), coolsUntilMs, counters, open };
 }

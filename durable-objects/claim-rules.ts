@@ -5,7 +5,8 @@
  *
  *   room left ─reserve▶ open ─commit▶ counted
  *                        ├──release▶ given back, and the payment cools down after three in a row (M12)
- *                        └──no outcome by the end of the lease: given back, three times a payment at most (M10, M11)
+ *                        └──no outcome by the end of the lease: given back, three times a payment at most (M10, M11);
+ *                           what is abandoned within a minute is so by one event
  *
  * `used` counts open uses too, so the good case writes a row once: at the reservation. Whether a use is still open is
  * known outside the row, by its number (open-uses.ts).
@@ -20,8 +21,10 @@ export interface Payment {
   readonly open: readonly OpenUse[];
   /** Releases one after the other; a payment that keeps meeting a broken origin cools down. */
   readonly releases: number;
-  /** Leases that ended without anyone saying what became of the call. */
+  /** How often leases have ended without anyone saying what became of the calls. */
   readonly abandonments: number;
+  /** When the first lease of the latest of these events ended; 0 before there was one. */
+  readonly abandonedAtMs: number;
   readonly coolsUntilMs: number;
   /** How many counters of its own the payment has (M6). */
   readonly counters: number;
@@ -98,6 +101,8 @@ export type IsOpen = (number: number) => boolean;
 
 export const RELEASES_BEFORE_COOLING = 3;
 export const ABANDONMENTS_FORGIVEN = 3;
+/** Leases that end so close together belong to one event: a Worker that dies takes all calls of a payment with it. */
+export const ONE_ABANDONMENT_MS = 60_000;
 export const FIRST_COOLING_MS = 10_000;
 export const LONGEST_COOLING_MS = 3_600_000;
 /** Calls with one payment at the same time; each stands in its row. */
@@ -106,7 +111,7 @@ export const MOST_COUNTERS = 1000;
 /** Most calls end within this time; a client that asks sooner only meets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
-const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, coolsUntilMs: 0, counters: 0 };
+const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, abandonedAtMs: 0, coolsUntilMs: 0, counters: 0 };
 
 export interface Settled {
   readonly payment: Payment;
@@ -117,23 +122,27 @@ export interface Settled {
 
 /** Brings a row up to date: uses that were counted leave it, uses whose holder has vanished are decided. */
 export function settlePayment(payment: Payment | undefined, isOpen: IsOpen, nowMs: number): Settled {
-  let { used, releases, abandonments } = payment ?? UNUSED;
+  let { used, releases, abandonments, abandonedAtMs } = payment ?? UNUSED;
   const open: OpenUse[] = [];
-  const ended: number[] = [];
+  const abandoned: OpenUse[] = [];
   const givenBack: Draw[] = [];
   for (const use of payment?.open ?? []) {
     if (!isOpen(use.number)) releases = 0;
     else if (nowMs < use.leaseEndsAtMs) open.push(use);
-    else {
-      ended.push(use.number);
+    else abandoned.push(use);
+  }
+  for (const { leaseEndsAtMs, cost, draws } of abandoned.toSorted((one, other) => one.leaseEndsAtMs - other.leaseEndsAtMs)) {
+    if (Math.abs(leaseEndsAtMs - abandonedAtMs) >= ONE_ABANDONMENT_MS) {
       // Good again in the payer's favour, but not for ever: whoever makes Workers fail must not get calls for it.
       if (abandonments === ABANDONMENTS_FORGIVEN) continue;
       abandonments += 1;
-      used -= use.cost;
-      givenBack.push(...use.draws);
+      abandonedAtMs = leaseEndsAtMs;
     }
+    used -= cost;
+    givenBack.push(...draws);
   }
-  return { payment: { ...(payment ?? UNUSED), used, open, releases, abandonments }, ended, givenBack };
+  const ended = abandoned.map(({ number }) => number);
+  return { payment: { ...(payment ?? UNUSED), used, open, releases, abandonments, abandonedAtMs }, ended, givenBack };
 }
 
 export interface Reserved {

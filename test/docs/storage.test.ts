@@ -14,7 +14,9 @@ it(`${PAGE} has each table and each key that an object keeps, and the version th
     Array.from(text.matchAll(/name: '([a-z_]+)',\s*version: (\d+)/g), ([, name, version]) => `${name}_v${version}`),
   );
   const earlier = code.flatMap((text) =>
-    Array.from(text.matchAll(/name: '([a-z_]+)'[\s\S]{0,300}?earlier: \[\{ version: (\d+)/g), ([, name, version]) => `${name}_v${version}`),
+    [...text.matchAll(/name: '([a-z_]+)',\s*version: [\s\S]*?\n\};/g)].flatMap(([form, name]) =>
+      Array.from(form.matchAll(/\{ version: (\d+)/g), ([, version]) => `${name}_v${version}`),
+    ),
   );
   const documented = readRows(PAGE, 'When the form changes').flatMap(([, table]) =>
     Array.from(table!.matchAll(/`([a-z_]+_v\d+)(?:_<day>)?`/g), ([, name]) => name!),

@@ -23,7 +23,7 @@ interface Answer {
   readonly remaining?: number;
 }
 
-describe.each(['test/fixtures/rows-v1'])('the rows in %s', (rows) => {
+describe.each(['test/fixtures/rows-v1', 'test/fixtures/rows-v2'])('the rows in %s', (rows) => {
   let system: TestSystem;
   beforeAll(async () => {
     system = await startTestSystem([{ name: 'gateway' }, { name: 'driver', bundle: 'rowsDriver', claimsOf: 'gateway' }], { rows });

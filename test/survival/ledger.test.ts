@@ -2,10 +2,11 @@
  * The judge is judged: what the ledger of the survival suite lets pass, and what it does not.
  */
 import { describe, expect, it } from 'vitest';
-import { createLedger, judge, type Ending } from './ledger.ts';
+import { createLedger, judge, ONE_EVENT_MS, type Ending } from './ledger.ts';
 
 function openLedger(limit: number) {
-  const ledger = createLedger();
+  let nowMs = 0;
+  const ledger = createLedger(() => nowMs);
   const account = ledger.openAccount({ name: 'payment', limit, isPayment: true });
   const use = (ending: Ending, { isDone = ending === 'counted' } = {}) => {
     const begun = ledger.begin('object', [{ account, cost: 1 }]);
@@ -13,7 +14,8 @@ function openLedger(limit: number) {
     begun.isAtOrigin = isDone;
     ledger.end(begun, ending);
   };
-  return { ledger, account, use, verdict: () => judge(ledger.accounts) };
+  const wait = (ms: number) => void (nowMs += ms);
+  return { ledger, account, use, wait, verdict: () => judge(ledger.accounts) };
 }
 
 const CLEAN = { overspent: [], lost: [] };
@@ -44,20 +46,41 @@ describe('the ledger of the survival suite', () => {
     expect(verdict().overspent).toHaveLength(1);
   });
 
-  it('sees a payment that is spent without a call, and forgives four doubts no more', () => {
+  it('sees a payment that is spent without a call, and forgives no fourth event', () => {
     const once = openLedger(1);
     once.use('cut', { isDone: false });
     once.ledger.kill();
     once.account.left = 0;
     expect(once.verdict().lost).toHaveLength(1);
 
-    const often = openLedger(1);
-    for (let kills = 0; kills < 4; kills++) {
-      often.use('cut', { isDone: false });
-      often.ledger.kill();
+    for (const [apartMs, lost] of [
+      [ONE_EVENT_MS, 0],
+      [1000, 1],
+    ] as const) {
+      const often = openLedger(1);
+      for (let kills = 0; kills < 4; kills++) {
+        often.use('cut', { isDone: false });
+        often.ledger.kill();
+        often.wait(apartMs);
+      }
+      often.account.left = 0;
+      expect(often.verdict().lost).toHaveLength(lost);
     }
-    often.account.left = 0;
-    expect(often.verdict()).toEqual(CLEAN);
+  });
+
+  it('lets no more be given back than was abandoned in three minutes', () => {
+    const { use, ledger, wait, verdict } = openLedger(4);
+    for (let kills = 0; kills < 4; kills++) {
+      use('counted');
+      ledger.kill();
+      wait(2 * ONE_EVENT_MS);
+    }
+    for (let call = 0; call < 3; call++) use('counted');
+    ledger.settle();
+    expect(verdict()).toEqual(CLEAN);
+    use('counted');
+    ledger.settle();
+    expect(verdict().overspent).toHaveLength(1);
   });
 
   it('counts what the origin has done for a client that was cut off', () => {

@@ -2,7 +2,7 @@
  * What the driver knows about every use of every payment, and what may be true of them after processes were killed. A use
  * that a client has seen answered, and behind which the same object has answered something else, is on disk: it counts,
  * for ever. What was cut off, or answered last of all before a kill, is in doubt: counted, or given back, and given
- * back three times a payment at most (M10, M11). Pure.
+ * back three times a payment at most, all that was abandoned within a minute at a time (M10, M11). Pure but for its clock.
  */
 
 /** Something with a limit: a payment, or a counter that a holder has put on it. */
@@ -23,6 +23,8 @@ export interface Use {
   /** The object that holds the claim. */
   readonly place: string;
   readonly sentAt: number;
+  /** When that was. All leases are as long, so they end as far apart. */
+  readonly sentAtMs: number;
   endedAt: number;
   ending: Ending | undefined;
   /** It was granted, or the origin would not have seen it. */
@@ -34,10 +36,13 @@ export interface Use {
   readonly draws: readonly { readonly account: Account; readonly cost: number }[];
 }
 
-export const FORGIVEN = 3;
+const FORGIVEN = 3;
+export const ONE_EVENT_MS = 60_000;
+/** From where a use is begun here to where its lease begins. */
+const MOST_DELAY_MS = 10_000;
 
 /** Keeps the book of one run. */
-export function createLedger() {
+export function createLedger(clock: () => number = Date.now) {
   const accounts: Account[] = [];
   let life: Use[] = [];
   let time = 0;
@@ -53,6 +58,7 @@ export function createLedger() {
       const use: Use = {
         place,
         sentAt: time++,
+        sentAtMs: clock(),
         endedAt: Infinity,
         ending: undefined,
         isAtOrigin: false,
@@ -99,6 +105,18 @@ export interface Verdict {
   readonly lost: readonly string[];
 }
 
+/** As many events as these uses can have been abandoned by. */
+function countEvents(uses: readonly Use[]): number {
+  let events = 0;
+  let latestMs = -Infinity;
+  for (const { sentAtMs } of uses.toSorted((one, other) => one.sentAtMs - other.sentAtMs)) {
+    if (sentAtMs - latestMs < ONE_EVENT_MS - MOST_DELAY_MS) continue;
+    events += 1;
+    latestMs = sentAtMs;
+  }
+  return events;
+}
+
 /** Holds every account against what can have happened to it. */
 export function judge(accounts: readonly Account[]): Verdict {
   const overspent: string[] = [];
@@ -107,11 +125,14 @@ export function judge(accounts: readonly Account[]): Verdict {
     const { name, limit, uses, left, isPayment } = account;
     const costOf = ({ draws }: Use) => draws.find((draw) => draw.account === account)!.cost;
     const sum = (list: readonly Use[]) => list.reduce((total, use) => total + costOf(use), 0);
-    const dearest = (list: readonly Use[], count: number) =>
+    const sentWithin = (list: readonly Use[], sinceMs: number) =>
+      list.filter(({ sentAtMs }) => sentAtMs >= sinceMs && sentAtMs < sinceMs + ONE_EVENT_MS + MOST_DELAY_MS);
+    // No more than the dearest minutes, of which as many are forgiven.
+    const mostForgiven = (list: readonly Use[]) =>
       list
-        .map(costOf)
+        .map(({ sentAtMs }) => sum(sentWithin(list, sentAtMs)))
         .toSorted((one, other) => other - one)
-        .slice(0, Math.max(0, count))
+        .slice(0, FORGIVEN)
         .reduce((total, cost) => total + cost, 0);
     const counted = uses.filter(({ ending }) => ending === 'counted');
     const durable = counted.filter(({ isDurable }) => isDurable);
@@ -121,17 +142,14 @@ export function judge(accounts: readonly Account[]): Verdict {
     const facts = `${name}: limit ${limit}, ${sum(counted)} answered (${sum(doubtful)} in doubt), ${cut.length} cut (${cutDone.length} done), left ${left}`;
     const isOver =
       sum(durable) > limit ||
-      sum(counted) > limit + dearest(doubtful, FORGIVEN) ||
-      sum(counted) + sum(cutDone) > limit + dearest([...doubtful, ...cutDone], FORGIVEN);
+      sum(counted) > limit + mostForgiven(doubtful) ||
+      sum(counted) + sum(cutDone) > limit + mostForgiven([...doubtful, ...cutDone]);
     if (isOver) overspent.push(facts);
     if (left === undefined) continue;
-    // Of a payment more than three doubts are not forgiven; a counter shares those of its payment.
+    // Of a payment more than three events are not forgiven; a counter shares those of its payment.
     const payment = isPayment ? uses : (uses[0]?.draws[0]?.account.uses ?? []);
-    const doubts = payment.filter(({ ending, isDurable }) => ending === 'cut' || (ending === 'counted' && !isDurable)).length;
-    const unforgiven = dearest(
-      cut.filter(({ isDone }) => !isDone),
-      doubts - FORGIVEN,
-    );
+    const doubts = payment.filter(({ ending, isDurable }) => ending === 'cut' || (ending === 'counted' && !isDurable));
+    const unforgiven = countEvents(doubts) > FORGIVEN ? sum(cut.filter(({ isDone }) => !isDone)) : 0;
     if (limit - left > sum(counted) + sum(cutDone) + unforgiven) lost.push(facts);
   }
   return { overspent, lost };

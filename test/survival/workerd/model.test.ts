@@ -47,7 +47,7 @@ const buy = (service: string) =>
         doubts: [],
         releases: 0,
         coolsUntilMs: 0,
-        abandoned: 0,
+        abandonedAtMs: [],
         isRevoked: false,
       };
       await world.buy(WARES[service]![0]!, (endsAtSeconds) => ({ payment, limits: [], endsAtSeconds, folder: undefined }));

@@ -29,7 +29,8 @@ export interface Payment {
   doubts: readonly Doubt[];
   releases: number;
   coolsUntilMs: number;
-  abandoned: number;
+  /** When each event began by which calls were abandoned. */
+  abandonedAtMs: readonly number[];
   /** By the operator, with every token over it. */
   isRevoked: boolean;
 }
@@ -60,6 +61,7 @@ const SKEW_SECONDS = 30;
 /** The origin's time and a minute. */
 const LEASE_MS = 85_000;
 const FORGIVEN = 3;
+const ONE_EVENT_MS = 60_000;
 const COOLING_MS = 10_000;
 
 /** What the gateway must answer to this call, and what is true afterwards. */
@@ -83,8 +85,12 @@ export function expectUse(token: Token, { folder, priceMsat, origin, nowMs, keyI
   const bought = payment.bought ?? Infinity;
   const cost = payment.unit === 'msat' ? priceMsat : 1;
   const inDoubt = payment.doubts.reduce((sum, doubt) => sum + doubt.cost, 0);
-  if (payment.used + cost > bought)
-    return payment.used - inDoubt + cost > bought ? refusal(402, 'payment_spent') : refusal(409, 'claim_in_flight');
+  if (payment.used + cost > bought) {
+    if (payment.used - inDoubt + cost <= bought) return refusal(409, 'claim_in_flight');
+    // After the clock was set back an isolate may remember the other reason for a moment (M37).
+    const isNarrowedOut = takes.some(([limit, taken]) => limit.used + taken > limit.most);
+    return refusal(402, 'payment_spent', ...(isNarrowedOut ? ['caveat_exhausted'] : []));
+  }
   for (const [limit, taken] of takes) {
     if (limit.used + taken <= limit.most) continue;
     const held = payment.doubts.flatMap((doubt) => doubt.limits).reduce((sum, [one, part]) => sum + (one === limit ? part : 0), 0);
@@ -105,12 +111,15 @@ export function expectUse(token: Token, { folder, priceMsat, origin, nowMs, keyI
   return answer(left());
 }
 
-/** A call without outcome is good again at the end of its lease, three times a payment. */
+/** A call without outcome is good again at the end of its lease, for three minutes of a payment in which such leases end. */
 function endDoubts(payment: Payment, nowMs: number): void {
-  for (const doubt of payment.doubts.filter(({ endsAtMs }) => endsAtMs <= nowMs)) {
+  for (const doubt of payment.doubts.filter(({ endsAtMs }) => endsAtMs <= nowMs).toSorted((one, other) => one.endsAtMs - other.endsAtMs)) {
     payment.doubts = payment.doubts.filter((other) => other !== doubt);
-    if (payment.abandoned === FORGIVEN) continue;
-    payment.abandoned += 1;
+    const latest = payment.abandonedAtMs.at(-1);
+    if (latest === undefined || doubt.endsAtMs - latest >= ONE_EVENT_MS) {
+      if (payment.abandonedAtMs.length === FORGIVEN) continue;
+      payment.abandonedAtMs = [...payment.abandonedAtMs, doubt.endsAtMs];
+    }
     take(payment, { cost: -doubt.cost, limits: doubt.limits.map(([limit, part]) => [limit, -part]) });
   }
 }

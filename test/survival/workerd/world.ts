@@ -28,6 +28,8 @@ const ADMIN_SECRET = 'ad'.repeat(32);
 
 const purse = { service: 'purse', access: { creditSats: PURSE_SATS } } as const;
 const shop = defineGateway({
+  // One object to reset.
+  claimShardBits: 0,
   // The model knows payments; its origins fail far more often than a breaker lets them, and nobody counts who asks.
   fences: { breaker: false, challenges: MANY_CHALLENGES },
   controlRefreshSeconds: REFRESH_SECONDS,
