@@ -1,13 +1,30 @@
 /*
  * Where the local system keeps its things, and what it leaves there for `npm run buy`: the address and token of the
- * embedded wallet, readable by the owner only. Effects: reads and writes files under that folder.
+ * embedded wallet, readable by the owner only. One system at a time may use the folder. Effects: reads and writes files
+ * under that folder.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type WalletAddress } from './embedded-wallet.ts';
 
 export const STATE_DIRECTORY = '.l402';
 export const BUNDLE_DIRECTORY = 'dist';
+
+/**
+ * Keeps other systems off a folder until it is given back, or this process ends however it ends: two gateways over one folder
+ * would each grant the same payment. Throws when another one has it.
+ */
+export function takeState(directory: string): () => void {
+  const lock = new DatabaseSync(join(directory, 'in-use.sqlite'));
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch {
+    lock.close();
+    throw new Error(`${directory} is in use: another l402-edge runs on it. End that one first, or start this one in another folder.`);
+  }
+  return () => lock.close();
+}
 
 /** Leaves the wallet's address for other commands. */
 export function writeWalletFile(directory: string, wallet: WalletAddress): void {

@@ -8,6 +8,7 @@ import { readConfig } from '#lnd-bridge/config.ts';
 import { startBridge, type RunningBridge } from '#lnd-bridge/start.ts';
 import { startSampleOrigin } from './sample-origin.ts';
 import { type LocalSecrets } from './secrets.ts';
+import { takeState } from './state.ts';
 import { startWorkerd } from './workerd-process.ts';
 
 export interface LocalSystemOptions {
@@ -42,6 +43,8 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     for (const end of closers.splice(0).toReversed()) await end();
   };
   try {
+    const giveBack = takeState(options.stateDirectory);
+    closers.push(() => Promise.resolve(giveBack()));
     const sample = options.originUrl === undefined ? await startSampleOrigin(0) : undefined;
     if (sample !== undefined) closers.push(() => sample.close());
     const originUrl = options.originUrl ?? sample!.url;

@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   if (made) console.log(`Made secrets for this machine in ${STATE_DIRECTORY}/secrets.json.`);
   const [gatewayPort, bundlePath] = await Promise.all([findFreePort(wantedPort), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);
   if (gatewayPort !== wantedPort) console.log(`Port ${wantedPort} is taken; using ${gatewayPort}.`);
-  const system = await startLocalSystem({
+  const started = startLocalSystem({
     stateDirectory: STATE_DIRECTORY,
     bundlePath,
     secrets,
@@ -39,6 +39,10 @@ async function main(): Promise<void> {
     originUrl,
     priceSats: PRICE_SATS ?? (originUrl === undefined ? undefined : '1'),
     onLine: (line) => console.log(`  ${line}`),
+  });
+  const system = await started.catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
   });
   writeWalletFile(STATE_DIRECTORY, system.wallet);
 

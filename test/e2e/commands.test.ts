@@ -51,11 +51,16 @@ describe('commands', () => {
       expect(demo.output()).toContain(step);
   });
 
-  it('D7: start takes the next port when 8402 is taken, says so, sells, and leaves nothing behind', async () => {
+  it('D7: start takes the next port when 8402 is taken, says so, sells, lets no second one at its folder, and leaves nothing behind', async () => {
     const start = run('scripts/start.ts');
     await start.prints('Ctrl-C ends everything');
     expect(start.output()).toContain('Port 8402 is taken');
     const url = /sells \S+ at (http:\S+)/.exec(start.output())![1]!;
+    expect((await fetch(`${url}/greeting`)).status).toBe(402);
+    // Two gateways over one folder would each grant the same payment.
+    const second = run('scripts/start.ts');
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain(`${STATE_DIRECTORY} is in use: another l402-edge runs on it. End that one first`);
     expect((await fetch(`${url}/greeting`)).status).toBe(402);
     start.child.kill('SIGINT');
     expect(await start.ended).toBe(0);
