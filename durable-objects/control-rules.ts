@@ -97,9 +97,11 @@ export function revoke(
   if (name === undefined || !isEndPossible) return { answer: 'malformed', state };
   const known = state.revocations.find((candidate) => nameRevoked(candidate.revoked) === name);
   if (known !== undefined && known.endsAtSeconds >= endsAtSeconds) return { answer: 'recorded', state };
-  const others = state.revocations.filter((candidate) => candidate !== known && candidate.endsAtSeconds > nowSeconds);
-  if (others.length >= MOST_REVOCATIONS) return { answer: 'full', state };
-  return { answer: 'recorded', state: change(state, { revocations: [...others, { revoked, endsAtSeconds }] }) };
+  const others = state.revocations.filter((candidate) => candidate !== known);
+  // A clock can be set back: what has ended is kept as long as there is room.
+  const kept = others.length < MOST_REVOCATIONS ? others : others.filter((candidate) => candidate.endsAtSeconds > nowSeconds);
+  if (kept.length >= MOST_REVOCATIONS) return { answer: 'full', state };
+  return { answer: 'recorded', state: change(state, { revocations: [...kept, { revoked, endsAtSeconds }] }) };
 }
 
 /** Begins or ends a maintenance. Beginning one that is under way changes its end. */

@@ -74,7 +74,9 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
     if (text.length > largestAnswer) throw new Error('the bridge sent an answer that is too large');
     const header = (name: string) => response.headers.get(name);
     if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
-      throw new Error(`the bridge answered ${response.status} without a signature of its own`);
+      // The first mistake in setting a bridge up: it signs nothing for those that it does not know.
+      const hint = response.status === 401 ? ': do BRIDGE_KEY_ID, BRIDGE_SECRET and the clocks agree with those of the bridge?' : '';
+      throw new Error(`the bridge answered ${response.status} without a signature of its own${hint}`);
     }
     if (response.status !== 200) throw new Error(`the bridge answered ${response.status}`);
     const { data } = schema.safeParse(JSON.parse(text));

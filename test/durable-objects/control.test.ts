@@ -82,6 +82,12 @@ describe('a revocation', () => {
     expect(revoke(full, { revoked: { kind: 'key', keyId: 1 }, endsAtSeconds: 2000 }, 1000).answer).toBe('recorded');
   });
 
+  it('M30: is known again when the clock is set back: what has ended is forgotten only where its place is needed', () => {
+    const state = revokeAll([{ kind: 'key', keyId: 1 }], { endsAtSeconds: 5000, from: revokeAll([token(1)]), nowSeconds: 2000 });
+    expect(takeSnapshot(state, 2000).revocations).toHaveLength(1);
+    expect(takeSnapshot(state, 999).revocations).toHaveLength(2);
+  });
+
   it('is never cut short by saying it again', () => {
     const state = revokeAll([token(1)], { endsAtSeconds: 500, from: revokeAll([token(1)]) });
     expect(state.revocations).toEqual([{ revoked: token(1), endsAtSeconds: 1000 }]);
