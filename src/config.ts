@@ -54,11 +54,12 @@ export const GatewaySchema = z.strictObject({
   /** How long a token of a past key still works. At least the longest life of a token. */
   graceHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 72),
   /**
-   * Claims of a region are spread over 2 to the power of this many objects. Cloudflare plans with 200 to 500 writing calls a
+   * Claims of a region are spread over 2 to the power of this many objects. If left out: 4 on Cloudflare, 0 elsewhere, where one
+   * object groups the writes to the disk and more of them only write more often. Cloudflare plans with 200 to 500 writing calls a
    * second for an object: raise it before sales come near. Each object that is awake is billed for its time: lower it where sales
-   * are few. On one disk one object groups its writes, and more of them only write more often. Changing it touches new tokens only.
+   * are few. Changing it touches new tokens only. @example 4
    */
-  claimShardBits: z._default(whole(0, 16), 4),
+  claimShardBits: z.optional(whole(0, 16)),
   /**
    * Where the claims of tokens live. 'nearest': in the part of the world where the buyer's request came in, as Cloudflare's edge
    * tells; elsewhere there is one part. Or one of Cloudflare's location hints for all buyers. Changing it touches new tokens only.
@@ -167,7 +168,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
   const { ADMIN_SECRET, NETWORK } = vars.data;
   const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = file.data;
-  const { smallestInvoiceMsat, settlementFeed, claimRegion: chosenRegion, ...settings } = rest;
+  const { smallestInvoiceMsat, settlementFeed, claimRegion: chosenRegion, claimShardBits, ...settings } = rest;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
@@ -206,7 +207,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const routes = compileRoutes(prepared.value);
   const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
   return accept({
-    settings: { ...settings, claimRegion, routes, network: NETWORK, pool: pool.value, fences: fences.value },
+    settings: { ...settings, claimRegion, claimShardBits, routes, network: NETWORK, pool: pool.value, fences: fences.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     settlementFeed,
     originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },

@@ -41,7 +41,8 @@ export interface GateSettings {
   readonly maxStreamSeconds: number;
   /** Where claims live, whoever buys; nothing: near the buyer. */
   readonly claimRegion: number | undefined;
-  readonly claimShardBits: number;
+  /** Nothing: as many as is usual in the region. */
+  readonly claimShardBits: number | undefined;
   /** Nothing: no invoice is made before somebody asks. */
   readonly pool: PoolBounds | undefined;
   readonly fences: GatewayFenceSettings;

@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
+import { usualShardBits } from '#protocol/region.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type PoolBounds } from '../ports.ts';
 import { type GateSettings } from './gate-deps.ts';
@@ -39,7 +40,7 @@ export function nameOffer(
   const key = keys[region];
   if (key !== undefined) return key;
   const { service, tier, capabilities, sells, digest, description } = quote;
-  const { network, settlement, invoiceExpirySeconds, redeemSeconds, claimShardBits } = settings;
+  const { network, settlement, invoiceExpirySeconds, redeemSeconds, claimShardBits = usualShardBits(region) } = settings;
   const terms = [service, tier, capabilities, sells.amountMsat, sells.access, sells.seconds ?? 0, digest, description];
   const place = [network, settlement, invoiceExpirySeconds, redeemSeconds, region, claimShardBits];
   const text = JSON.stringify(['offer v1', signing, terms, place], (_, value: unknown) =>

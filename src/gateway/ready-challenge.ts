@@ -2,6 +2,7 @@
  * The one token of an invoice (M3), minted where the invoice is taken; from then on the two go together, byte for byte.
  */
 import { formatHex } from '#protocol/bytes.ts';
+import { usualShardBits } from '#protocol/region.ts';
 import { mintToken } from '#protocol/token.ts';
 import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Quote } from '#schemes/scheme.ts';
@@ -22,7 +23,7 @@ export async function makeChallenge(
   const { keyId, epoch, epochKey } = signing;
   const token = await mintToken({
     paymentHash,
-    id: { keyId, epoch, region, shardBits: settings.claimShardBits, random },
+    id: { keyId, epoch, region, shardBits: settings.claimShardBits ?? usualShardBits(region), random },
     terms: {
       service: quote.service,
       tier: quote.tier,

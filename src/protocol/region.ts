@@ -16,6 +16,14 @@ const EUROPE_EAST_OF = 15;
 /** Muscat is in the Middle East, Karachi in Asia. */
 const MIDDLE_EAST_WEST_OF = 60;
 
+/** Objects of a region: sixteen on Cloudflare; one on a machine of one's own, where it groups the writes to the disk. */
+export const USUAL_SHARD_BITS = 4;
+
+/** Over how many objects the claims of a region are spread, as a power of two, where the seller has not said it. */
+export function usualShardBits(region: number): number {
+  return region === REGION_UNKNOWN ? 0 : USUAL_SHARD_BITS;
+}
+
 /** The number of a region. */
 export function numberOfRegion(name: RegionName): number {
   return REGIONS.indexOf(name) + 1;

@@ -50,15 +50,15 @@ function open(gateway: Partial<Gateway> = {}, node = startNode()) {
 
 describe('the claim of a token', () => {
   it.each([
-    { place: 'Tokyo', cf: TOKYO, region: 6, hint: 'apac' },
-    { place: 'Berlin', cf: BERLIN, region: 4, hint: 'weur' },
-    { place: 'a place that nobody tells', cf: NOWHERE, region: 0, hint: undefined },
-  ])('M45: that was sold to $place lives there, also when it is used from elsewhere', async ({ cf, region, hint }) => {
+    { place: 'Tokyo', cf: TOKYO, region: 6, shardBits: 4, hint: 'apac' },
+    { place: 'Berlin', cf: BERLIN, region: 4, shardBits: 4, hint: 'weur' },
+    { place: 'a place that nobody tells', cf: NOWHERE, region: 0, shardBits: 0, hint: undefined },
+  ])('M45: that was sold to $place lives there, also when it is used from elsewhere', async ({ cf, region, shardBits, hint }) => {
     const { ask, offered, objectsOf } = open();
     const { authorization, ...place } = await offered(cf);
-    expect(place).toEqual({ region, shardBits: 4 });
+    expect(place).toEqual({ region, shardBits });
     expect((await ask(BERLIN, { authorization })).status).toBe(200);
-    expect(objectsOf('REPLAY_SET')).toEqual([expect.stringMatching(new RegExp(`^1/${region}/4/[0-9a-f] ${hint}$`))]);
+    expect(objectsOf('REPLAY_SET')).toEqual([expect.stringMatching(new RegExp(`^1/${region}/${shardBits}/[0-9a-f] ${hint}$`))]);
     const again = await ask(TOKYO, { authorization });
     expect([again.status, await codeOf(again)]).toEqual([402, 'payment_spent']);
   });
@@ -66,6 +66,8 @@ describe('the claim of a token', () => {
   it('M45: lives where the seller says, whoever buys', async () => {
     const { offered } = open({ claimRegion: 'afr' });
     expect([(await offered(TOKYO)).region, (await offered(NOWHERE)).region]).toEqual([8, 8]);
+    expect((await open({ claimShardBits: 2 }).offered(TOKYO)).shardBits).toBe(2);
+    expect((await open({ claimShardBits: 2 }).offered(NOWHERE)).shardBits).toBe(2);
   });
 
   it('M45: of an older token is where it has always been, under any number of a region', async () => {
