@@ -2,7 +2,7 @@
  * The text of docs/configuration.md, out of the schemas and the doc comments at their keys. Reads the sources; writes nothing.
  */
 import { globSync, readFileSync } from 'node:fs';
-import { GatewaySchema, VariablesSchema } from '#src/config.ts';
+import { GatewaySchema, VariablesSchema } from '#src/config/config.ts';
 import { describeKeys, findMissing, SECRET_NAME, type DescribedKey, type KeySection, type Schema } from './configuration-keys.ts';
 import { findKeys, readConstants } from './doc-comments.ts';
 
@@ -38,11 +38,11 @@ export function writePage(): string {
   ].join('');
 }
 
-/** The tables of one of the schemas, by the name of its constant in src/config.ts. */
+/** The tables of one of the schemas, by the name of its constant in src/config/config.ts. */
 export function readSections(name: string, schema: Schema): readonly KeySection[] {
-  const constants = new Map(globSync('src/*.ts').map((path) => [path, readConstants(path, readFileSync(path, 'utf8'))] as const));
-  const written = constants.get('src/config.ts')?.get(name);
-  if (written === undefined) throw new RangeError(`name: no constant ${name} in src/config.ts`);
+  const constants = new Map(globSync('src/config/*.ts').map((path) => [path, readConstants(path, readFileSync(path, 'utf8'))] as const));
+  const written = constants.get('src/config/config.ts')?.get(name);
+  if (written === undefined) throw new RangeError(`name: no constant ${name} in src/config/config.ts`);
   const sections = describeKeys(schema, { written: findKeys(written, constants), constants });
   // None can be added in silence.
   const missing = findMissing(sections);

@@ -7,9 +7,9 @@ import { Hono } from 'hono/tiny';
 import { gate } from '#gateway/gate.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { answerOrder } from '#gateway/operator.ts';
-import { describeSituations } from '#gateway/refusals.ts';
-import { OWN_ANSWER_HEADERS, problem } from '#gateway/refuse.ts';
-import { answerPush } from '#gateway/settlement-push.ts';
+import { describeSituations } from '#gateway/answers/refusals.ts';
+import { OWN_ANSWER_HEADERS, problem } from '#gateway/answers/refuse.ts';
+import { answerPush } from '#gateway/payment/settlement-push.ts';
 import { type Result } from '#protocol/result.ts';
 import { type Log } from './ports.ts';
 

@@ -2,12 +2,12 @@
  * The Worker round a seller's configuration: built at the first request, then kept. A gateway that could not be built
  * stays refused until it is deployed anew.
  */
-import { refillPools } from '#gateway/pool-round.ts';
+import { refillPools } from '#gateway/payment/pool-round.ts';
 import { boundLog } from './adapters/bounded-log.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { platformClock } from './adapters/platform.ts';
 import { createApp } from './app.ts';
-import { type Gateway } from './config.ts';
+import { type Gateway } from './config/config.ts';
 import { createDeps, type Env } from './deps.ts';
 
 /** A Worker that sells what the configuration says. */

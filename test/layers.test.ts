@@ -2,6 +2,7 @@
  * Who may import whom (docs/architecture.md): every import of every file is held against this table.
  */
 import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 interface Layer {
@@ -10,6 +11,12 @@ interface Layer {
 }
 
 const NOBLE = /^@(noble|scure)\//;
+
+/** The stages of a request's path, in the order of the path: each knows those before it, and how a refusal is answered. */
+const STAGES = ['answers', 'request', 'routing', 'pricing', 'policy', 'payment', 'upstream'];
+const earlier = (index: number) => new RegExp(`^\\.\\./(${STAGES.slice(0, index).join('|') || '(?!)'})/[a-z0-9-]+\\.ts$`);
+/** What all stages speak of; types only. */
+const PLAN = /^\.\.\/(gate-deps|admission|route|request-context)\.ts$/;
 
 /** The first layer whose files match decides. */
 const LAYERS: readonly Layer[] = [
@@ -21,7 +28,14 @@ const LAYERS: readonly Layer[] = [
   { files: 'client/node/*.ts', may: [/^\.{1,2}\/[a-z-]+\.ts$/, /^node:/, /^#protocol\//] },
   { files: 'client/**/*.ts', may: [/^\.\//, /^#protocol\//] },
   { files: 'src/ports.ts', may: [/^#protocol\//, /^#durable-objects\/[a-z-]+-rules\.ts$/] },
-  { files: 'src/gateway/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#schemes\//, /^@noble\/hashes\//] },
+  ...STAGES.map((stage, index) => ({
+    files: `src/gateway/${stage}/*.ts`,
+    may: [/^\.\//, /^\.\.\/\.\.\/ports\.ts$/, /^#protocol\//, /^#schemes\//, /^@noble\/hashes\//, earlier(index), PLAN],
+  })),
+  {
+    files: 'src/gateway/*.ts',
+    may: [/^\.\/[a-z/-]+\.ts$/, /^\.\.\/ports\.ts$/, /^#protocol\//, /^#schemes\//, /^@noble\/hashes\//],
+  },
   { files: 'src/schemes/*.ts', may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#protocol\//, /^@noble\/hashes\//] },
   {
     files: 'src/adapters/*.ts',
@@ -35,21 +49,18 @@ const LAYERS: readonly Layer[] = [
     ],
   },
   {
+    files: 'src/config/*.ts',
+    may: [/^\.\//, /^\.\.\/ports\.ts$/, /^#(protocol|gateway)\//, /^#schemes\/l402\.ts$/, /^zod\/mini$/, /^@noble\/hashes\//],
+  },
+  {
     files: 'src/*.ts',
-    may: [
-      /^\.\//,
-      /^\.\.\/gateway\.config\.ts$/,
-      /^#(protocol|gateway|schemes|durable-objects)\//,
-      /^hono/,
-      /^zod\/mini$/,
-      /^@noble\/hashes\//,
-    ],
+    may: [/^\.\//, /^\.\.\/gateway\.config\.ts$/, /^#(protocol|gateway|schemes|durable-objects)\//, /^hono/],
   },
   { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
   { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//, /^#client\//] },
   {
     files: '{scripts,bench}/**/*.ts',
-    may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\.ts$/, /^autocannon$/],
+    may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\/config\.ts$/, /^autocannon$/],
   },
 ];
 
@@ -60,6 +71,15 @@ function importsOf(file: string): readonly string[] {
   return [...text.matchAll(/(?:from|import)\s+'([^']+)'/g)].map((match) => match[1]!);
 }
 
+const ALIASES = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly imports: Readonly<Record<string, string>> };
+
+/** The file that an import names; nothing for a package. */
+function resolveImport(name: string, from: string): string | undefined {
+  if (name.startsWith('.')) return normalize(join(dirname(from), name));
+  const alias = Object.entries(ALIASES.imports).find(([pattern]) => name.startsWith(pattern.slice(0, -1)));
+  return alias === undefined ? undefined : normalize(alias[1].replace('*', name.slice(alias[0].length - 1)));
+}
+
 describe('layers', () => {
   it.each(files)('%s imports only what its layer may', (file) => {
     const layer = LAYERS.find(({ files: pattern }) => globSync(pattern).includes(file))!;
@@ -67,9 +87,28 @@ describe('layers', () => {
     expect(foreign).toEqual([]);
   });
 
-  it('ports.ts imports types only', () => {
-    const values = readFileSync('src/ports.ts', 'utf8').match(/import \{(?!\s*type )[^}]*\}/g);
-    expect(values).toBeNull();
+  it.each(['src/ports.ts', ...['gate-deps', 'admission', 'route', 'request-context'].map((name) => `src/gateway/${name}.ts`)])(
+    '%s has types only',
+    (file) => {
+      const text = readFileSync(file, 'utf8');
+      for (const [, names = ''] of text.matchAll(/import \{([^}]*)\}/g)) {
+        for (const name of names.split(',')) if (name.trim() !== '') expect(name.trim()).toMatch(/^type /);
+      }
+      expect(text).not.toMatch(/^export (const|function|async|class)/m);
+    },
+  );
+
+  it('no file imports itself by way of others, types included', () => {
+    const targets = new Map(files.map((file) => [file, importsOf(file).flatMap((name) => resolveImport(name, file) ?? [])]));
+    const done = new Set<string>();
+    const walk = (file: string, path: readonly string[]) => {
+      if (path.includes(file)) expect.fail(`a circle: ${[...path.slice(path.indexOf(file)), file].join(' → ')}`);
+      if (done.has(file)) return;
+      for (const target of targets.get(file) ?? []) walk(target, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+    expect(done.size).toBeGreaterThan(150);
   });
 
   it('no pure file reads a clock or draws at random', () => {
@@ -87,7 +126,7 @@ describe('layers', () => {
     const readers = globSync('{src,durable-objects}/**/*.ts').filter((file) =>
       /splitAuthorization\(|parseMetadataMacaroon\(/.test(readFileSync(file, 'utf8')),
     );
-    expect(readers.toSorted()).toEqual(['src/gateway/request-facts.ts', 'src/protocol/credential-header.ts']);
+    expect(readers.toSorted()).toEqual(['src/gateway/request/request-facts.ts', 'src/protocol/credential-header.ts']);
   });
 
   it('no port has more than six methods', () => {

@@ -3,11 +3,11 @@
  */
 import { type Quote } from '#schemes/scheme.ts';
 import { type Lease, type ReadyChallenge } from '../ports.ts';
-import { type HeldBody } from './held-body.ts';
-import { type StatedLimit } from './rate-fields.ts';
-import { type GatewayRefusal } from './refusals.ts';
-import { type Remaining } from './remaining.ts';
-import { type Trip } from './send.ts';
+import { type HeldBody } from './request/held-body.ts';
+import { type StatedLimit } from './answers/rate-fields.ts';
+import { type GatewayRefusal } from './answers/refusals.ts';
+import { type Remaining } from './answers/remaining.ts';
+import { type Trip } from './request-context.ts';
 
 export type Admission =
   | {

@@ -20,14 +20,14 @@ import {
   type Wait,
 } from '../ports.ts';
 import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
-import { type Concurrency } from './concurrency.ts';
-import { type GatewayFenceSettings, type TryHalfOpen } from './fences.ts';
-import { type HeldBodies } from './held-body.ts';
-import { type OriginProof } from './origin-proof.ts';
+import { type Concurrency } from './policy/concurrency.ts';
+import { type GatewayFenceSettings, type TryHalfOpen } from './policy/fences.ts';
+import { type HeldBodies } from './request/held-body.ts';
+import { type OriginProof } from './upstream/origin-proof.ts';
 import { type Operator } from './operator.ts';
-import { type RefusedClaims } from './refused-claims.ts';
-import { type RouteTable } from './routes.ts';
-import { type ProveSettled } from './settlement.ts';
+import { type RefusedClaims } from './payment/refused-claims.ts';
+import { type RouteTable } from './route.ts';
+import { type ProveSettled } from './payment/settlement.ts';
 
 export interface GateSettings {
   readonly routes: RouteTable;

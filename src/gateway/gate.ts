@@ -4,17 +4,17 @@
  */
 import { type Background } from '../ports.ts';
 import { admit, type Admission } from './admit.ts';
-import { challenge } from './challenge.ts';
+import { challenge } from './payment/challenge.ts';
 import { type GateDeps } from './gate-deps.ts';
-import { freeAnswer, paidAnswer } from './forward.ts';
-import { stateLimits } from './rate-fields.ts';
-import { answerPreflight, problem } from './refuse.ts';
-import { type GatewayRefusal } from './refusals.ts';
-import { readRequestFacts, type RequestFacts } from './request-facts.ts';
-import { findRoute } from './routes.ts';
-import { send } from './send.ts';
-import { limitStream, serve } from './serve.ts';
-import { answerUnanswered } from './unanswered.ts';
+import { freeAnswer, paidAnswer } from './upstream/forward.ts';
+import { stateLimits } from './answers/rate-fields.ts';
+import { answerPreflight, problem } from './answers/refuse.ts';
+import { type GatewayRefusal } from './answers/refusals.ts';
+import { readRequestFacts, type RequestFacts } from './request/request-facts.ts';
+import { findRoute } from './routing/find-route.ts';
+import { send } from './upstream/send.ts';
+import { limitStream, serve } from './upstream/serve.ts';
+import { answerUnanswered } from './upstream/unanswered.ts';
 
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: Background): Promise<Response> {

@@ -10,9 +10,9 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { decodeTokenId, formatClaimObjectName, LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
 import { type Clock, type Control, type Log, type RevokeClaim } from '../ports.ts';
-import { type HeldBodies } from './held-body.ts';
-import { OWN_ANSWER_HEADERS, problem } from './refuse.ts';
-import { type GatewayRefusal } from './refusals.ts';
+import { type HeldBodies } from './request/held-body.ts';
+import { OWN_ANSWER_HEADERS, problem } from './answers/refuse.ts';
+import { type GatewayRefusal } from './answers/refusals.ts';
 
 export interface Operator {
   readonly secret: Uint8Array;

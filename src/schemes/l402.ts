@@ -11,18 +11,11 @@ import { encodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { verifyToken } from '#protocol/token.ts';
+import { type Hmac, type KeyRing } from '../ports.ts';
 import { chargeFor } from './charge.ts';
 import { readToken, type TokenReading } from './token-reading.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
-import {
-  type Grant,
-  type GrantRefusal,
-  type JudgeContext,
-  type Offer,
-  type ProvedToken,
-  type Quote,
-  type VerifyContext,
-} from './scheme.ts';
+import { type Grant, type GrantRefusal, type JudgeContext, type Offer, type ProvedToken, type Quote } from './scheme.ts';
 
 /** Different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
@@ -94,6 +87,13 @@ export function provesPayment({ caveats }: ProvedToken): boolean {
  */
 function equalCredentials(left: Credential, right: Credential): boolean {
   return equalBytes(left.preimage, right.preimage) && equalBytes(encodeMacaroon(left.macaroon), encodeMacaroon(right.macaroon));
+}
+
+/** What proves one. */
+export interface VerifyContext {
+  readonly keys: KeyRing;
+  readonly hmac: Hmac;
+  readonly verified: VerifiedTokens;
 }
 
 /** What a credential proves, whatever is asked for: that its token is ours and has been paid for. */

@@ -6,8 +6,7 @@ import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type CredentialRefusal, type Refusal } from '#protocol/refusal.ts';
 import { type VerifiedToken } from '#protocol/token.ts';
-import { type VerifiedTokens } from './verified-tokens.ts';
-import { type ClaimOrder, type Hmac, type KeyRing } from '../ports.ts';
+import { type ClaimOrder } from '../ports.ts';
 
 /** What one request costs, and for what. */
 export interface Quote {
@@ -62,12 +61,6 @@ export type GrantRefusal = CredentialRefusal | Refusal<'payment_too_small'>;
 
 /** A token that is ours and has been paid for; the whole of what it signs tells whether it has been revoked (M30). */
 export type ProvedToken = VerifiedToken & { readonly identifier: Uint8Array };
-
-export interface VerifyContext {
-  readonly keys: KeyRing;
-  readonly hmac: Hmac;
-  readonly verified: VerifiedTokens;
-}
 
 export interface JudgeContext {
   readonly nowSeconds: number;

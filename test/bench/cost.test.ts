@@ -9,7 +9,7 @@ import { countingFloor, forwardingFloor, priceControl, priceOperations, type Ope
 import { PRICES } from '#bench/cost/prices.ts';
 import { CONTROL_REFRESH_SECONDS, formatCosts, reportCosts } from '#bench/cost/report.ts';
 import { subtractTally, sumTallies } from '#bench/operations.ts';
-import { GatewaySchema } from '#src/config.ts';
+import { GatewaySchema } from '#src/config/config.ts';
 import { emptyTally, type ObjectTallies } from '#support/object-tally.ts';
 
 const NOTHING: Operations = {

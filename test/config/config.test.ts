@@ -2,7 +2,7 @@
  * Configuration: every problem at once, by key and never with a value; a gateway that is half right is not built.
  */
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '#src/config.ts';
+import { readConfig } from '#src/config/config.ts';
 import { testGateway } from '#support/test-gateway.ts';
 
 const SECRET = 'ab'.repeat(32);

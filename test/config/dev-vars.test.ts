@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '#src/config.ts';
+import { readConfig } from '#src/config/config.ts';
 
 /** What wrangler.toml sets for everyone. */
 const PLAIN = { BRIDGE_URL: 'http://127.0.0.1:8404', NETWORK: 'regtest' };

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { widenBounds } from '#durable-objects/quota-rules.ts';
-import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/fence-config.ts';
+import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/config/fences.ts';
 
 const AFTER_PAYMENT = {
   repeats: true,

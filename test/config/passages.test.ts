@@ -2,7 +2,7 @@
  * How requests go on to an origin, as a seller writes it: what is refused at start, by key and never with a value.
  */
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '#src/config.ts';
+import { readConfig } from '#src/config/config.ts';
 
 const SECRET = 'ab'.repeat(32);
 const VARIABLES = {

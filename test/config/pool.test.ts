@@ -2,7 +2,7 @@
  * The settings of the pool: bounds that hold, and mistakes that are named.
  */
 import { describe, expect, it } from 'vitest';
-import { readConfig, type Gateway } from '#src/config.ts';
+import { readConfig, type Gateway } from '#src/config/config.ts';
 
 const VARIABLES = {
   ORIGIN_URL: 'http://127.0.0.1:1',

@@ -2,7 +2,7 @@
  * Prices as a seller writes them: every mistake is named with its key and with what would be right, before anything is sold.
  */
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '#src/config.ts';
+import { readConfig } from '#src/config/config.ts';
 
 const SECRET = 'ab'.repeat(32);
 const VARIABLES = {

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digestRequest } from '#client/index.ts';
-import { SITUATION_CODES } from '#gateway/refusals.ts';
+import { SITUATION_CODES } from '#gateway/answers/refusals.ts';
 import { formatAccess, MOST_PER_MINUTE, parseAccess } from '#protocol/access.ts';
 import { decodeCaveat, judgeCaveats } from '#protocol/caveat.ts';
 import { CAVEAT_KINDS, caveatKind, SERVICE_CAVEAT_KINDS, type CaveatFacts } from '#protocol/caveat-kinds.ts';

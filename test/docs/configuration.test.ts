@@ -8,7 +8,7 @@ import * as z from 'zod/mini';
 import { describeKeys, findMissing } from '#scripts/configuration-keys.ts';
 import { PAGE_PATH, readSections, writePage } from '#scripts/configuration-page.ts';
 import { findKeys, readConstants } from '#scripts/doc-comments.ts';
-import { GatewaySchema, readConfig, VariablesSchema } from '#src/config.ts';
+import { GatewaySchema, readConfig, VariablesSchema } from '#src/config/config.ts';
 
 const SECTIONS = [...readSections('GatewaySchema', GatewaySchema), ...readSections('VariablesSchema', VariablesSchema)];
 const KEYS = SECTIONS.flatMap(({ place, keys }) => keys.map((key) => Object.assign({ path: `${place}.${key.name}` }, key)));

@@ -3,7 +3,7 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { SITUATION_CODES, SITUATIONS, type Situation } from '#gateway/refusals.ts';
+import { SITUATION_CODES, SITUATIONS, type Situation } from '#gateway/answers/refusals.ts';
 
 /** The cells of every row of the tables in a page, without heads and rules. */
 function rowsOf(path: string, columns: number): readonly (readonly string[])[] {

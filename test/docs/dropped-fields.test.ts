@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DROPPED_FIELDS, METADATA_HEADERS, VOUCHED_FIELDS } from '#gateway/forwarded-headers.ts';
+import { DROPPED_FIELDS, METADATA_HEADERS, VOUCHED_FIELDS } from '#gateway/request/forwarded-headers.ts';
 
 const page = readFileSync('docs/origins.md', 'utf8').toLowerCase();
 

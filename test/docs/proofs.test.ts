@@ -2,7 +2,7 @@
  * Pages whose tables name the test of each row: there is such a test.
  */
 import { describe, expect, it } from 'vitest';
-import { SITUATION_CODES, SITUATIONS } from '#gateway/refusals.ts';
+import { SITUATION_CODES, SITUATIONS } from '#gateway/answers/refusals.ts';
 import { hasTest, readProofs, readRows } from '#support/doc-tables.ts';
 
 const PAGES = ['docs/operations.md', 'docs/failure.md', 'docs/threat-model.md'];

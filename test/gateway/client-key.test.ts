@@ -2,7 +2,7 @@
  * Who a client is: read from the one place that is trusted, counted by networks and not by addresses.
  */
 import { describe, expect, it } from 'vitest';
-import { isVouchedFor, nameClient, readClientFacts, type ClientAddressSource } from '#gateway/client-key.ts';
+import { isVouchedFor, nameClient, readClientFacts, type ClientAddressSource } from '#gateway/request/client-key.ts';
 import { formatAddress, parseAddress } from '#protocol/cidr.ts';
 
 /** What raw workerd 2026-11-17 gives for a connection over TCP. */

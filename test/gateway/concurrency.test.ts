@@ -3,7 +3,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createConcurrency, type Caller, type Leave, type Payers } from '#gateway/concurrency.ts';
+import { createConcurrency, type Caller, type Leave, type Payers } from '#gateway/policy/concurrency.ts';
 
 const ORIGIN = 'http://origin.test';
 const paid: Caller = { who: 'paid', holders: [] };

@@ -2,7 +2,7 @@
  * The fences that stand before credentials: their order, pair by pair, and what each does with what it does not know.
  */
 import { describe, expect, it } from 'vitest';
-import { readClientFacts, type ClientFacts } from '#gateway/client-key.ts';
+import { readClientFacts, type ClientFacts } from '#gateway/request/client-key.ts';
 import {
   createHalfOpenTrials,
   extendPass,
@@ -16,9 +16,9 @@ import {
   type FencePolicy,
   type Lane,
   type FenceSettings,
-} from '#gateway/fences.ts';
+} from '#gateway/policy/fences.ts';
 import { parseAddress, parseCidr } from '#protocol/cidr.ts';
-import { nameClient } from '#gateway/client-key.ts';
+import { nameClient } from '#gateway/request/client-key.ts';
 import { type ControlIndex, type ControlView, type Maintenance } from '#src/ports.ts';
 
 const NOW_MS = 1_000_000_000;

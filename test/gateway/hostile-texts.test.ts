@@ -3,11 +3,11 @@
  * So many rounds would otherwise outlast the time that any test has.
  */
 import { describe, it } from 'vitest';
-import { findFormField } from '#gateway/form-fields.ts';
-import { foldPath } from '#gateway/path.ts';
-import { readParameters } from '#gateway/query.ts';
-import { readRequestFacts } from '#gateway/request-facts.ts';
-import { foldValue } from '#gateway/sold-values.ts';
+import { findFormField } from '#gateway/request/form-fields.ts';
+import { foldPath } from '#gateway/routing/path.ts';
+import { readParameters } from '#gateway/request/query.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
+import { foldValue } from '#gateway/routing/sold-values.ts';
 import { looksLikeCredential } from '#protocol/credential-header.ts';
 
 const LENGTH = 16_000;

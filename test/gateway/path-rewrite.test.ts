@@ -3,7 +3,7 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileRewrite, compileStrip } from '#gateway/path-rewrite.ts';
+import { compileRewrite, compileStrip } from '#gateway/routing/path-rewrite.ts';
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 
 function stripped(match: string, prefix: string, path: string): string {

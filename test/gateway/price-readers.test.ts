@@ -3,10 +3,10 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createHeldBodies } from '#gateway/held-body.ts';
-import { readHeaders } from '#gateway/priced-headers.ts';
-import { readEveryParameter, readParameters } from '#gateway/query.ts';
-import { type QuoteOutcome } from '#gateway/routes.ts';
+import { createHeldBodies } from '#gateway/request/held-body.ts';
+import { readHeaders } from '#gateway/request/priced-headers.ts';
+import { readEveryParameter, readParameters } from '#gateway/request/query.ts';
+import { type QuoteOutcome } from '#gateway/pricing/quote.ts';
 import { openCounter } from '#support/price-counter.ts';
 
 describe('the readers of what decides a price', () => {

@@ -2,9 +2,9 @@
  * What a request costs, worked out without a gateway round it: formulas, the facts that a function gets, digests.
  */
 import { describe, expect, it } from 'vitest';
-import { type PriceFacts } from '#gateway/price.ts';
+import { type PriceFacts } from '#gateway/pricing/price.ts';
 import { type PriceQuestion } from '#src/ports.ts';
-import { type RouteConfig } from '#src/route-config.ts';
+import { type RouteConfig } from '#src/config/route.ts';
 import { openCounter } from '#support/price-counter.ts';
 
 const bounded = { minSats: 1, maxSats: 100 };

@@ -2,7 +2,7 @@
  * The fields about limits, byte by byte, as the current draft has them.
  */
 import { describe, expect, it } from 'vitest';
-import { formatRateFields, stateQuota, stateRate } from '#gateway/rate-fields.ts';
+import { formatRateFields, stateQuota, stateRate } from '#gateway/answers/rate-fields.ts';
 
 const BOUNDS = {
   requests: { limit: 60, windowMs: 10_000 },

@@ -1,7 +1,7 @@
 /* What an isolate remembers of refused claims: no more than is sure, and no longer. */
 import { describe, expect, it } from 'vitest';
-import { createRefusedClaims, MOST_REFUSED_CLAIMS, REFUSED_CLAIM_MS, type AskedClaim } from '#gateway/refused-claims.ts';
-import { type GatewayRefusal } from '#gateway/refusals.ts';
+import { createRefusedClaims, MOST_REFUSED_CLAIMS, REFUSED_CLAIM_MS, type AskedClaim } from '#gateway/payment/refused-claims.ts';
+import { type GatewayRefusal } from '#gateway/answers/refusals.ts';
 
 const NOW_MS = 1_000_000;
 const HASH = 'aa';

@@ -2,7 +2,7 @@
  * What a request is read as: the host and the authority it names us by have one spelling, whatever the client writes.
  */
 import { describe, expect, it } from 'vitest';
-import { readRequestFacts } from '#gateway/request-facts.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
 
 /** As workerd hands it on: nothing is tidied up. */
 function readAt(url: string) {

@@ -2,9 +2,9 @@
  * Routes by header field: the field that decides a price has one reading, or the request has none (M26).
  */
 import { describe, expect, it } from 'vitest';
-import { readRequestFacts } from '#gateway/request-facts.ts';
-import { findRoute } from '#gateway/routes.ts';
-import { readConfig } from '#src/config.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
+import { findRoute } from '#gateway/routing/find-route.ts';
+import { readConfig } from '#src/config/config.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
 

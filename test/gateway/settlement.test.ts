@@ -1,6 +1,12 @@
 /* What an isolate remembers of look-ups, and how many it allows (M24). */
 import { describe, expect, it } from 'vitest';
-import { createSettlement, LOOK_UP_WINDOW_MS, MOST_LOOK_UPS, MOST_LOOK_UPS_OF_CLIENT, UNSETTLED_KEPT_MS } from '#gateway/settlement.ts';
+import {
+  createSettlement,
+  LOOK_UP_WINDOW_MS,
+  MOST_LOOK_UPS,
+  MOST_LOOK_UPS_OF_CLIENT,
+  UNSETTLED_KEPT_MS,
+} from '#gateway/payment/settlement.ts';
 import { type Lightning } from '#src/ports.ts';
 import { deadNode } from '#support/fakes.ts';
 

@@ -4,10 +4,10 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readRequestFacts } from '#gateway/request-facts.ts';
-import { findRoute } from '#gateway/routes.ts';
-import { foldValue } from '#gateway/sold-values.ts';
-import { readConfig } from '#src/config.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
+import { findRoute } from '#gateway/routing/find-route.ts';
+import { foldValue } from '#gateway/routing/sold-values.ts';
+import { readConfig } from '#src/config/config.ts';
 import { TOKEN_SECRET_HEX } from '#support/tokens.ts';
 
 const config = readConfig(

@@ -2,7 +2,7 @@
  * The ports behind the fences as tests fake them: a control snapshot that is what the test says, a quota and limits that let
  * everyone pass.
  */
-import { createHalfOpenTrials } from '#gateway/fences.ts';
+import { createHalfOpenTrials } from '#gateway/policy/fences.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Control, type ControlIndex, type Lightning, type Quota } from '#src/ports.ts';
 

@@ -1,7 +1,7 @@
 /*
  * What the tests of origins sell: a route for every kind of origin, and for everything that can happen on the way there.
  */
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 
 const shop = { host: 'shop.test', origin: 'same-zone' } as const;
 

@@ -1,13 +1,14 @@
 /*
  * A counter with one thing on sale: what a request costs there, without a gateway round it.
  */
-import { type PriceSources } from '#gateway/ask-price.ts';
+import { type PriceSources } from '#gateway/pricing/ask-price.ts';
 import * as z from 'zod/mini';
-import { createHeldBodies } from '#gateway/held-body.ts';
-import { readRequestFacts } from '#gateway/request-facts.ts';
-import { compileRoutes, findRoute, quoteSale, type QuoteOutcome } from '#gateway/routes.ts';
-import { gatewayFenceKeys } from '#src/fence-config.ts';
-import { prepareRoutes, type RouteConfig } from '#src/route-config.ts';
+import { createHeldBodies } from '#gateway/request/held-body.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
+import { compileRoutes, findRoute } from '#gateway/routing/find-route.ts';
+import { quoteSale, type QuoteOutcome } from '#gateway/pricing/quote.ts';
+import { gatewayFenceKeys } from '#src/config/fences.ts';
+import { prepareRoutes, type RouteConfig } from '#src/config/route.ts';
 
 const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
 

@@ -1,7 +1,7 @@
 /*
  * What the tests sell: every kind of route, a dear one with cheap and free neighbours, one service with two tiers.
  */
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { MANY_CHALLENGES } from './fakes.ts';
 
 export const testGateway = defineGateway({

@@ -6,8 +6,8 @@ import { isIP } from 'node:net';
 import { afterAll, describe, it } from 'vitest';
 // Before everything that is covered.
 import { tellCoverage } from './coverage.ts';
-import { readClientFacts } from '#gateway/client-key.ts';
-import { readRequestFacts } from '#gateway/request-facts.ts';
+import { readClientFacts } from '#gateway/request/client-key.ts';
+import { readRequestFacts } from '#gateway/request/request-facts.ts';
 import { readClnrest, readLndConnect } from '#lnd-bridge/connection-strings.ts';
 import { MintAnswer, SettlementPush } from '#lnd-bridge/contract.ts';
 import { checkRequest, signRequest } from '#lnd-bridge/request-auth.ts';

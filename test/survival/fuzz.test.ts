@@ -6,7 +6,7 @@ import { BlockList, isIP } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 // Before everything that is covered.
 import { tellCoverage } from './coverage.ts';
-import { readEveryParameter, readParameters } from '#gateway/query.ts';
+import { readEveryParameter, readParameters } from '#gateway/request/query.ts';
 import { parseAccess } from '#protocol/access.ts';
 import { parseBase64, parseHex } from '#protocol/bytes.ts';
 import { canonicalizePath, decodePath } from '#protocol/canonical-path.ts';
@@ -61,7 +61,7 @@ const PARSERS = [
   ...['access', 'bytes', 'canonical-path', 'caveat', 'caveat-kinds', 'caveat-values', 'challenge-header', 'cidr'],
   ...['credential-header', 'identifier', 'invoice', 'macaroon-codec', 'msat', 'services', 'token', 'token-id'],
 ].map((name) => `/src/protocol/${name}.ts`);
-afterAll(() => tellCoverage([...PARSERS, '/src/gateway/query.ts']));
+afterAll(() => tellCoverage([...PARSERS, '/src/gateway/request/query.ts']));
 
 const isTaken = (value: unknown) =>
   typeof value === 'object' && value !== null && 'ok' in value ? value.ok === true : value !== undefined;

@@ -2,7 +2,7 @@
  * What the survival suite sells, and the short lease that it is sold under: a call whose outcome nobody has told is good
  * again after seconds, not after the origin's time and a minute.
  */
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { MANY_CHALLENGES } from '#support/fakes.ts';
 
 /** Longer than any call of the suite takes, and short enough to wait for. */

@@ -6,7 +6,7 @@ import { reset } from 'cloudflare:test';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { attenuate } from '../../client/attenuate.ts';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { msat } from '#protocol/msat.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

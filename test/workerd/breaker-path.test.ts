@@ -3,7 +3,7 @@
  */
 import { reset } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { createOriginProbe } from '#adapters/origin-probe.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

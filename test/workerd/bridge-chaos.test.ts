@@ -10,7 +10,7 @@ import { checkRequest, signAnswer } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
 import { msat } from '#protocol/msat.ts';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, openGateway, type DoorOptions } from './front-door.ts';

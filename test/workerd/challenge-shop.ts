@@ -3,7 +3,7 @@
  */
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
 import { identifierOf } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

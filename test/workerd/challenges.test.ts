@@ -5,7 +5,7 @@ import { reset } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Network } from '#protocol/invoice.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { type Lightning, type MintedInvoice } from '#src/ports.ts';
 import { deadNode, fakeControl, openQuota } from '#support/fakes.ts';
 import { identifierOf } from '#support/tokens.ts';

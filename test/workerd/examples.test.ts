@@ -8,7 +8,7 @@ import { gateway as llmCredit } from '#examples/llm-credit/gateway.config.ts';
 import { gateway as marketplace } from '#examples/marketplace/gateway.config.ts';
 import { gateway as oneApi } from '#examples/one-api/gateway.config.ts';
 import { msat } from '#protocol/msat.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway } from './front-door.ts';

@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { createDurableClaims } from '#adapters/do-claims.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { openQuota } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

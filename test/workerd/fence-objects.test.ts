@@ -10,7 +10,7 @@ import { createRateLimits } from '#adapters/do-rate.ts';
 import { MOST_TALLIES, type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type QuotaBounds } from '#durable-objects/quota-rules.ts';
 import { MOST_RATE_KEYS, type RateLimiter } from '#durable-objects/rate-limiter.ts';
-import { nameClient } from '#gateway/client-key.ts';
+import { nameClient } from '#gateway/request/client-key.ts';
 import { parseAddress } from '#protocol/cidr.ts';
 import { type ClientKey, type Quota } from '#src/ports.ts';
 

@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

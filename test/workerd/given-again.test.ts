@@ -4,7 +4,7 @@
  */
 import { reset } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { makeToken } from '#support/tokens.ts';
 import { hashOf, openShop, POOL, startNode } from './challenge-shop.ts';
 import { type DoorOptions } from './front-door.ts';

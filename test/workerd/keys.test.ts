@@ -7,7 +7,7 @@ import { attenuate } from '#client/attenuate.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
 import { decodeTokenId, type TokenId } from '#protocol/token-id.ts';
-import { defineGateway, type Gateway } from '#src/config.ts';
+import { defineGateway, type Gateway } from '#src/config/config.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, openGateway } from './front-door.ts';

@@ -1,5 +1,5 @@
 /* What the tests with a real Lightning node sell: one thing of each kind. */
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { MANY_CHALLENGES } from '#support/fakes.ts';
 
 export const LND_SHOP = defineGateway({

@@ -7,7 +7,7 @@ import { formatHex, parseHex } from '#protocol/bytes.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { hmac } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { openGateway, type FrontDoor } from './front-door.ts';

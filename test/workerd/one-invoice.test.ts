@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseToken } from '#protocol/macaroon-codec.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
-import { defineGateway, type Gateway } from '#src/config.ts';
+import { defineGateway, type Gateway } from '#src/config/config.ts';
 import { type Lightning } from '#src/ports.ts';
 import { makeToken, OTHER_SECRET, type TestTokenOptions } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

@@ -6,7 +6,7 @@ import { reset } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { formatHex } from '#protocol/bytes.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { makeToken, type TestToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { attenuate } from '../../client/attenuate.ts';

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { fakeControl, openFences } from '#support/fakes.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { from, openGateway } from './front-door.ts';
 
 /** A preflight from 192.0.2.1, and whether the origin got to see it. */

@@ -3,7 +3,7 @@
  * that is in force when the token comes back.
  */
 import { describe, expect, it } from 'vitest';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, openGateway } from './front-door.ts';
 

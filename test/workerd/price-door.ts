@@ -4,7 +4,7 @@
  */
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { parseInvoice } from '#protocol/invoice.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { deadNode } from '#support/fakes.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, openGateway, type FrontDoor } from './front-door.ts';

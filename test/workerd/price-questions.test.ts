@@ -3,7 +3,7 @@
  */
 import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { makeToken, OTHER_SECRET, type TestToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { codeOf, from, openGateway } from './front-door.ts';

@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { decodeTokenId } from '#protocol/token-id.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { hmac, identifierOf, makeToken } from '#support/tokens.ts';
 import { startNode } from './challenge-shop.ts';
 import { codeOf, openGateway } from './front-door.ts';

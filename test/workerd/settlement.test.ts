@@ -4,9 +4,9 @@
  */
 import { abortAllDurableObjects } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { MOST_LOOK_UPS_OF_CLIENT, LOOK_UP_WINDOW_MS, UNSETTLED_KEPT_MS } from '#gateway/settlement.ts';
+import { MOST_LOOK_UPS_OF_CLIENT, LOOK_UP_WINDOW_MS, UNSETTLED_KEPT_MS } from '#gateway/payment/settlement.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { type Claims, type Clock, type Lightning } from '#src/ports.ts';
 import { deadNode } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';

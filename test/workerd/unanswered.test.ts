@@ -2,7 +2,7 @@
  * Calls that the origin did not answer: what is said of the payment is what is true of it (M11, M16).
  */
 import { describe, expect, it } from 'vitest';
-import { type Gateway } from '#src/config.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Lease } from '#src/ports.ts';
 import { testGateway } from '#support/test-gateway.ts';

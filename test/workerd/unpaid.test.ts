@@ -3,8 +3,8 @@
  */
 import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createConcurrency } from '#gateway/concurrency.ts';
-import { type Gateway } from '#src/config.ts';
+import { createConcurrency } from '#gateway/policy/concurrency.ts';
+import { type Gateway } from '#src/config/config.ts';
 import { deadNode, openFences } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';

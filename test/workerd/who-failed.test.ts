@@ -4,9 +4,9 @@
  */
 import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { defineGateway, type Gateway } from '#src/config.ts';
+import { defineGateway, type Gateway } from '#src/config/config.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { SIGN_OF_LIFE_MS } from '#gateway/watched-upload.ts';
+import { SIGN_OF_LIFE_MS } from '#gateway/upstream/watched-upload.ts';
 import { type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Wait } from '#src/ports.ts';
 import { makeToken } from '#support/tokens.ts';

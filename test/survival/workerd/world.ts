@@ -11,7 +11,7 @@ import { createDurableClaims } from '#adapters/do-claims.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { type Control } from '#durable-objects/control.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { type Claims } from '#src/ports.ts';
 import { MANY_CHALLENGES } from '#support/fakes.ts';
 import { startEmbedded } from '../../workerd/embedded-mint.ts';

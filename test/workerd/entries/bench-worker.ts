@@ -1,6 +1,6 @@
 /* The Worker that is measured: the one that ships, with a route for each kind of access. */
 import { MANY_CHALLENGES } from '#support/fakes.ts';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { type Env } from '#src/deps.ts';
 import { createWorker } from '#src/worker.ts';
 import { stockPools } from '../bench-stock.ts';

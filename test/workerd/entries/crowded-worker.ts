@@ -1,5 +1,5 @@
 /* A Worker whose origin has one place, and whose breaker is heard of within a second. */
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { createWorker } from '#src/worker.ts';
 
 export { Control } from '#durable-objects/control.ts';

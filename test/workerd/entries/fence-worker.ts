@@ -6,9 +6,9 @@ import { platformClock, platformRandom, platformWait } from '#adapters/platform.
 import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type RateLimiter as RateLimiterObject } from '#durable-objects/rate-limiter.ts';
-import { createConcurrency } from '#gateway/concurrency.ts';
-import { readClientFacts } from '#gateway/client-key.ts';
-import { compileGatewayFences, gatewayFenceKeys } from '#src/fence-config.ts';
+import { createConcurrency } from '#gateway/policy/concurrency.ts';
+import { readClientFacts } from '#gateway/request/client-key.ts';
+import { compileGatewayFences, gatewayFenceKeys } from '#src/config/fences.ts';
 import { type Control } from '#src/ports.ts';
 import * as z from 'zod/mini';
 

@@ -1,6 +1,6 @@
 /* The Worker of the tests of prices over real sockets: the one that ships, with a pricing service beside its origin. */
 import { env } from 'cloudflare:workers';
-import { defineGateway } from '#src/config.ts';
+import { defineGateway } from '#src/config/config.ts';
 import { createWorker } from '#src/worker.ts';
 
 export { Control } from '#durable-objects/control.ts';

@@ -1,0 +1,188 @@
+/*
+ * How a route's requests go on, as the seller writes it: origin, path, fields, limits. A secret is named here and read
+ * from the Worker's secrets at start; its value is in no message. Pure.
+ */
+import * as z from 'zod/mini';
+import { leaseSecondsOf } from '#gateway/payment/lease.ts';
+import { type OriginPlace, type Passage } from '#gateway/routing/passage.ts';
+import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/routing/path-rewrite.ts';
+import { canonicalizePath } from '#protocol/canonical-path.ts';
+import { isForwarded, isSettable } from '#gateway/request/forwarded-headers.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { whole } from './numbers.ts';
+
+/** 5 GB, the most that any plan of the platform lets in. */
+const LARGEST_BODY_BYTES = 5_368_709_120;
+const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
+/** Printable, and no blank at its ends. A comma would make one value look like two. */
+const HEADER_VALUE = /^[\u0021-\u007e]([\u0020-\u007e]{0,4094}[\u0021-\u007e])?$/;
+const SINGLE_VALUE = /^(?!.*,)/;
+const MOST_RELEASE_STATUSES = 200;
+/** The seller's trouble and not the payer's: a redirect in its own house, its own credentials, its own limits. */
+const DEFAULT_RELEASE_STATUSES = [301, 302, 303, 307, 308, 401, 402, 403, 407, 429];
+/** A payment must not be held for longer when a Worker dies (M40). */
+const LONGEST_LEASE_SECONDS = 900;
+
+/** The address of an origin. */
+export const OriginUrl = z
+  .string()
+  .check(z.refine(isOriginUrl, 'an http or https address without user, query, fragment and dots in its path'));
+
+/** A host, or with `*.` at its front every host below. */
+export const ZoneHosts = z.array(
+  z.string().check(z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, "*." at its front for all below')),
+);
+
+/** Where an API is that is sold. */
+export const OriginSchema = z.union(
+  [
+    OriginUrl,
+    z.literal('same-zone'),
+    z.strictObject({
+      /** The name of a service binding. @example 'UPSTREAM' */
+      service: z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
+    }),
+  ],
+  'an http or https address without user, query, fragment and dots in its path; or "same-zone"; or { service: "BINDING" }',
+);
+
+/** The keys of a route that say how its requests go on. */
+export const PASSAGE_KEYS = {
+  /** Only requests with these header fields, each exactly once. Names in small letters. @example { 'x-plan': 'pro' } */
+  headers: z.optional(
+    z.record(
+      z.string().check(z.refine((name) => HEADER_NAME.test(name) && isForwarded(name), 'a field in small letters that reaches the origin')),
+      z.string().check(z.regex(HEADER_VALUE, 'printable text'), z.regex(SINGLE_VALUE, 'without a comma')),
+    ),
+  ),
+  /** Where this route's API is, instead of the origin for all: an address, 'same-zone', or { service: 'BINDING' }. @example 'https://internal.example.com' */
+  origin: z.optional(OriginSchema),
+  /** Taken off the front of the path on the way to the origin. @example '/api' */
+  stripPrefix: z.optional(z.string()),
+  /** The path that the origin gets, with the named parts and the wildcard of the match. @example '/v2/users/:id' */
+  rewrite: z.optional(z.string()),
+  /** Set on the way to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret. @example { 'x-api-key': { secret: 'UPSTREAM_KEY' } } */
+  setHeaders: z.optional(
+    z.record(
+      z
+        .string()
+        .check(
+          z.refine(
+            (name) => HEADER_NAME.test(name) && isSettable(name),
+            'a field in small letters that is neither the gateway’s own nor of one hop',
+          ),
+        ),
+      z.union(
+        [
+          z.string().check(z.regex(HEADER_VALUE, 'printable text')),
+          z.strictObject({ /** The name of the Worker secret. @example 'UPSTREAM_KEY' */ secret: z.string() }),
+        ],
+        'printable text, or { secret: "NAME" }',
+      ),
+    ),
+  ),
+  /** How long the origin may take to the head of its answer, in seconds; originTimeoutSeconds if left out. @example 60 */
+  timeoutSeconds: z.optional(whole(1, 600)),
+  /** The largest body of a request, in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
+  maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
+  /** A counted call whose answer the origin breaks off: 'counted', or 'released', which holds the payment until the body has ended. 'counted' if left out. @example 'released' */
+  brokenBody: z.optional(z.enum(['counted', 'released'])),
+  /**
+   * Answers of the origin (300 to 499) that are not counted, beside every 5xx; redirects only where they lead to the same host.
+   * 301, 302, 303, 307, 308, 401, 402, 403, 407 and 429 if left out. @example [404, 429]
+   */
+  releaseStatuses: z.optional(z.array(whole(300, 499)).check(z.maxLength(MOST_RELEASE_STATUSES))),
+};
+
+const PassageSchema = z.object(PASSAGE_KEYS);
+type PassageConfig = z.output<typeof PassageSchema> & { readonly match: string; readonly host?: string | undefined };
+
+/** What routes have in common. */
+export interface PassageDefaults {
+  readonly origin: z.output<typeof OriginSchema> | undefined;
+  readonly timeoutSeconds: number;
+  readonly zoneHosts: readonly string[];
+  /** The Worker's variables and secrets. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** Compiles the way of a route's requests, or lists what is wrong with it; each problem starts with `.key: `. */
+export function preparePassage(route: PassageConfig, defaults: PassageDefaults): Result<Passage, readonly string[]> {
+  const problems: string[] = [];
+  const take = <Value>(key: string, result: Result<Value, string>): Value | undefined => {
+    if (!result.ok) problems.push(`.${key}: ${result.refusal}`);
+    return result.ok ? result.value : undefined;
+  };
+  const written = route.origin ?? defaults.origin;
+  // Said once for all routes, in config.ts.
+  if (written === undefined) return refuse([]);
+  const origin = take('origin', placeOf(written, route.host === undefined ? defaults.zoneHosts : [route.host]));
+  const rewrite = take(route.stripPrefix === undefined ? 'rewrite' : 'stripPrefix', rewriteOf(route));
+  const setHeaders = Object.entries(route.setHeaders ?? {}).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : take(`setHeaders.${name}`, readSecret(value.secret, defaults.variables)),
+  ]);
+  const timeoutSeconds = route.timeoutSeconds ?? defaults.timeoutSeconds;
+  const brokenBody = route.brokenBody ?? 'counted';
+  const leaseSeconds = leaseSecondsOf({ timeoutSeconds, brokenBody });
+  if (leaseSeconds > LONGEST_LEASE_SECONDS) {
+    const most = timeoutSeconds - (leaseSeconds - LONGEST_LEASE_SECONDS);
+    problems.push(
+      `.brokenBody: 'released' holds a payment for ${leaseSeconds} s when a Worker dies; it needs timeoutSeconds of ${most} at most`,
+    );
+  }
+  if (origin === undefined || problems.length > 0) return refuse(problems);
+  return accept({
+    origin,
+    rewrite,
+    setHeaders: setHeaders as [string, string][],
+    timeoutSeconds,
+    maxBodyBytes: route.maxBodyBytes,
+    brokenBody,
+    releaseStatuses: new Set(route.releaseStatuses ?? DEFAULT_RELEASE_STATUSES),
+  });
+}
+
+const Naming = z.object({ routes: z.array(z.object({ setHeaders: z.optional(z.record(z.string(), z.unknown())) })) });
+
+/** The secrets that routes name: variables of the Worker that are no settings of ours. Read even from a file with mistakes. */
+export function namedSecrets(gateway: unknown): ReadonlySet<string> {
+  const values = (Naming.safeParse(gateway).data?.routes ?? []).flatMap(({ setHeaders = {} }) => Object.values(setHeaders));
+  return new Set(values.flatMap((value) => (value as { secret?: string } | null)?.secret ?? []));
+}
+
+function placeOf(origin: z.output<typeof OriginSchema>, hosts: readonly string[]): Result<OriginPlace, string> {
+  if (origin === 'same-zone') {
+    return hosts.length > 0 ? accept({ kind: 'same_zone', hosts }) : refuse('"same-zone" needs the host of the route, or zoneHosts');
+  }
+  if (typeof origin !== 'string') return accept({ kind: 'service', binding: origin.service });
+  const pathStart = origin.indexOf('/', origin.indexOf('//') + 2);
+  return accept({
+    kind: 'url',
+    base: pathStart < 0 ? origin : origin.slice(0, pathStart),
+    prefix: pathStart < 0 ? '' : origin.slice(pathStart).replace(/\/$/, ''),
+  });
+}
+
+function rewriteOf({ match, stripPrefix, rewrite }: PassageConfig): Result<PathRewrite | undefined, string> {
+  if (stripPrefix !== undefined && rewrite !== undefined) return refuse('either this or rewrite');
+  if (stripPrefix !== undefined) return compileStrip(match, stripPrefix);
+  return rewrite === undefined ? accept(undefined) : compileRewrite(match, rewrite);
+}
+
+/** Secrets that open something of ours never go to an origin. */
+const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET|ADMIN_SECRET)$/;
+
+function readSecret(name: string, variables: Readonly<Record<string, unknown>>): Result<string, string> {
+  if (OWN_SECRET.test(name)) return refuse(`${name} is the gateway's own`);
+  const value = variables[name];
+  if (typeof value !== 'string') return refuse(`the secret ${name} is missing`);
+  return HEADER_VALUE.test(value) ? accept(value) : refuse(`the secret ${name} is no value of a header field`);
+}
+
+function isOriginUrl(text: string): boolean {
+  const parts = /^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.exec(text);
+  if (parts === null || !URL.canParse(text)) return false;
+  const path = parts[1] ?? '/';
+  return canonicalizePath(path).ok && new URL(text).pathname === path;
+}

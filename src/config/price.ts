@@ -1,0 +1,290 @@
+/*
+ * A route's price as the seller writes it, and what becomes of it. Each mistake is told by its key. Pure.
+ */
+import * as z from 'zod/mini';
+import { isForwarded } from '#gateway/request/forwarded-headers.ts';
+import { type FactNames, type FormulaPrice, type Price, type PriceFunction, type PriceInput } from '#gateway/pricing/price.ts';
+import { splitPath } from '#gateway/routing/route-pattern.ts';
+import { LARGEST_MSAT, msat, msatFromSats, type Msat } from '#protocol/msat.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+
+const ParameterName = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/));
+const HeaderName = z
+  .string()
+  .check(
+    z.refine(
+      (name) => /^[a-z0-9-]{1,64}$/.test(name) && isForwarded(name),
+      'a header in lower case that the client sends and the origin gets',
+    ),
+  );
+
+/** How a pricing service behind a binding is named. */
+export const BINDING_NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
+
+const LONGEST_VALUE = 256;
+const MOST_VALUES = 1000;
+const MOST_COUNT = 1_000_000_000;
+const MOST_PARAMETERS = 32;
+const MOST_HEADERS = 16;
+const LARGEST_PREFIX_BYTES = 65_536;
+const LONGEST_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 2000;
+const LONGEST_CACHE_SECONDS = 3600;
+const DEFAULT_CACHE_SECONDS = 10;
+/** 1 GiB: what is sold by size without a maxSats. */
+const MOST_KIBIBYTES = 1_048_576;
+
+/** Instead of a fixed price: a formula, a pricing service, or a function of the facts. */
+const PriceSchema = z.union([
+  z.strictObject({
+    /** The query parameter that decides: with unitSats and max, or with sats. @example 'pages' */
+    parameter: z.optional(ParameterName),
+    /** The header that decides, in the same two ways. @example 'x-model' */
+    header: z.optional(HeaderName),
+    /** Price of one; the parameter or header says how many. @example 2 */
+    unitSats: z.optional(z.number()),
+    /** The largest number that is sold. @example 50 */
+    max: z.optional(z.int().check(z.minimum(1), z.maximum(MOST_COUNT))),
+    /** Price of each value that is sold; every other value is refused. @example { small: 1, large: 20 } */
+    sats: z.optional(z.record(z.string().check(z.regex(/^[\u0020-\u007e\u00a0-\uffff]*$/), z.maxLength(LONGEST_VALUE)), z.number())),
+    /** Price of each kibibyte of the body that is begun, at least one. @example 0.1 */
+    perKibibyteSats: z.optional(z.number()),
+    /**
+     * A pricing service: its address, or the name of a service binding. It is sent a question signed with PRICING_SECRET.
+     * @example 'https://prices.example.com/quote'
+     */
+    service: z.optional(
+      z
+        .string()
+        .check(
+          z.refine(
+            (text) => BINDING_NAME.test(text) || (/^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.test(text) && URL.canParse(text)),
+            'an http or https address without user, query and fragment, or the name of a service binding in capitals',
+          ),
+        ),
+    ),
+    /** The service is shown the body, which may have at most so many bytes. Not shown if left out. @example 16384 */
+    bodyPrefixBytes: z.optional(z.int().check(z.minimum(1), z.maximum(LARGEST_PREFIX_BYTES))),
+    /** How long an answer of the service is used again for the same question. Default 10. @example 60 */
+    cacheSeconds: z.optional(z.int().check(z.minimum(0), z.maximum(LONGEST_CACHE_SECONDS))),
+    /** How long the service may take. Default 2000. @example 1000 */
+    timeoutMs: z.optional(z.int().check(z.minimum(1), z.maximum(LONGEST_TIMEOUT_MS))),
+  }),
+  z.custom<PriceFunction>((value) => typeof value === 'function'),
+]);
+
+/** The keys of a route that decide a dynamic price. */
+export const PRICE_KEYS = {
+  /**
+   * A price that depends on the request: by parameter, header or size, by a pricing service, or a function of the facts.
+   * @example { parameter: 'pages', unitSats: 2, max: 50 }
+   */
+  price: z.optional(PriceSchema),
+  /**
+   * With a function or a service: what it is told besides method, host and path.
+   * @example { parameters: ['model'], headers: ['x-tenant'] }
+   */
+  priceFacts: z.optional(
+    z.strictObject({
+      /** Query parameters; every one if left out. @example ['model'] */
+      parameters: z.optional(z.array(ParameterName).check(z.maxLength(MOST_PARAMETERS))),
+      /** Headers; none if left out. @example ['x-tenant'] */
+      headers: z.optional(z.array(HeaderName).check(z.maxLength(MOST_HEADERS))),
+    }),
+  ),
+  /** The least that a formula asks for; an answer of a function or service below it is an error. @example 1 */
+  minSats: z.optional(z.number()),
+  /** The most; a function or service that answers more is in error, and a body that would cost more is not sold. @example 500 */
+  maxSats: z.optional(z.number()),
+};
+
+const PriceConfigSchema = z.object(PRICE_KEYS);
+type PriceKeys = z.output<typeof PriceConfigSchema>;
+type DynamicPrice = Exclude<NonNullable<PriceKeys['price']>, PriceFunction>;
+
+/** What is written about a dynamic price in a route. */
+export type PriceConfig = PriceKeys & {
+  readonly match: string;
+  /** Of a balance that the price is drawn from: no body is sold that it could not pay for. */
+  readonly creditMsat?: Msat | undefined;
+};
+
+/** Says of a key what is wrong with it. */
+type Report = (key: string, detail: string) => void;
+
+/** Compiles a price, or lists what is wrong with it; each problem starts with its key, as in `price.max: missing`. */
+export function preparePrice(written: PriceConfig, smallestInvoiceMsat: bigint): Result<Price, readonly string[]> {
+  const problems: string[] = [];
+  const report: Report = (key, detail) => void problems.push(`${key}: ${detail}`);
+  const { price, priceFacts, minSats, maxSats } = written;
+  const least = minSats === undefined ? undefined : readAmount(minSats, { key: 'minSats', smallestInvoiceMsat, report });
+  const most = maxSats === undefined ? undefined : readAmount(maxSats, { key: 'maxSats', smallestInvoiceMsat, report });
+  if (least !== undefined && most !== undefined && most < least) report('maxSats', 'less than minSats');
+  const limits = { least, most, smallestInvoiceMsat };
+  let compiled: Price | undefined;
+  if (price === undefined) report('price', 'missing');
+  else if (typeof price === 'function' || price.service !== undefined) compiled = readAsked(written, limits, report);
+  else {
+    if (priceFacts !== undefined) report('priceFacts', 'goes with a function or a service');
+    const isOfBalance = price.perKibibyteSats !== undefined && most === undefined && written.creditMsat !== undefined;
+    compiled = readFormula(price, isOfBalance ? { ...limits, most: written.creditMsat, mostKey: 'access.creditSats' } : limits, report);
+  }
+  return compiled === undefined || problems.length > 0 ? refuse(problems) : accept(compiled);
+}
+
+/** What a call can cost at most. */
+export function dearestOf(price: Price): bigint {
+  switch (price.kind) {
+    case 'fixed':
+      return price.priceMsat;
+    case 'count':
+      return atLeast(price.minMsat, price.unitMsat * BigInt(price.most));
+    case 'table':
+      return [...price.sold.values()].reduce<bigint>(atLeast, 0n);
+    case 'size':
+      return atLeast(price.minMsat, price.kibibyteMsat * BigInt(price.mostKibibytes));
+    case 'function':
+    case 'service':
+      return price.bounds.maxMsat;
+  }
+}
+
+const atLeast = (least: bigint, amount: bigint) => (amount > least ? amount : least);
+
+interface Limits {
+  readonly least: Msat | undefined;
+  readonly most: Msat | undefined;
+  readonly smallestInvoiceMsat: bigint;
+  /** Where `most` is written. */
+  readonly mostKey?: string;
+}
+
+function readAsked(written: PriceConfig, { least, most }: Limits, report: Report): Price | undefined {
+  const { price, match, priceFacts } = written;
+  for (const key of ['minSats', 'maxSats'] as const) {
+    if (written[key] === undefined) report(key, 'missing; a price that a function or a service decides needs both bounds');
+  }
+  if (price === undefined || least === undefined || most === undefined) return undefined;
+  const bounds = { minMsat: least, maxMsat: most };
+  const names: FactNames = {
+    pathParts: new Map(
+      splitPath(match.split(' ').at(-1) ?? '').flatMap((part, index) => (part.startsWith(':') ? [[part.slice(1), index] as const] : [])),
+    ),
+    parameters: priceFacts?.parameters,
+    headers: priceFacts?.headers ?? [],
+  };
+  if (typeof price === 'function') return { kind: 'function', decide: price, names, bounds };
+  refuseOthers(price, { with: 'service', allowed: ['bodyPrefixBytes', 'cacheSeconds', 'timeoutMs'], report });
+  const { service = '', bodyPrefixBytes, cacheSeconds = DEFAULT_CACHE_SECONDS, timeoutMs = DEFAULT_TIMEOUT_MS } = price;
+  return { kind: 'service', service, bodyPrefixBytes, cacheSeconds, timeoutMs, names, bounds };
+}
+
+function readFormula(price: DynamicPrice, limits: Limits, report: Report): FormulaPrice | undefined {
+  const { parameter, header, perKibibyteSats, sats } = price;
+  if (perKibibyteSats !== undefined) {
+    refuseOthers(price, { with: 'perKibibyteSats', allowed: [], report });
+    return readSize(perKibibyteSats, limits, report);
+  }
+  const from = parameter === undefined ? 'header' : 'parameter';
+  const name = parameter ?? header;
+  if (name === undefined) {
+    report('price', 'exactly one of parameter, header, perKibibyteSats, service; a fixed price is written as priceSats');
+    return undefined;
+  }
+  if (sats === undefined) {
+    refuseOthers(price, { with: from, allowed: ['unitSats', 'max'], report });
+    return readCount({ ...price, input: { from, name } }, limits, report);
+  }
+  refuseOthers(price, { with: from, allowed: ['sats'], report });
+  return readTable({ sats, input: { from, name } }, limits, report);
+}
+
+function readSize(perKibibyteSats: number, limits: Limits, report: Report): FormulaPrice | undefined {
+  const kibibyteMsat = readUnit(perKibibyteSats, { key: 'price.perKibibyteSats', limits, report });
+  if (kibibyteMsat === undefined) return undefined;
+  const { least, most, mostKey = 'maxSats' } = limits;
+  const affordable = most === undefined ? BigInt(MOST_KIBIBYTES) : most / kibibyteMsat;
+  if (affordable < 1n) report(mostKey, 'less than one kibibyte costs');
+  const mostKibibytes = affordable > MOST_KIBIBYTES ? MOST_KIBIBYTES : Number(affordable);
+  if (!isAmount(kibibyteMsat * BigInt(mostKibibytes))) report('price.perKibibyteSats', 'too much for a body of 1 GiB; set maxSats');
+  return { kind: 'size', kibibyteMsat, mostKibibytes, minMsat: least ?? kibibyteMsat };
+}
+
+function readCount(
+  { unitSats, max, input }: Pick<DynamicPrice, 'unitSats' | 'max'> & { readonly input: PriceInput },
+  limits: Limits,
+  report: Report,
+): FormulaPrice | undefined {
+  if (unitSats === undefined) report('price.unitSats', 'missing; or list in sats what each value costs');
+  if (max === undefined) report('price.max', 'missing; the largest number that is sold');
+  if (unitSats === undefined || max === undefined) return undefined;
+  const unitMsat = readUnit(unitSats, { key: 'price.unitSats', limits, report });
+  if (unitMsat === undefined) return undefined;
+  const dearest = unitMsat * BigInt(max);
+  if (!isAmount(dearest)) report('price.max', 'times unitSats is more than 21 million bitcoin');
+  if (limits.most !== undefined && dearest > limits.most) report('maxSats', 'less than unitSats times max');
+  return { kind: 'count', input, unitMsat, most: max, minMsat: limits.least ?? unitMsat };
+}
+
+function readTable(
+  { sats, input }: { readonly sats: Readonly<Record<string, number>>; readonly input: PriceInput },
+  { least, most, smallestInvoiceMsat }: Limits,
+  report: Report,
+): FormulaPrice {
+  const entries = Object.entries(sats);
+  if (entries.length === 0 || entries.length > MOST_VALUES) report('price.sats', `from 1 to ${MOST_VALUES} values`);
+  const sold = new Map<string, Msat>();
+  for (const [value, price] of entries) {
+    const key = `price.sats.${value}`;
+    const amount = readAmount(price, { key, smallestInvoiceMsat, report });
+    if (amount === undefined) continue;
+    if (least !== undefined && amount < least) report(key, 'less than minSats');
+    if (most !== undefined && amount > most) report(key, 'more than maxSats');
+    sold.set(value, amount);
+  }
+  return { kind: 'table', input, sold };
+}
+
+/** The price of one, which alone may be less than an invoice can be for as long as minSats is not. */
+function readUnit(sats: number, { key, limits, report }: { key: string; limits: Limits; report: Report }): Msat | undefined {
+  return readAmount(sats, { key, smallestInvoiceMsat: limits.least === undefined ? limits.smallestInvoiceMsat : 1n, report });
+}
+
+function readAmount(
+  sats: number,
+  { key, smallestInvoiceMsat, report }: { key: string; smallestInvoiceMsat: bigint; report: Report },
+): Msat | undefined {
+  const amount = parseAmount({ sats }, smallestInvoiceMsat);
+  if (!amount.ok) report(key, amount.refusal);
+  return amount.ok ? amount.value : undefined;
+}
+
+/** An amount of money in a configuration: what an invoice can ask for. */
+export function parseAmount(
+  written: { readonly sats: number } | { readonly msat: number },
+  smallestInvoiceMsat: bigint,
+): Result<Msat, string> {
+  try {
+    const amount = 'sats' in written ? msatFromSats(written.sats) : msat(BigInt(written.msat));
+    if (amount > 0n && amount >= smallestInvoiceMsat) return accept(amount);
+    if (amount > 0n) return refuse(`less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
+  } catch {
+    // Not an amount at all: said below.
+  }
+  return refuse('more than 0, at most 21 million bitcoin, no part of a millisatoshi');
+}
+
+function isAmount(amount: bigint): boolean {
+  return amount <= LARGEST_MSAT;
+}
+
+/** What is written beside a way to price that it knows nothing of was meant otherwise. */
+function refuseOthers(
+  price: DynamicPrice,
+  { with: way, allowed, report }: { with: keyof DynamicPrice; allowed: readonly (keyof DynamicPrice)[]; report: Report },
+): void {
+  for (const [key, value] of Object.entries(price)) {
+    if (value === undefined || key === way || allowed.some((name) => name === key)) continue;
+    report(`price.${key}`, `does not go with ${way}${allowed.length > 0 ? `, which takes ${allowed.join(', ')}` : ''}`);
+  }
+}

@@ -1,0 +1,208 @@
+/*
+ * A route as the seller writes it, and what becomes of it: pattern, service, price. Plain data under one schema, so that
+ * a live catalogue can obey it too. Pure.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import * as z from 'zod/mini';
+import { AccessSchema, readAccess } from './access.ts';
+import { findNearest } from './issues.ts';
+import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fences.ts';
+import { describeRoute } from '#gateway/routing/find-route.ts';
+import { type Route, type Sale } from '#gateway/route.ts';
+import { COMMON_METHODS } from '#gateway/answers/methods.ts';
+import { parsePattern } from '#gateway/routing/route-pattern.ts';
+import { formatHex } from '#protocol/bytes.ts';
+import { formatAccess } from '#protocol/access.ts';
+import { isSamePrice, type Price } from '#gateway/pricing/price.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage.ts';
+import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price.ts';
+
+const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+/** Two letters that have changed places. */
+const MOST_METHOD_MISTAKES = 2;
+/** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
+const LONGEST_DESCRIPTION = 200;
+
+export const RouteSchema = z.strictObject({
+  /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. @example 'GET /v1/data/:series' */
+  match: z.string(),
+  /** Only requests to this host. @example 'api.example.com' */
+  host: z.optional(
+    z
+      .string()
+      .check(
+        z.regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, without port and without a dot at its end'),
+        z.maxLength(253),
+      ),
+  ),
+  /** Only requests with these query parameters. @example { svc: 'audit' } */
+  query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
+  /** Routes of one service share their tokens. Without one, a route is a service of its own. @example 'weather' */
+  service: z.optional(z.string().check(z.regex(SERVICE_NAME))),
+  /** A token of a higher tier of the service is good for a lower one; 0 if left out. @example 1 */
+  tier: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
+  /** What a token must have been sold for; one of a route without capabilities has none. Adding one ends the tokens that the route has sold. @example ['read'] */
+  capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
+  /** Stands in the invoice, so that the payer's wallet shows it. @example 'Weather of one place' */
+  description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),
+  /** A fixed price. Of this, priceMsat, price, free and closed a route has exactly one. @example 10 */
+  priceSats: z.optional(z.number()),
+  /** A fixed price in millisatoshi. @example 2500 */
+  priceMsat: z.optional(z.int()),
+  /**
+   * Forms are read before anything is sold, and refused when they have a field of the name of a parameter that decides a price or a
+   * route: an origin could take it from there. 65,536 bytes at most. @example true
+   */
+  refuseInForm: z.optional(z.literal(true)),
+  /** Passed on to the origin without payment. */
+  free: z.optional(z.literal(true)),
+  /** Refused with 403. */
+  closed: z.optional(z.literal(true)),
+  ...PRICE_KEYS,
+  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. @example { calls: 100, seconds: 2592000 } */
+  access: z.optional(AccessSchema),
+  ...PASSAGE_KEYS,
+  ...routeFenceKeys,
+});
+
+export type RouteConfig = z.output<typeof RouteSchema>;
+
+/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. What the seller has closed is for sale at none. */
+export function everythingAt(priceSats: number, written: readonly RouteConfig[]): readonly RouteConfig[] {
+  const closed = written.filter((route) => route.closed === true);
+  return [...closed, { match: '/*', service: 'api', priceSats, description: 'API call' }];
+}
+
+/** What routes have in common. */
+export interface RouteDefaults {
+  readonly smallestInvoiceMsat: bigint;
+  readonly passage: PassageDefaults;
+  readonly gateway: GatewayFences;
+}
+
+/** Compiles routes, or lists what is wrong with each. */
+export function prepareRoutes(
+  written: readonly RouteConfig[],
+  { smallestInvoiceMsat, passage: defaults, gateway }: RouteDefaults,
+): Result<readonly Route[], readonly string[]> {
+  const problems: string[] = [];
+  const routes: Route[] = [];
+  const conditionNames = written.flatMap(({ query = {} }) => Object.keys(query));
+  for (const [index, route] of written.entries()) {
+    const pattern = parsePattern(route.match);
+    if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
+    const meant = pattern.ok ? findMeantMethod(pattern.value.method) : undefined;
+    if (meant !== undefined) problems.push(`routes.${index}.match: no client sends this method; did you mean ${meant}?`);
+    const parameters = new Map(Object.entries(route.query ?? {}));
+    const headers = new Map(Object.entries(route.headers ?? {}));
+    const place = { match: route.match, host: route.host, parameters, headers };
+    const sale = readSale(route, { place: describeRoute(place), smallestInvoiceMsat });
+    if (!sale.ok) problems.push(...sale.refusal.map((problem) => `routes.${index}${problem}`));
+    const refusedInForm = readRefusedInForm(route, conditionNames);
+    if (!refusedInForm.ok) problems.push(`routes.${index}.refuseInForm: ${refusedInForm.refusal}`);
+    if (!pattern.ok || !sale.ok || !refusedInForm.ok) continue;
+    const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
+    if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
+    else {
+      const fences = compileRouteFences(gateway, route.fences);
+      routes.push({
+        ...place,
+        pattern: pattern.value,
+        sale: sale.value,
+        passage: passage?.value,
+        fences,
+        refusedInForm: refusedInForm.value,
+      });
+    }
+  }
+  problems.push(...findPriceConflicts(routes));
+  return problems.length > 0 ? refuse(problems) : accept(routes);
+}
+
+/** What must not stand in a form: what decides this route's price, and what decides which route a request is on. */
+function readRefusedInForm(
+  { refuseInForm, price, priceFacts, free, closed }: RouteConfig,
+  conditionNames: readonly string[],
+): Result<readonly string[], string> {
+  if (refuseInForm === undefined) return accept([]);
+  if (free === true || closed === true) return refuse('goes with a route that is sold');
+  const isAsked = typeof price === 'function' || price?.service !== undefined;
+  if (isAsked && priceFacts?.parameters === undefined) return refuse('needs priceFacts.parameters: the names that decide');
+  const own = typeof price === 'object' && price.parameter !== undefined ? [price.parameter] : (priceFacts?.parameters ?? []);
+  const names = [...new Set([...own, ...conditionNames])];
+  return names.length > 0 ? accept(names) : refuse('no parameter decides a price or a route');
+}
+
+/** The method that was meant by one that is nearly a common one; the others that there are differ in more letters. */
+function findMeantMethod(method: string | undefined): string | undefined {
+  const common = COMMON_METHODS.split(', ');
+  return method === undefined || common.includes(method) ? undefined : findNearest(method, common, MOST_METHOD_MISTAKES);
+}
+
+function readSale(
+  route: RouteConfig,
+  { place, smallestInvoiceMsat }: { place: string; smallestInvoiceMsat: bigint },
+): Result<Sale, readonly string[]> {
+  const ways = (['priceSats', 'priceMsat', 'price', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
+  if (ways.length !== 1) return refuse([': exactly one of priceSats, priceMsat, price, free, closed']);
+  const stray = (['minSats', 'maxSats', 'priceFacts'] as const).filter((key) => route[key] !== undefined && route.price === undefined);
+  if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
+  if (route.free === true) return accept({ kind: 'free' });
+  if (route.closed === true) return accept({ kind: 'closed' });
+  const access = readAccess(route.access, smallestInvoiceMsat);
+  if (!access.ok) return refuse([access.refusal]);
+  const creditMsat = access.value.access.kind === 'credit' ? access.value.access.creditMsat : undefined;
+  // What is drawn from a balance has no invoice of its own.
+  const leastMsat = creditMsat === undefined ? smallestInvoiceMsat : 1n;
+  const price = route.price === undefined ? readFixedPrice(route, leastMsat) : preparePrice({ ...route, creditMsat }, leastMsat);
+  if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
+  const service = route.service ?? slugOf(route.match, place);
+  const { tier = 0, capabilities = [], description = service } = route;
+  // Whoever pays for a balance must be able to use it.
+  if (creditMsat !== undefined && dearestOf(price.value) > creditMsat) {
+    return refuse([`.access.creditSats: less than the dearest call of this route, which costs ${dearestOf(price.value)} msat`]);
+  }
+  return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
+}
+
+function readFixedPrice({ priceSats, priceMsat }: RouteConfig, smallestInvoiceMsat: bigint): Result<Price, readonly string[]> {
+  const key = priceMsat === undefined ? 'priceSats' : 'priceMsat';
+  const price = parseAmount(priceMsat === undefined ? { sats: priceSats! } : { msat: priceMsat }, smallestInvoiceMsat);
+  return price.ok ? accept({ kind: 'fixed', priceMsat: price.value }) : refuse([`${key}: ${price.refusal}`]);
+}
+
+/** A service name for a route without one: readable, and the same for as long as the route matches the same (M4). */
+function slugOf(match: string, place: string): string {
+  const words = match
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 21);
+  return `r-${words}-${formatHex(sha256(new TextEncoder().encode(place)).slice(0, 4))}`.replace('--', '-');
+}
+
+/**
+ * A token is good for every route of its service and tier, so all of them must sell the same at the same price (M4). Only
+ * a balance is drawn from at different prices.
+ */
+function findPriceConflicts(routes: readonly Route[]): readonly string[] {
+  const sold = new Map<string, Extract<Sale, { kind: 'paid' }>>();
+  const problems: string[] = [];
+  for (const { sale, match } of routes) {
+    if (sale.kind !== 'paid') continue;
+    const name = `${sale.service}, tier ${sale.tier}`;
+    const first = sold.get(name) ?? sale;
+    sold.set(name, first);
+    if (describeAccess(first) !== describeAccess(sale)) {
+      problems.push(`routes: "${match}" has another access than an earlier route of service ${name}; another access is another tier`);
+    } else if (sale.access.kind !== 'credit' && !isSamePrice(first.price, sale.price)) {
+      problems.push(`routes: "${match}" has another price than an earlier route of service ${name}; another price is another tier`);
+    }
+  }
+  return problems;
+}
+
+function describeAccess({ access, seconds }: Extract<Sale, { kind: 'paid' }>): string {
+  return `${formatAccess(access) ?? 'call'} ${seconds ?? ''}`;
+}

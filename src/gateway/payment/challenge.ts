@@ -1,0 +1,85 @@
+/*
+ * The 402: a challenge that was ready, or an invoice that is ordered now and gets its one token (M3), told to people and to
+ * programs; 503 when there is none.
+ */
+import { formatSats } from '#protocol/msat.ts';
+import { offer } from '#schemes/l402.ts';
+import { type Quote } from '#schemes/scheme.ts';
+import { type ReadyChallenge } from '../../ports.ts';
+import { type Admission } from '../admission.ts';
+import { type GateDeps } from '../gate-deps.ts';
+import { orderInvoice } from './invoice-order.ts';
+import { endOfToken, makeChallenge } from './ready-challenge.ts';
+import { remainingFields } from '../answers/remaining.ts';
+import { problem } from '../answers/refuse.ts';
+
+const NODE_RETRY_SECONDS = 5;
+
+/** The answer to a request that has to pay first; 503 when no invoice can be had. */
+export async function challenge(
+  { reason, quote, source, limits }: Extract<Admission, { kind: 'pay' }>,
+  { deps, method }: { deps: GateDeps; method: string },
+): Promise<Response> {
+  const { settings, log, keys } = deps;
+  const { docsUrl } = settings;
+  let ready: ReadyChallenge;
+  if (source.kind === 'ready') ready = source.item;
+  else {
+    const ordered = await orderInvoice(quote, deps);
+    if (!ordered.ok) {
+      source.unmade();
+      log('fault', { at: 'lightning.mint', message: ordered.refusal });
+      const detail = 'the Lightning node cannot be asked for an invoice';
+      return problem({ code: 'node_unavailable', detail, retryAfterSeconds: NODE_RETRY_SECONDS }, { docsUrl, method });
+    }
+    ready = await makeChallenge(
+      ordered.value,
+      { quote, random: source.random, region: source.region, signing: await keys.current() },
+      deps,
+    );
+    source.made(ready);
+  }
+  const { invoice, token, endsAtMs } = ready;
+  const left = reason.remaining === undefined ? {} : remainingFields(reason.remaining);
+  const { match, service, sells } = quote;
+  log('challenge', { match, service, amount_msat: String(sells.amountMsat), reason: reason.code, source: source.kind });
+  return problem(
+    { ...reason, limits },
+    {
+      docsUrl,
+      method,
+      headers: { 'www-authenticate': offer({ token, invoice }) },
+      fields: {
+        price_sats: Number(formatSats(quote.sells.amountMsat)),
+        price_msat: Number(quote.sells.amountMsat),
+        buys: describeOffer(quote),
+        service: quote.service,
+        description: quote.description,
+        invoice,
+        token,
+        invoice_expires_at: formatInstant(endsAtMs / 1000),
+        token_expires_at: formatInstant(endOfToken(endsAtMs / 1000, quote, settings)),
+        ...left,
+      },
+    },
+  );
+}
+
+/** What the invoice buys, for people and agents. */
+function describeOffer({ sells: { access, seconds }, priceMsat }: Quote): string {
+  const time = seconds === undefined ? '' : ` within ${seconds} seconds`;
+  switch (access.kind) {
+    case 'call':
+      return `one call${time}`;
+    case 'calls':
+      return `${access.calls} calls${time}`;
+    case 'pass':
+      return `any number of calls${time}${access.maxPerMinute === undefined ? '' : `, ${access.maxPerMinute} a minute`}`;
+    case 'credit':
+      return `a balance of ${access.creditMsat} msat${time}, of which this call takes ${priceMsat}`;
+  }
+}
+
+function formatInstant(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

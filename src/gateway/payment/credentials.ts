@@ -1,0 +1,253 @@
+/*
+ * The credentials of a request, tried in order until one lets it through. Everything that takes time (a price that is asked
+ * for, a body, the node) comes before the last judgement, which is by the clock, the snapshot and the keys of that moment
+ * (M32). The price is asked, and a body read, only for a token that is proved, good for all that can be told without them,
+ * and not known to be spent (M43).
+ */
+import { formatHex } from '#protocol/bytes.ts';
+import { judgeStanding, judgeToken, needsDigest, provesPayment, proveCredential, readCredentials } from '#schemes/l402.ts';
+import { type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
+import { type Background } from '../../ports.ts';
+import { type Admission, type Use } from '../admission.ts';
+import { extendPass } from '../policy/fences.ts';
+import { type GateDeps, type GateSettings } from '../gate-deps.ts';
+import { type Inquiry } from './inquiry.ts';
+import { type AskedPrice, type Price } from '../pricing/price.ts';
+import { boundOfCharge, rateOfPass, rateOfRoute, rateOfToken } from '../policy/rate.ts';
+import { SITUATIONS, type GatewayRefusal, type Situation } from '../answers/refusals.ts';
+import { reserveUse, type Claimed, type LeaseTerms } from './reserve.ts';
+import { type Trip, type Way } from '../request-context.ts';
+
+export interface Unpaid {
+  readonly kind: 'unpaid';
+  /** Why no payment is good. */
+  readonly reason: GatewayRefusal;
+  /** A payment that was made and is over, in hex (M19). */
+  readonly usedUp: string | undefined;
+}
+
+type Tried = Exclude<Admission, { kind: 'free' | 'pay' }> | Unpaid;
+
+/** What one token comes to. */
+type Trial =
+  | Exclude<Tried, Unpaid>
+  /** Another credential may be good. */
+  | { readonly kind: 'not_good'; readonly reason: GatewayRefusal; readonly usedUp?: string | undefined }
+  /** Its payment buys nothing here: that says more than any other reason. */
+  | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined };
+
+interface Context {
+  readonly deps: GateDeps;
+  readonly background: Background;
+  readonly lease: LeaseTerms;
+}
+
+/** Different payments of one request that are tried; the second only when the first is used up (M6). */
+const MOST_CLAIMS_TRIED = 2;
+const NOT_PAID: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
+
+/** Tries what the request shows. */
+export async function tryCredentials(inquiry: Inquiry, context: Context): Promise<Tried> {
+  const { deps } = context;
+  const { facts } = inquiry;
+  const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
+  if (!credentials.ok) return { kind: 'unpaid', reason: credentials.refusal, usedUp: undefined };
+  let reason = NOT_PAID;
+  let usedUp: string | undefined;
+  const tried = new Set<string>();
+  for (const credential of credentials.value) {
+    const proved = await proveCredential(credential, deps);
+    // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
+    if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
+    const trial: Trial = proved.ok ? await tryToken(proved.value, { inquiry, context }) : { kind: 'not_good', reason: proved.refusal };
+    if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
+    if (trial.kind === 'not_good') {
+      // The first reason stands.
+      if (reason === NOT_PAID) ({ reason } = trial);
+      usedUp ??= trial.usedUp;
+      continue;
+    }
+    ({ reason } = trial);
+    usedUp = trial.usedUp ?? usedUp;
+    if (proved.ok) tried.add(formatHex(proved.value.paymentHash));
+    if (tried.size === MOST_CLAIMS_TRIED) break;
+  }
+  return { kind: 'unpaid', reason, usedUp };
+}
+
+interface TrialOptions {
+  readonly inquiry: Inquiry;
+  readonly context: Context;
+}
+
+async function tryToken(token: ProvedToken, { inquiry, context }: TrialOptions): Promise<Trial> {
+  const { deps } = context;
+  const { service } = inquiry.sold.sale;
+  const revoked = findRevocation(token, inquiry.way());
+  if (revoked !== undefined) return { kind: 'not_good', reason: revoked };
+  let digest: string | undefined;
+  if (inquiry.isPriceAsked || needsDigest(token, service)) {
+    const prepared = await prepare(token, { inquiry, context });
+    if (prepared.kind !== 'ready') return prepared;
+    ({ digest } = prepared);
+  }
+  const holder = { kind: 'paid', client: undefined } as const;
+  // It has been asked for by now, or nobody has to be asked.
+  const quoted = await inquiry.quote(holder);
+  if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
+  const { quote } = quoted.value;
+  const judge = () => judgeToken(token, quote, judgeContext(inquiry, { settings: deps.settings, digest }));
+  const grant = await judge();
+  if (!grant.ok) return judgedBad(token, grant.refusal);
+  const { needsSettlement, paymentHash } = grant.value;
+  const prove = async () => {
+    const unsettled = await deps.proveSettled({ paymentHash, client: inquiry.facts.client().key.key }, deps);
+    if (unsettled !== undefined) return unsettled;
+    // The node may have taken its time.
+    const late = await standAgain(token, { inquiry, context });
+    if (late !== undefined) return late;
+    const again = await judge();
+    return again.ok ? undefined : again.refusal;
+  };
+  return useGrant(token, { inquiry, context, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
+}
+
+/**
+ * Does what takes time for a token that is worth it, and looks again how things stand after it.
+ */
+async function prepare(
+  token: ProvedToken,
+  { inquiry, context }: TrialOptions,
+): Promise<Exclude<Trial, { kind: 'enter' }> | { readonly kind: 'ready'; readonly digest: string | undefined }> {
+  const { deps } = context;
+  const { sale } = inquiry.sold;
+  const poor = judgeStanding(token, { ...sale, sells: sale }, judgeContext(inquiry, { settings: deps.settings, digest: undefined }));
+  if (poor !== undefined) return judgedBad(token, poor);
+  const paymentHashHex = formatHex(token.paymentHash);
+  const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, token), deps.clock());
+  if (spent !== undefined) return over(paymentHashHex, spent, token);
+  const holder = { kind: 'paid', client: paymentHashHex } as const;
+  const quoted = await inquiry.quote(holder);
+  if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
+  const digested = needsDigest(token, sale.service) ? await inquiry.digest(holder) : undefined;
+  if (digested?.ok === false) return { kind: 'refuse', reason: digested.refusal };
+  const late = await standAgain(token, { inquiry, context });
+  if (late !== undefined) return judgedBad(token, late);
+  return { kind: 'ready', digest: digested?.value };
+}
+
+/** What may have changed while time went by, but for what the token itself says: fences, revocations, keys. */
+async function standAgain(token: ProvedToken, { inquiry, context }: TrialOptions): Promise<GatewayRefusal | undefined> {
+  const fenced = await inquiry.lookAgain();
+  const gone = fenced ?? findRevocation(token, inquiry.way());
+  if (gone !== undefined) return gone;
+  const key = await context.deps.keys.epochKeys(token.id.keyId, token.id.epoch);
+  return key.ok ? undefined : key.refusal;
+}
+
+interface GrantedUse extends TrialOptions {
+  readonly quote: Quote;
+  readonly grant: Grant;
+  readonly prove: (() => Promise<GatewayRefusal | undefined>) | undefined;
+}
+
+async function useGrant(token: ProvedToken, { inquiry, context, quote, grant, prove }: GrantedUse): Promise<Trial> {
+  const { deps, background, lease } = context;
+  const { route } = inquiry.sold;
+  const { charge } = grant;
+  const paymentHashHex = formatHex(grant.paymentHash);
+  const reservationId = formatHex(deps.random(16));
+  const enter = (use: Use | undefined): Trial => {
+    const client = inquiry.facts.client();
+    deps.quota.giveBack({ client: client.key, challengeId: grant.challengeId }, background);
+    const ofToken = charge === undefined ? rateOfToken(paymentHashHex, route.fences.tokenRate) : [];
+    const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
+    // Clients whose address is not known are not one client.
+    const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
+    const trip: Trip = {
+      way: inquiry.way(),
+      lane: 'paid',
+      steps,
+      stated: use?.limits ?? [],
+      sendByMs: use?.sendByMs,
+      voters,
+      holders: voters,
+    };
+    const { passEndsAtSeconds } = grant;
+    return { kind: 'enter', quote, trip, callId: nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
+  };
+  if (charge === undefined && prove === undefined) return enter(undefined);
+  const tokenRate = charge === undefined ? undefined : boundOfCharge(charge, route.fences.tokenRate);
+  const isGone = () => inquiry.request.signal.aborted;
+  const claiming =
+    charge === undefined ? provePass(prove!) : reserveUse({ grant, charge, reservationId, lease, prove, tokenRate, isGone }, deps);
+  // A client that goes away must not end the Worker between the grant and its release.
+  if (charge !== undefined) background(claiming);
+  const claimed = await claiming;
+  if (claimed.kind === 'granted') return enter(claimed.use);
+  return over(paymentHashHex, claimed.reason, token);
+}
+
+async function provePass(prove: () => Promise<GatewayRefusal | undefined>): Promise<Claimed> {
+  const reason = await prove();
+  return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
+}
+
+/** A refusal that is no matter of the token (a fence) is one of the whole request. */
+function judgedBad(token: ProvedToken, reason: GatewayRefusal): Exclude<Trial, { kind: 'enter' | 'over' }> {
+  if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
+  const usedUp = reason.code === 'token_expired' && provesPayment(token) ? formatHex(token.paymentHash) : undefined;
+  return { kind: 'not_good', reason, usedUp };
+}
+
+/** A claim that was refused: the payment is over, or something is in its way. */
+function over(paymentHashHex: string, reason: GatewayRefusal, token: ProvedToken): Exclude<Trial, { kind: 'enter' | 'not_good' }> {
+  if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
+  const wasPaid =
+    reason.code === 'payment_spent' || reason.code === 'caveat_exhausted' || (reason.code === 'token_expired' && provesPayment(token));
+  return { kind: 'over', reason, usedUp: wasPaid ? paymentHashHex : undefined };
+}
+
+function mayCostInvoice({ code }: GatewayRefusal): boolean {
+  const situation: Situation = SITUATIONS[code];
+  return situation.mayCostInvoice;
+}
+
+/** The least that a call can take, before its price is known. */
+function leastCostOf(price: Price, { id }: ProvedToken): number {
+  return id.access === 'credit' && isAsked(price) ? Number(price.bounds.minMsat) : 1;
+}
+
+function isAsked(price: Price): price is AskedPrice {
+  return price.kind === 'function' || price.kind === 'service';
+}
+
+function findRevocation({ identifier, id }: ProvedToken, { control }: Way): GatewayRefusal | undefined {
+  const token = { identifier, keyId: id.keyId, epochStartHours: id.epoch.startHours };
+  if (control.index?.isRevoked(token) !== true) return undefined;
+  return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
+}
+
+function judgeContext(
+  { facts, way }: Inquiry,
+  { settings, digest }: { settings: Pick<GateSettings, 'skewSeconds' | 'invoiceExpirySeconds'>; digest: string | undefined },
+): JudgeContext {
+  const { method, host, path } = facts;
+  const { control, match, nowMs } = way();
+  const nowSeconds = nowMs / 1000;
+  const maintenances = control.index?.maintenances ?? [];
+  return {
+    nowSeconds,
+    skewSeconds: settings.skewSeconds,
+    invoiceExpirySeconds: settings.invoiceExpirySeconds,
+    request: { method, host, path },
+    clientAddress: () => facts.client().addressText,
+    requestDigest: digest,
+    extensionOf: maintenances.length === 0 ? undefined : (life) => extendPass(maintenances, { ...life, match, nowSeconds }),
+  };
+}
+
+/** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */
+function nameCall({ claimId, charge }: Grant, reservationId: string): string {
+  return charge?.limit === 1 ? claimId : `${claimId}-${reservationId}`;
+}

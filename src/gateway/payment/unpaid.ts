@@ -1,0 +1,109 @@
+/*
+ * A request that shows no payment which is good for it: one question to the quota, which gives it a free call, lets it have
+ * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
+ */
+import { type Quote } from '#schemes/scheme.ts';
+import { nameChallenge } from '#schemes/token-reading.ts';
+import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../../ports.ts';
+import { type Admission } from '../admission.ts';
+import { noteFault } from '../answers/fault.ts';
+import { judgeTrial } from '../policy/fences.ts';
+import { type GateDeps } from '../gate-deps.ts';
+import { type HeldBody } from '../request/held-body.ts';
+import { findPool, nameOffer } from './offer-key.ts';
+import { rateOfAll, takeSteps } from '../policy/rate.ts';
+import { stateQuota } from '../answers/rate-fields.ts';
+import { placedRandom, refillPool } from './refill.ts';
+import { type GatewayRefusal } from '../answers/refusals.ts';
+import { type QuoteOutcome } from '../pricing/quote.ts';
+import { holdersOf } from '../policy/concurrency.ts';
+import { type Way } from '../request-context.ts';
+
+export interface UnpaidRequest {
+  readonly way: Way;
+  /** Why no payment is good for it. */
+  readonly reason: GatewayRefusal;
+  /** What free calls are counted for. */
+  readonly service: string;
+  readonly quote: () => QuoteOutcome | Promise<QuoteOutcome>;
+  /** The same, when nobody has to be asked for it. */
+  readonly known: Quote | undefined;
+  /** The price is the same for every request. */
+  readonly isFixed: boolean;
+  /** Payment hashes that the request shows, in hex; nothing when they cannot be told. */
+  readonly shown: readonly string[] | undefined;
+  /** One of them, whose payment was made and is used up (M19). */
+  readonly usedUp: string | undefined;
+  /** How the body of a free call is sent on. */
+  readonly body: HeldBody | undefined;
+}
+
+const QUOTA_RETRY_SECONDS = 5;
+
+/** What becomes of a request that has not been paid. */
+export async function admitUnpaid(
+  unpaid: UnpaidRequest,
+  { deps, background }: { deps: GateDeps; background: Background },
+): Promise<Admission> {
+  const { way, reason, service, quote, known, isFixed, shown, usedUp, body } = unpaid;
+  const { quota, random, settings, keys, log } = deps;
+  const { fences } = way.route;
+  const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
+  const trial = judgeTrial(way, fences, { lane: 'unpaid', tryHalfOpen: deps.tryHalfOpen });
+  if (trial !== undefined) return refused(trial);
+  const facts = way.client();
+  const lane: QuotaLane = usedUp === undefined ? 'unpaid' : 'paid';
+  const { crowd } = facts.key;
+  const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
+  const { bounds, totals } = usedUp === undefined ? fences.quota : fences.quota.paid;
+  // The token of the challenge begins with its name, so that a payment gives back what is counted here.
+  const place = quota.placeOf(client);
+  const tokenRandom = placedRandom(random, place);
+  const challengeId = nameChallenge(tokenRandom);
+  const steps = rateOfAll(settings.fences.rate);
+  const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
+  // Clients whose address is not known are not one client.
+  const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
+  const node = deps.lightning.currentNode?.(background);
+  const region = settings.claimRegion ?? facts.region;
+  const keyOf = async (quote: Quote) => nameOffer(quote, { signing: await keys.current(), region, settings });
+  const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
+  let answer: QuotaAnswer;
+  try {
+    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };
+    answer = await quota.ask({ client, lane, ask, bounds, totals, region });
+  } catch (error) {
+    noteFault(log, { at: 'quota.ask', error });
+    return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
+  }
+  if (pool !== undefined) deps.control.noteStocked(place, background);
+  const limits = stateQuota(answer.readings, bounds);
+  if (answer.kind === 'refused' && answer.isCrowded === true && lane === 'paid') {
+    // Payments cost an attacker next to nothing: who finds that lane full still is a client like any other (M35).
+    return admitUnpaid({ ...unpaid, usedUp: undefined }, { deps, background });
+  }
+  if (answer.kind === 'refused') {
+    const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
+    return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
+  }
+  if (answer.kind === 'free')
+    return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [], holders: holdersOf(way, deps) }, body, limits };
+  const { item, refill } = answer;
+  if (refill !== undefined && known !== undefined && pool !== undefined) {
+    background(refillPool({ quote: known, place, region, count: refill, bounds: pool }, deps));
+  }
+  // No invoice comes of it: it is not open any more, and still one of this minute.
+  const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
+  const limited = await takeSteps(steps, deps);
+  const quoted = limited.ok ? await quote() : limited;
+  if (!quoted.ok) {
+    unmade();
+    return refused(quoted.refusal);
+  }
+  const admission = { kind: 'pay', quote: quoted.value.quote, reason, limits } as const;
+  if (item !== undefined) return { ...admission, source: { kind: 'ready', item } };
+  const made = (ready: ReadyChallenge) => {
+    if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
+  };
+  return { ...admission, source: { kind: 'direct', random: tokenRandom, region, unmade, made } };
+}

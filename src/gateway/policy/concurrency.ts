@@ -1,0 +1,166 @@
+/*
+ * How many calls this isolate has under way at an origin, and who waits for a place: those who have paid first, then first
+ * come, first served, for a bounded time and in a bounded number. No payment and no client holds more than a quarter of the
+ * places, or of the line (M41). A place that is never given back (a Worker that was ended) is free again after its time.
+ * State of one isolate; no other effects than the timer it is given.
+ */
+import { type Clock, type Wait } from '../../ports.ts';
+import { type ClientFacts } from '../request/client-key.ts';
+
+export interface ConcurrencyOptions {
+  /** Calls under way at one origin. */
+  readonly most: number;
+  /** Calls that wait for a place at one origin, of those who have paid and of those who have not; more are turned away at once. */
+  readonly mostWaiting: number;
+  readonly waitMs: number;
+  /** No call holds its place for longer than this. */
+  readonly placeMs: number;
+  readonly clock: Clock;
+  readonly wait: Wait;
+}
+
+/** Gives the place back; more than once does nothing more. */
+export type Leave = () => void;
+
+/** Those who have paid, and those who have not: free routes, calls that are given away. */
+export type Payers = 'paid' | 'unpaid';
+
+export interface Caller {
+  readonly who: Payers;
+  /** Its payment and its client, as far as they are known. */
+  readonly holders: readonly string[];
+  /** Aborted when the client has gone: its place, or the wait for one, is given back then. */
+  readonly left?: AbortSignal | undefined;
+}
+
+export interface Concurrency {
+  /** A place at the origin; `undefined` when none came free in time. */
+  readonly enter: (origin: string, caller: Caller) => Promise<Leave | undefined>;
+}
+
+interface Place extends Pick<Caller, 'who' | 'holders'> {
+  readonly endsAtMs: number;
+}
+
+interface Waiting {
+  readonly caller: Caller;
+  readonly resolve: (leave: Leave | undefined) => void;
+}
+
+interface Line {
+  readonly places: Set<Place>;
+  readonly waiting: Readonly<Record<Payers, Waiting[]>>;
+}
+
+/** Of the places, a quarter are for those who have paid alone: no crowd that has not can take them all (M22). */
+const PAID_PART = 4;
+/** What one payment or client may hold of places and line (M41). */
+const HOLDER_PART = 4;
+
+/** Places at origins. */
+export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, wait }: ConcurrencyOptions): Concurrency {
+  const lines = new Map<string, Line>();
+  const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
+  const mostHeld = shareOf(most);
+  const mostInLine = shareOf(mostWaiting);
+
+  const hasRoom = ({ places }: Line, { who, holders }: Caller): boolean =>
+    places.size < most && (who === 'paid' || countUnpaid(places) < mostUnpaid) && holders.every((name) => countOf(places, name) < mostHeld);
+
+  const take = (origin: string, line: Line, caller: Caller): Leave => {
+    const { who, holders, left } = caller;
+    const place: Place = { endsAtMs: clock() + placeMs, who, holders };
+    line.places.add(place);
+    const leave = () => {
+      left?.removeEventListener('abort', leave);
+      // A place that has run out may have been taken over: then there is nothing to hand on.
+      if (!line.places.delete(place)) return;
+      letIn(origin, line);
+      if (line.places.size === 0 && isNobodyWaiting(line)) lines.delete(origin);
+    };
+    left?.addEventListener('abort', leave, { once: true });
+    return leave;
+  };
+
+  /** Everyone who waits and has room, those who have paid first. */
+  const letIn = (origin: string, line: Line): void => {
+    for (const who of ['paid', 'unpaid'] as const) {
+      const queue = line.waiting[who];
+      for (let at = 0; at < queue.length && line.places.size < most;) {
+        const { caller, resolve } = queue[at]!;
+        if (hasRoom(line, caller)) {
+          queue.splice(at, 1);
+          resolve(take(origin, line, caller));
+        } else at += 1;
+      }
+    }
+  };
+
+  return {
+    async enter(origin, caller) {
+      if (caller.left?.aborted === true) return undefined;
+      const line = lines.get(origin) ?? { places: new Set(), waiting: { paid: [], unpaid: [] } };
+      lines.set(origin, line);
+      const queue = line.waiting[caller.who];
+      if (!hasRoom(line, caller)) dropEnded(line, clock());
+      // Behind those who wait, unless they wait for their own share.
+      if (hasRoom(line, caller) && !queue.some((other) => hasRoom(line, other.caller))) return take(origin, line, caller);
+      if (queue.length >= mostWaiting || caller.holders.some((name) => countInLine(queue, name) >= mostInLine)) return undefined;
+      const done = new AbortController();
+      const { promise, resolve } = Promise.withResolvers<Leave | undefined>();
+      const waiting: Waiting = { caller, resolve };
+      queue.push(waiting);
+      const giveUp = () => {
+        const index = queue.indexOf(waiting);
+        if (index >= 0) queue.splice(index, 1);
+        resolve(undefined);
+      };
+      void wait(waitMs, done.signal).then(giveUp);
+      caller.left?.addEventListener('abort', giveUp, { once: true, signal: done.signal });
+      // Places that have run out go to the first who waits.
+      letIn(origin, line);
+      const leave = await promise;
+      done.abort();
+      return leave;
+    },
+  };
+}
+
+function shareOf(most: number): number {
+  return Math.max(1, Math.floor(most / HOLDER_PART));
+}
+
+function countUnpaid(places: ReadonlySet<Place>): number {
+  let count = 0;
+  for (const { who } of places) if (who === 'unpaid') count += 1;
+  return count;
+}
+
+function countOf(places: ReadonlySet<Place>, name: string): number {
+  let count = 0;
+  for (const { holders } of places) if (holders.includes(name)) count += 1;
+  return count;
+}
+
+function countInLine(queue: readonly Waiting[], name: string): number {
+  return queue.filter(({ caller }) => caller.holders.includes(name)).length;
+}
+
+function isNobodyWaiting({ waiting }: Line): boolean {
+  return waiting.paid.length === 0 && waiting.unpaid.length === 0;
+}
+
+function dropEnded({ places }: Line, nowMs: number): void {
+  for (const place of places) if (place.endsAtMs <= nowMs) places.delete(place);
+}
+
+/** Who holds a place at an origin without a payment. Nobody needs to know where there are no places. */
+export function holdersOf(
+  { client }: { readonly client: () => ClientFacts },
+  { places }: { readonly places?: Concurrency | undefined },
+): readonly string[] {
+  if (places === undefined) return [];
+  const { address, key } = client();
+  // Clients whose address is not known are not one client.
+  return address === undefined ? [] : [key.key];
+}

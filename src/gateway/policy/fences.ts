@@ -1,0 +1,221 @@
+/*
+ * The fences of a route: who may come at all, and when nobody is served. Those that need no more than the request and the
+ * control snapshot are judged here, in one fixed order, before any credential is looked at and any invoice made. What a
+ * fence has to know and does not, it takes for a no. Pure.
+ */
+import { cidrContains, type Cidr } from '#protocol/cidr.ts';
+import { type PassLife } from '#schemes/scheme.ts';
+import {
+  type BreakerSettings,
+  type ControlIndex,
+  type ControlView,
+  type Maintenance,
+  type QuotaBounds,
+  type RateBound,
+  type RateCount,
+} from '../../ports.ts';
+import { type ClientAddressSource, type ClientFacts } from '../request/client-key.ts';
+import { type FenceRefusal } from '../answers/fence-refusals.ts';
+
+/**
+ * The order of the fences. The first four are judged here; `revocation` belongs to the verification of a credential,
+ * `quota` is asked when none was good, `rate` and `concurrency` stand before the origin.
+ */
+export const FENCE_ORDER = ['lists', 'control', 'maintenance', 'breaker', 'revocation', 'quota', 'rate', 'concurrency'] as const;
+export type Fence = (typeof FENCE_ORDER)[number];
+
+/** Clients by their address, country or network; any of them matches. */
+export interface ClientList {
+  readonly cidrs: readonly Cidr[];
+  readonly countries: ReadonlySet<string>;
+  readonly asns: ReadonlySet<number>;
+}
+
+/** What one client gets, and all together. */
+export interface QuotaSettings {
+  readonly bounds: QuotaBounds;
+  readonly totals: QuotaBounds;
+}
+
+/** The fences of one route. What is left out is switched off. */
+export interface FenceSettings {
+  readonly allow?: ClientList;
+  readonly block?: ClientList;
+  readonly hasMaintenance: boolean;
+  readonly hasBreaker: boolean;
+  readonly hasConcurrency: boolean;
+  /** For those who have not paid. */
+  readonly quota: QuotaSettings & {
+    /** Over the bounds, a client may be given the challenge again that it has (M18). */
+    readonly repeats: boolean;
+    /** For those whose payment is used up (M19). */
+    readonly paid: QuotaSettings;
+  };
+  /** For each payment. */
+  readonly tokenRate?: RateBound;
+  /** For calls that go to the origin. */
+  readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
+}
+
+/** What holds for the whole gateway. */
+export interface GatewayFenceSettings {
+  readonly clientAddress: ClientAddressSource | undefined;
+  readonly refreshSeconds: number;
+  readonly staleMaxSeconds: number;
+  readonly stale: FencePolicy['stale'];
+  readonly isolates: number;
+  readonly rate: FenceSettings['rate'];
+  readonly breaker: (BreakerSettings & { readonly slowHeadMs: number; readonly probePath: string | undefined }) | undefined;
+  readonly concurrency: { readonly most: number; readonly mostWaiting: number; readonly waitMs: number } | undefined;
+}
+
+export interface FenceFacts {
+  readonly client: () => ClientFacts;
+  readonly control: ControlView;
+  /** The route as the seller wrote it. */
+  readonly match: string;
+  /** A route without a price needs no snapshot: nothing can be revoked on it. */
+  readonly isSold: boolean;
+  /** Its name. */
+  readonly origin: string;
+  readonly nowMs: number;
+}
+
+export interface FencePolicy {
+  /** `serve`: a snapshot that is too old, or none, is no reason to refuse (M30). */
+  readonly stale: 'refuse' | 'serve';
+}
+
+/** Those who go to a half-open origin. Each lane has a trickle of its own: no crowd in one can dry up another (M22). */
+export type Lane = 'free' | 'gift' | 'unpaid' | 'paid';
+
+/** Whether one more call may try an origin that is half open. */
+export type TryHalfOpen = (name: string, nowMs: number) => boolean;
+
+const CONTROL_RETRY_SECONDS = 5;
+const MAINTENANCE_RETRY_SECONDS = 60;
+/** Each lane of an isolate tries a half-open origin so often. */
+const HALF_OPEN_MS = 1000;
+/** Maintenance extends a pass by this at most: no key is kept for passes without an end. */
+export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
+
+type Judge = (facts: FenceFacts, settings: FenceSettings, policy: FencePolicy) => FenceRefusal | undefined;
+
+const JUDGES: Readonly<Partial<Record<Fence, Judge>>> = {
+  lists: ({ client }, settings) =>
+    settings.allow === undefined && settings.block === undefined ? undefined : judgeLists(client(), settings),
+  control: ({ control, isSold }, _settings, { stale }) =>
+    isSold && control.isStale && stale === 'refuse'
+      ? { code: 'control_unknown', detail: 'the control object cannot be reached', retryAfterSeconds: CONTROL_RETRY_SECONDS }
+      : undefined,
+  maintenance: ({ control, match, nowMs }, { hasMaintenance }) =>
+    hasMaintenance && control.index !== undefined ? judgeMaintenance(control.index, { match, nowSeconds: nowMs / 1000 }) : undefined,
+  breaker: (facts, { hasBreaker }) => (hasBreaker ? judgeBreaker(facts) : undefined),
+};
+
+/** The first fence of the fixed order that turns the request away, of those that stand before credentials. */
+export function judgeFences(facts: FenceFacts, settings: FenceSettings, policy: FencePolicy): FenceRefusal | undefined {
+  for (const fence of FENCE_ORDER) {
+    const refusal = JUDGES[fence]?.(facts, settings, policy);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** Block before allow. A list of a kind that is not known of the client takes it for one that is not wanted. */
+export function judgeLists(client: ClientFacts, { allow, block }: Pick<FenceSettings, 'allow' | 'block'>): FenceRefusal | undefined {
+  const blocked = block !== undefined && (lacksFacts(client, block) || isListed(client, block));
+  if (!blocked && (allow === undefined || isListed(client, allow))) return undefined;
+  return { code: 'client_blocked', detail: 'this route is not open to this client' };
+}
+
+function isListed({ address, country, asn }: ClientFacts, { cidrs, countries, asns }: ClientList): boolean {
+  return (
+    (address !== undefined && cidrs.some((cidr) => cidrContains(cidr, address))) ||
+    (country !== undefined && countries.has(country)) ||
+    (asn !== undefined && asns.has(asn))
+  );
+}
+
+function lacksFacts({ address, country, asn }: ClientFacts, { cidrs, countries, asns }: ClientList): boolean {
+  return (
+    (cidrs.length > 0 && address === undefined) || (countries.size > 0 && country === undefined) || (asns.size > 0 && asn === undefined)
+  );
+}
+
+function judgeMaintenance(
+  { maintenances }: ControlIndex,
+  { match, nowSeconds }: { match: string; nowSeconds: number },
+): FenceRefusal | undefined {
+  const current = maintenances.filter(
+    ({ route, fromSeconds, untilSeconds = Infinity }) => isFor(route, match) && fromSeconds <= nowSeconds && nowSeconds < untilSeconds,
+  );
+  if (current.length === 0) return undefined;
+  const untilSeconds = Math.max(...current.map((maintenance) => maintenance.untilSeconds ?? nowSeconds + MAINTENANCE_RETRY_SECONDS));
+  return {
+    code: 'maintenance',
+    detail: 'this route is under maintenance',
+    retryAfterSeconds: Math.max(1, Math.ceil(untilSeconds - nowSeconds)),
+  };
+}
+
+function judgeBreaker({ control, origin, nowMs }: FenceFacts): FenceRefusal | undefined {
+  const openUntilMs = control.index?.openUntilMs.get(origin);
+  // Half open, it is left to the lanes.
+  if (openUntilMs === undefined || nowMs >= openUntilMs) return undefined;
+  return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
+}
+
+/** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes. */
+export function judgeTrial(
+  { control, origin, nowMs }: FenceFacts,
+  { hasBreaker }: FenceSettings,
+  { lane, tryHalfOpen }: { lane: Lane; tryHalfOpen: TryHalfOpen },
+): FenceRefusal | undefined {
+  if (!hasBreaker || control.index?.openUntilMs.has(origin) !== true) return undefined;
+  return tryHalfOpen(`${lane} ${origin}`, nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+}
+
+function originDown(retryAfterSeconds: number): FenceRefusal {
+  return { code: 'origin_down', detail: 'the origin has been failing', retryAfterSeconds };
+}
+
+/** Lets one call a second of this isolate and of each lane try an origin that is half open. Keeps an instant for each. */
+export function createHalfOpenTrials(): TryHalfOpen {
+  const triedAtMs = new Map<string, number>();
+  return (name, nowMs) => {
+    const before = triedAtMs.get(name);
+    if (before !== undefined && nowMs < before + HALF_OPEN_MS) return false;
+    triedAtMs.set(name, nowMs);
+    return true;
+  };
+}
+
+/**
+ * By how much a pass ends later than it says: the time that maintenance took from it between its sale and its end (M38).
+ * For tokens without a claim row only: a row does not wait for its token (M2).
+ */
+export function extendPass(
+  maintenances: readonly Maintenance[],
+  { match, soldAtSeconds, validUntilSeconds, nowSeconds }: PassLife & { readonly match: string; readonly nowSeconds: number },
+): number {
+  const stretches = maintenances
+    .filter(({ route, extendsPasses }) => extendsPasses && isFor(route, match))
+    .toSorted((left, right) => left.fromSeconds - right.fromSeconds);
+  let extension = 0;
+  // Two maintenances at once, of the route and of all, extend a pass by the time that either of them took.
+  let countedUntil = soldAtSeconds;
+  for (const { fromSeconds, untilSeconds = Infinity } of stretches) {
+    if (validUntilSeconds + extension <= fromSeconds) break;
+    const from = Math.max(fromSeconds, countedUntil);
+    const until = Math.min(untilSeconds, nowSeconds);
+    if (until <= from) continue;
+    extension += until - from;
+    countedUntil = until;
+  }
+  return Math.min(extension, LONGEST_EXTENSION_SECONDS);
+}
+
+function isFor(route: string, match: string): boolean {
+  return route === '*' || route === match;
+}

@@ -1,0 +1,139 @@
+/*
+ * A body that a price or a token depends on. One that was shown to a pricing service, or that a token was narrowed to, has
+ * been read, and is sent on from memory; it is never longer than what was shown (M26, M9). One that was priced by its declared length is streamed (sized-body.ts).
+ * How many bodies an isolate reads into memory at once, for how long, and for whom, is bounded (M32). Effects: reads bodies;
+ * memory.
+ */
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type Wait } from '../../ports.ts';
+import { type GatewayRefusal } from '../answers/refusals.ts';
+
+export type HeldBody =
+  /** Read whole; send these instead of the body of the request. */
+  | { readonly kind: 'read'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** Not read; send at most so many. */
+  | { readonly kind: 'sized'; readonly bytes: number };
+
+/** For whom a body is read. */
+export interface BodyHolder {
+  /** Each kind has places of its own: strangers cannot take those of payers, of the operator or of the bridge (M22). */
+  readonly kind: keyof typeof MOST_HELD;
+  /** An address, or the payment hash of a proved token; `undefined` where the client cannot be told. */
+  readonly client: string | undefined;
+}
+
+export type BodyOutcome = Result<Uint8Array<ArrayBuffer>, GatewayRefusal>;
+
+/** The bodies that an isolate is reading. */
+export interface HeldBodies {
+  /** Reads a body that may have at most so many bytes. A longer one is given up at once. */
+  readonly read: (request: Request, terms: { readonly most: number; readonly holder: BodyHolder }) => BodyOutcome | Promise<BodyOutcome>;
+}
+
+/** A client that has not sent its body by then is sent away: nothing that was judged before may grow old (M32). */
+export const LONGEST_READ_MS = 30_000;
+/**
+ * Bodies read at once by one isolate, which has 128 MB for everything: of payers at most 1 MiB each, of those who have not
+ * paid 64 KiB (what a pricing service is shown at most), of the bridge 16 KiB, of the operator 8 KiB.
+ */
+export const MOST_HELD = { paid: 24, unpaid: 64, bridge: 8, operator: 4 } as const;
+/** Of them for one client. */
+export const MOST_HELD_OF_CLIENT = 4;
+const FIRST_BUFFER_BYTES = 4096;
+const RETRY_SECONDS = 1;
+
+interface Reading {
+  readonly holder: BodyHolder;
+  readonly giveUp: (reason: GatewayRefusal) => void;
+}
+
+const TOO_SLOW: GatewayRefusal = {
+  code: 'body_too_slow',
+  detail: `the body is read before the call is let through, and had not come after ${LONGEST_READ_MS / 1000} seconds`,
+};
+const crowded = (detail: string): GatewayRefusal => ({ code: 'bodies_crowded', detail, retryAfterSeconds: RETRY_SECONDS });
+const CROWDED_BY_CLIENT = crowded('this client has as many bodies read at once as it may');
+const CROWDED_OUT = crowded('other bodies needed the place of this one, which was slow to come');
+
+/** No body is read yet. */
+export function createHeldBodies(wait: Wait): HeldBodies {
+  /** In the order in which they began. */
+  const readings = new Set<Reading>();
+  return {
+    read(request, { most, holder }) {
+      const tooLarge = judgeLength(request, most);
+      if (tooLarge !== undefined) return refuse(tooLarge);
+      const source = request.body as ReadableStream<Uint8Array> | null;
+      if (source === null) return accept(new Uint8Array());
+      const [oldest, held] = findHeld(readings, holder);
+      if (holder.client !== undefined && held.ofClient >= MOST_HELD_OF_CLIENT) return refuse(CROWDED_BY_CLIENT);
+      // Whoever trickles has been here longest. So a crowd of slow bodies costs a quick one nothing.
+      if (held.ofKind >= MOST_HELD[holder.kind]) oldest?.giveUp(CROWDED_OUT);
+      const reader = source.getReader();
+      let given: GatewayRefusal | undefined;
+      const reading: Reading = {
+        holder,
+        giveUp(reason) {
+          given ??= reason;
+          readings.delete(reading);
+          // What waits for the next part gets the end instead.
+          void reader.cancel().catch(() => undefined);
+        },
+      };
+      readings.add(reading);
+      const done = new AbortController();
+      void wait(LONGEST_READ_MS, done.signal).then(() => reading.giveUp(TOO_SLOW));
+      return readParts(reader, most)
+        .then((read) => (given === undefined ? read : refuse(given)))
+        .finally(() => {
+          readings.delete(reading);
+          done.abort();
+        });
+    },
+  };
+}
+
+function judgeLength({ headers }: Request, most: number): GatewayRefusal | undefined {
+  return Number(headers.get('content-length') ?? '0') > most ? tooLargeFor(most) : undefined;
+}
+
+function tooLargeFor(most: number): GatewayRefusal {
+  return { code: 'body_too_large', detail: `the body is read before the call is let through, and may have at most ${most} bytes` };
+}
+
+function findHeld(readings: ReadonlySet<Reading>, { kind, client }: BodyHolder) {
+  let oldest: Reading | undefined;
+  const held = { ofKind: 0, ofClient: 0 };
+  for (const reading of readings) {
+    if (reading.holder.kind !== kind) continue;
+    oldest ??= reading;
+    held.ofKind += 1;
+    if (reading.holder.client === client) held.ofClient += 1;
+  }
+  return [oldest, held] as const;
+}
+
+/** Into one buffer that grows: a client that sends single bytes must not cost an object for each. */
+async function readParts(reader: ReadableStreamDefaultReader<Uint8Array>, most: number): Promise<BodyOutcome> {
+  let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, most));
+  let length = 0;
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const needed = length + part.value.byteLength;
+      if (needed > most) {
+        void reader.cancel().catch(() => undefined);
+        return refuse(tooLargeFor(most));
+      }
+      if (needed > buffer.length) {
+        const larger = new Uint8Array(Math.min(most, Math.max(needed, buffer.length * 2)));
+        larger.set(buffer.subarray(0, length));
+        buffer = larger;
+      }
+      buffer.set(part.value, length);
+      length = needed;
+    }
+  } catch {
+    return refuse({ code: 'price_input_invalid', detail: 'the body is read before the call is let through, and broke off' });
+  }
+  return accept(buffer.slice(0, length));
+}

@@ -1,0 +1,94 @@
+/*
+ * Parameters that decide a price (M26). Each stands exactly once, under its literal name: a second one, an encoded or
+ * differently cased name, an array form or a semicolon would let the origin read another value than the one that was
+ * priced. Pure.
+ */
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { type GatewayRefusal } from '../answers/refusals.ts';
+
+/** Every one is compared with every other. */
+const MOST_PARAMETERS = 64;
+/**
+ * Pairs of a query, and fields of a form, that are read where one of them decides. A query of 16 KiB can have 8,000 of them; each
+ * costs an allocation and a comparison before anybody has paid. No form in a browser has so many by hand.
+ */
+export const MOST_PAIRS = 256;
+
+/** The decoded values of the named parameters; those that are absent are not in the map. */
+export function readParameters(query: string, names: readonly string[]): Result<ReadonlyMap<string, string>, GatewayRefusal> {
+  const values = new Map<string, string>();
+  if (query === '') return accept(values);
+  if (hasTooManyPairs(query)) return refuse(TOO_MANY);
+  // Some servers split at semicolons too.
+  if (query.includes(';')) return ambiguous('a query with a semicolon is ambiguous where a parameter decides the price');
+  for (const pair of query.slice(1).split('&')) {
+    const border = pair.indexOf('=');
+    const rawName = border < 0 ? pair : pair.slice(0, border);
+    const decodedName = decodeComponent(rawName);
+    if (decodedName === undefined || hasControl(decodedName)) return ambiguous('a parameter name does not decode');
+    const folded = foldName(decodedName);
+    const name = names.find((candidate) => foldName(candidate) === folded);
+    if (name === undefined) continue;
+    if (rawName !== name) return ambiguous(`the parameter ${name} is not spelled literally`);
+    if (values.has(name)) return ambiguous(`the parameter ${name} stands more than once`);
+    const value = decodeComponent(border < 0 ? '' : pair.slice(border + 1));
+    if (value === undefined || hasControl(value)) return ambiguous(`the value of ${name} does not decode`);
+    values.set(name, value);
+  }
+  return accept(values);
+}
+
+/** Every parameter of a query where any of them may decide the price: each name plain, and like no other. */
+export function readEveryParameter(query: string): Result<ReadonlyMap<string, string>, GatewayRefusal> {
+  if (hasTooManyPairs(query)) return refuse(TOO_MANY);
+  const names = query
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => pair.split('=', 1)[0]!);
+  if (names.length > MOST_PARAMETERS) return ambiguous(`more than ${MOST_PARAMETERS} parameters where each may decide the price`);
+  if (!names.every((name) => /^[A-Za-z0-9._~-]+$/.test(name))) return ambiguous('a parameter is not spelled literally');
+  return readParameters(query, names);
+}
+
+const TOO_MANY: GatewayRefusal = {
+  code: 'too_many_parameters',
+  detail: `a query has at most ${MOST_PAIRS} parameters where one of them decides the price`,
+};
+
+/** Counts without taking the query apart. */
+function hasTooManyPairs(query: string): boolean {
+  let pairs = 1;
+  for (let border = query.indexOf('&'); border >= 0; border = query.indexOf('&', border + 1)) if (++pairs > MOST_PAIRS) return true;
+  return false;
+}
+
+function ambiguous(detail: string): Result<never, GatewayRefusal> {
+  return refuse({ code: 'parameter_ambiguous', detail });
+}
+
+/**
+ * What frameworks make of a name: PHP trims it, turns dots and blanks to underscores and reads `a[` as a list; qs reads `[a]` as
+ * `a`, and some a second question mark as part of the first; others ignore case, or what stands at the end.
+ */
+export function foldName(name: string): string {
+  const bare = name.normalize('NFKC').replace(/^[?[\s]+/, '');
+  const folded = bare.split(/[[\]]/, 1)[0]!.replace(/[.\s]/g, '_').toLowerCase();
+  // By hand: an expression for it would try at each of many thousand underscores.
+  let end = folded.length;
+  while (folded[end - 1] === '_') end -= 1;
+  return folded.slice(0, end);
+}
+
+function decodeComponent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
+}
+
+function hasControl(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /[\u0000-\u001f\u007f]/.test(text);
+}

@@ -1,0 +1,52 @@
+/*
+ * What is sold: a route of gateway.config.ts as it was compiled once, and the table of all. Types only.
+ */
+import { type Access } from '#protocol/access.ts';
+import { type FenceSettings } from './policy/fences.ts';
+import { type Price } from './pricing/price.ts';
+import { type HeaderConditions } from './routing/header-match.ts';
+import { type Passage } from './routing/passage.ts';
+import { type RoutePattern } from './routing/route-pattern.ts';
+
+export interface Route {
+  /** The route as the seller wrote it: for logs and reports. */
+  readonly match: string;
+  readonly pattern: RoutePattern;
+  readonly host: string | undefined;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly headers: HeaderConditions;
+  readonly sale: Sale;
+  /** How it goes on to the origin; nothing for a route that is closed. */
+  readonly passage: Passage | undefined;
+  readonly fences: FenceSettings;
+  /** Parameters that must not stand in a form of this route (M39); usually none. */
+  readonly refusedInForm: readonly string[];
+}
+
+export type Sale =
+  | { readonly kind: 'free' }
+  | { readonly kind: 'closed' }
+  | {
+      readonly kind: 'paid';
+      readonly service: string;
+      readonly tier: number;
+      readonly capabilities: readonly string[];
+      readonly price: Price;
+      /** What one payment buys, and for how long; without `seconds` for as long as any payment can be redeemed. */
+      readonly access: Access;
+      readonly seconds: number | undefined;
+      readonly description: string;
+    };
+
+export interface RouteTable {
+  readonly routes: readonly Route[];
+  /** Every parameter that decides a price somewhere. */
+  readonly parameterNames: readonly string[];
+}
+
+/** A route that is sold. */
+export interface Sold {
+  readonly route: Route;
+  readonly sale: Extract<Sale, { kind: 'paid' }>;
+  readonly passage: Passage;
+}

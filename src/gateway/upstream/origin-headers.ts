@@ -1,0 +1,66 @@
+/*
+ * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
+ * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
+ */
+import { foldFieldName } from '../request/field-name.ts';
+import { fateOf } from '../request/forwarded-headers.ts';
+import { LOOP_FIELD, type Passage } from '../routing/passage.ts';
+import { holdsCredential, type RequestFacts } from '../request/request-facts.ts';
+
+/** What the origin may rely on about a paid call. */
+export interface PaidHeaders {
+  readonly claimId: string;
+  readonly service: string;
+  readonly priceMsat: bigint;
+}
+
+/** Turns a copy of the client's fields into the origin's. */
+export function rewriteHeaders(
+  headers: Headers,
+  { facts, passage, paid, proof }: { facts: RequestFacts; passage: Passage; paid: PaidHeaders | undefined; proof: string | undefined },
+): void {
+  const hops = readHops(facts.headers);
+  facts.headers.forEach((value, name) => {
+    const goesOn = hops?.has(name) !== true && isPassedOn(name, { value, facts, passage });
+    if (!goesOn && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
+  });
+  if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
+  headers.set('x-forwarded-host', facts.host);
+  if (passage.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);
+  if (paid !== undefined) {
+    headers.set('x-l402-claim', paid.claimId);
+    headers.set('x-l402-service', paid.service);
+    headers.set('x-l402-price-msat', String(paid.priceMsat));
+    // An origin that knows the field does the work of one payment once, however often the call is repeated (M16).
+    if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.claimId);
+  }
+  for (const [name, value] of passage.setHeaders) headers.set(name, value);
+  if (proof !== undefined) headers.set('x-l402-signature', proof);
+}
+
+function isPassedOn(name: string, { value, facts, passage }: { value: string; facts: RequestFacts; passage: Passage }): boolean {
+  switch (fateOf(name)) {
+    case 'kept':
+      return true;
+    case 'dropped':
+      return false;
+    case 'vouched':
+      return facts.isVouchedFor();
+    case 'metadata':
+      return !holdsCredential(value);
+    case 'twin':
+      return !passage.setHeaders.some(([own]) => own === foldFieldName(name));
+  }
+}
+
+/** The fields that end at this hop by the client's word; nothing in the usual case. */
+function readHops(headers: Headers): ReadonlySet<string> | undefined {
+  const connection = headers.get('connection');
+  if (connection === null || connection === 'keep-alive' || connection === 'close') return undefined;
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+}
+
+/** An upgrade is answered by the origin; the platform shakes hands on both sides. */
+function isWebSocketUpgrade(name: string, headers: Headers): boolean {
+  return name === 'upgrade' && headers.get(name)?.toLowerCase() === 'websocket';
+}

@@ -1,0 +1,75 @@
+/*
+ * The way to the origin, and what stands before it for those who may go: the trickle to an origin that is half open, rate
+ * limits, a place among the calls that are under way. What became of the call is told to the breaker, off the path.
+ */
+import { type Background, type OriginOutcome } from '../../ports.ts';
+import { judgeTrial } from '../policy/fences.ts';
+import { forward, type Forwarded, type ForwardOptions } from './forward.ts';
+import { type GateDeps } from '../gate-deps.ts';
+import { takeSteps } from '../policy/rate.ts';
+import { type StatedLimit } from '../answers/rate-fields.ts';
+import { type GatewayRefusal } from '../answers/refusals.ts';
+import { type Trip } from '../request-context.ts';
+
+/** `held_back`: it was not sent, and the origin knows nothing of it. */
+export type Sent = Forwarded | { readonly kind: 'held_back'; readonly reason: GatewayRefusal };
+
+const BUSY_RETRY_SECONDS = 1;
+
+/** Sends a call on, with the limits under which it passed. */
+export async function send(
+  request: Request,
+  { trip, ...options }: Omit<ForwardOptions, 'passage' | 'left'> & { trip: Trip },
+  { deps, background }: { deps: GateDeps; background: Background },
+): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
+  const { way, lane, steps, stated = [], sendByMs = Infinity, voters, holders } = trip;
+  const { origin, passage, route } = way;
+  const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
+  const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
+  if (trial !== undefined) return heldBack(trial);
+  const limited = await takeSteps(steps, deps);
+  if (!limited.ok) return heldBack(limited.refusal);
+  const places = route.fences.hasConcurrency ? deps.places : undefined;
+  // Where places are few, one whose client has gone is given back at once, and its call is broken off (M41).
+  const left = places === undefined ? undefined : request.signal;
+  const leave = await places?.enter(origin, { who: lane === 'paid' ? 'paid' : 'unpaid', holders, left });
+  if (places !== undefined && leave === undefined) {
+    return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
+  }
+  const startedMs = deps.clock();
+  if (startedMs > sendByMs) {
+    leave?.();
+    return heldBack({ code: 'origin_busy', detail: 'the call could not be sent in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
+  }
+  let sent: Forwarded;
+  try {
+    sent = await forward(request, { ...options, left, passage }, deps);
+  } finally {
+    leave?.();
+  }
+  const { breaker } = deps.settings.fences;
+  if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0) {
+    const outcome = judgeOrigin(sent, deps.clock() - startedMs > breaker.slowHeadMs);
+    if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
+  }
+  return { sent, limits: [...stated, ...limited.value] };
+}
+
+/** How the origin did; nothing where that is the client's doing. */
+function judgeOrigin(sent: Forwarded, isLate: boolean): OriginOutcome | undefined {
+  switch (sent.kind) {
+    case 'answered':
+      if (sent.response.status >= 500) return 'failed';
+      return isLate ? 'slow' : 'ok';
+    case 'unreachable':
+      return sent.isProved ? 'failed' : undefined;
+    case 'timed_out':
+      return 'failed';
+    case 'given_up':
+      return 'slow';
+    case 'client_left':
+    case 'upload_failed':
+    case 'body_too_large':
+      return undefined;
+  }
+}

@@ -1,0 +1,201 @@
+/*
+ * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
+ * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
+ */
+import { type Background, type Lease, type Outcome } from '../../ports.ts';
+import { type Admission, type Use } from '../admission.ts';
+import { noteFault } from '../answers/fault.ts';
+import { type GateDeps } from '../gate-deps.ts';
+import { paidAnswer } from './forward.ts';
+import { type PaidHeaders } from './origin-headers.ts';
+import { type Passage } from '../routing/passage.ts';
+import { stateLimits, type StatedLimit } from '../answers/rate-fields.ts';
+import { type RequestFacts } from '../request/request-facts.ts';
+import { send, type Sent } from './send.ts';
+import { endSocket } from './socket-end.ts';
+import { endStream, type StreamTerms } from './stream-end.ts';
+import { answerUnanswered, type PaymentState } from './unanswered.ts';
+import { watchBody } from './watched-body.ts';
+
+export type Entry = Extract<Admission, { kind: 'enter' }>;
+
+/** The platform ends a Worker 30 s after its client has gone: before that, an unanswered call is counted (M11). */
+const GONE_CLIENT_LIMIT_MS = 25_000;
+/** Forwards a call that has been paid for and says what became of the payment. */
+export function serve(
+  request: Request,
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
+  deps: GateDeps,
+): Promise<Response> {
+  const { use } = entry;
+  if (use === undefined) return servePass(request, { facts, entry, waitUntil }, deps);
+  const work = forwardAndFinish(request, { facts, entry, use, waitUntil }, deps);
+  waitUntil(work.catch(() => undefined));
+  return work;
+}
+
+/** A pass is not used up: there is nothing to record. */
+async function servePass(
+  request: Request,
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
+  deps: GateDeps,
+): Promise<Response> {
+  const { trip, body: held } = entry;
+  const { sent, limits } = await send(request, { facts, trip, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
+  if (sent.kind === 'answered') return limitStream(stateLimits(paidAnswer(sent.response, undefined), limits), entry, deps);
+  const payment = { fate: 'released', remaining: undefined } as const;
+  return answerUnanswered(sent, { method: facts.method, passage: trip.way.passage, payment }, deps);
+}
+
+async function forwardAndFinish(
+  request: Request,
+  { facts, entry, use, waitUntil }: { facts: RequestFacts; entry: Entry; use: Use; waitUntil: Background },
+  deps: GateDeps,
+): Promise<Response> {
+  const { quote, callId } = entry;
+  const { lease, remaining } = use;
+  let forwarded: Sent;
+  let limits: readonly StatedLimit[];
+  try {
+    ({ sent: forwarded, limits } = await sendWatched(request, { facts, entry, waitUntil }, deps));
+  } catch (error) {
+    // Nothing was sent: the fault is ours.
+    await finish(lease, { kind: 'release' }, deps);
+    throw error;
+  }
+  const outcome = judgeOutcome(forwarded, { facts, passage: entry.trip.way.passage });
+  const log = (fate: PaymentState['fate']) =>
+    deps.log('sale', {
+      match: quote.match,
+      service: quote.service,
+      price_msat: String(quote.priceMsat),
+      claim: callId,
+      outcome: fate,
+      origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
+    });
+  if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
+    // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
+    const { answer, end } = watchBody(paidAnswer(forwarded.response, undefined), { ...streamTerms(entry, deps), clock: deps.clock });
+    const record = async () => {
+      const kind = (await end) === 'broken' ? 'release' : 'commit';
+      log(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);
+    };
+    waitUntil(record());
+    return stateLimits(answer, limits);
+  }
+  const isUnsent = forwarded.kind === 'held_back';
+  const finished = finish(lease, isUnsent ? { kind: 'release', cools: false } : { kind: outcome }, deps);
+  if (forwarded.kind === 'answered' && outcome === 'commit') {
+    // Nothing in the answer depends on the record: the payer does not wait for it.
+    waitUntil(finished);
+    log('counted');
+    return limitStream(stateLimits(paidAnswer(forwarded.response, remaining), limits), entry, deps);
+  }
+  const payment = judgePayment(use, { outcome, isRecorded: await finished });
+  log(payment.fate);
+  if (forwarded.kind === 'answered')
+    return limitStream(stateLimits(paidAnswer(forwarded.response, payment.remaining), limits), entry, deps);
+  return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
+}
+
+/** Whether the claim is held until the body has ended, where there is one. */
+function isHeldToTheEnd({ body }: Response, { trip }: Entry): boolean {
+  return trip.way.passage.brokenBody === 'released' && body !== null;
+}
+
+/** The lease is closed with the head of the answer: what goes on without end after it is ended by the clock (M14). */
+export function limitStream(answer: Response, entry: Pick<Entry, 'passEndsAtSeconds'>, deps: GateDeps): Response {
+  const terms = streamTerms(entry, deps);
+  return answer.webSocket === null ? endStream(answer, terms) : endSocket(answer, answer.webSocket, terms);
+}
+
+function streamTerms({ passEndsAtSeconds }: Pick<Entry, 'passEndsAtSeconds'>, { clock, settings, wait }: GateDeps): StreamTerms {
+  const { maxStreamSeconds, skewSeconds } = settings;
+  return { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait };
+}
+
+/** Gives up on an origin that is silent when the client has gone. */
+function sendWatched(
+  request: Request,
+  { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
+  deps: GateDeps,
+): ReturnType<typeof send> {
+  const { trip, body: held } = entry;
+  const options = { facts, trip, paid: paidHeaders(entry), held };
+  const by = { deps, background: waitUntil };
+  // Where the time limit comes first there is nothing to watch for.
+  if (trip.way.passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
+  const giveUp = new Promise<void>((resolve) => {
+    request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
+  });
+  return send(request, { ...options, giveUp }, by);
+}
+
+function paidHeaders({ callId, quote }: Entry): PaidHeaders {
+  return { claimId: callId, service: quote.service, priceMsat: quote.priceMsat };
+}
+
+/** A release needs a reason that was seen; everything else is counted. */
+export function judgeOutcome(
+  forwarded: Sent,
+  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+): 'commit' | 'release' {
+  switch (forwarded.kind) {
+    case 'held_back':
+    case 'unreachable':
+    case 'timed_out':
+      return 'release';
+    case 'given_up':
+    case 'client_left':
+    case 'upload_failed':
+    // The origin had all that was priced, and may have done the work.
+    case 'body_too_large':
+      return 'commit';
+    case 'answered': {
+      const { response } = forwarded;
+      const { status } = response;
+      if (status >= 500) return 'release';
+      if (!passage.releaseStatuses.has(status)) return 'commit';
+      return status < 400 ? judgeRedirect(response, { facts, passage }) : 'release';
+    }
+  }
+}
+
+/**
+ * A redirect to the same host has delivered nothing: the payer asks again, at the address that the origin meant (M40). One to
+ * another host is what was paid for, and so is a 303 after a request that changes something: the work has been done.
+ */
+function judgeRedirect(
+  { status, headers }: Response,
+  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+): 'commit' | 'release' {
+  const location = headers.get('location');
+  if (location === null || (status === 303 && facts.method !== 'GET' && facts.method !== 'HEAD')) return 'commit';
+  // What the origin is called matters only where it has an address of its own.
+  const origin = passage.origin.kind === 'url' ? passage.origin.base : facts.base;
+  const target = URL.parse(location, `${facts.base}${facts.path}`);
+  const isSameHost = target !== null && [facts.base, origin].some((base) => URL.parse(base)?.hostname === target.hostname);
+  return isSameHost ? 'release' : 'commit';
+}
+
+/** What can be said of the payment. */
+function judgePayment(
+  { cost, remaining }: Use,
+  { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean },
+): PaymentState {
+  if (!isRecorded) return { fate: 'in_doubt', remaining: undefined };
+  if (outcome === 'commit') return { fate: 'counted', remaining };
+  return { fate: 'released', remaining: { unit: remaining.unit, count: remaining.count + cost } };
+}
+
+/** Whether the outcome is on record now. */
+async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<boolean> {
+  try {
+    await lease.finish(outcome);
+    return true;
+  } catch (error) {
+    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
+    noteFault(log, { at: 'lease.finish', error, known: { outcome: outcome.kind } });
+    return false;
+  }
+}

@@ -1,0 +1,78 @@
+/*
+ * The body of a paid request on its way to the origin, watched: when a call fails it must be known who was waited for. An
+ * origin is only to blame while it is the one that does not take what the client has sent (M40). Effects: streams, a timer.
+ */
+import { type Wait } from '../../ports.ts';
+
+export interface WatchedUpload {
+  readonly body: ReadableStream<Uint8Array>;
+  /** Cuts the request off. The platform would end a body of unknown length that merely fails as if it were complete. */
+  readonly signal: AbortSignal;
+  /** Who is to blame when the origin takes too long. */
+  readonly blameForDelay: () => Blame;
+  /** Who is to blame when the connection to the origin fails. */
+  readonly blameForFailure: (wait: Wait) => Promise<Blame>;
+}
+
+/** `nobody`: the origin had nothing of the body yet, so it has done no work, and the client may still be about to send it. */
+export type Blame = 'origin' | 'client' | 'nobody';
+
+/** A client that is still sending shows it within this time after the origin has gone. */
+export const SIGN_OF_LIFE_MS = 1000;
+
+/** The same body. `length` is what the origin is told; `undefined`: nobody knows it. */
+export function watchUpload(source: ReadableStream<Uint8Array>, length: number | undefined): WatchedUpload {
+  const { readable, writable } = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
+  const stop = new AbortController();
+  const from = source.getReader();
+  const to = writable.getWriter();
+  let waitsFor: 'client' | 'origin' | 'nobody' = 'client';
+  let isBroken = false;
+  let passed = 0;
+  let reading: Promise<unknown> = Promise.resolve(undefined);
+
+  const copy = async (): Promise<void> => {
+    for (;;) {
+      waitsFor = 'client';
+      const next = from.read().catch(() => undefined);
+      reading = next;
+      const part = await next;
+      waitsFor = 'origin';
+      if (part === undefined) return breakOff();
+      try {
+        await (part.done ? to.close() : to.write(part.value));
+      } catch {
+        // Ended before its length: the client has broken off. Otherwise the origin takes no more.
+        if (part.done) breakOff();
+        else void from.cancel().catch(() => undefined);
+        return;
+      }
+      if (part.done) {
+        waitsFor = 'nobody';
+        return;
+      }
+      passed += part.value.byteLength;
+    }
+  };
+  const breakOff = (): void => {
+    isBroken = true;
+    stop.abort(new Error('the client broke its upload off'));
+    void to.abort(new Error('the client broke its upload off')).catch(() => undefined);
+  };
+  void copy();
+
+  return {
+    body: readable,
+    signal: stop.signal,
+    blameForDelay: () => (isBroken || waitsFor === 'client' ? 'client' : 'origin'),
+    async blameForFailure(wait) {
+      if (isBroken) return 'client';
+      if (waitsFor !== 'client') return 'origin';
+      const over = new AbortController();
+      const next = await Promise.race([reading, wait(SIGN_OF_LIFE_MS, over.signal)]);
+      over.abort();
+      if (next !== undefined) return 'origin';
+      return passed === 0 ? 'nobody' : 'client';
+    },
+  };
+}
