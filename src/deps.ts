@@ -16,8 +16,9 @@ import { createRefusedClaims } from '#gateway/payment/refused-claims.ts';
 import { type RouteTable } from '#gateway/route.ts';
 import { createSettlement } from '#gateway/payment/settlement.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
-import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
+import { type NamedToken, type PaymentScheme, type Revocable } from '#schemes/scheme.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
+import { createL402Scheme } from '#schemes/l402/l402.ts';
 import { boundLog } from './adapters/bounded-log.ts';
 import { createBridgeLightning } from './adapters/bridge-lightning.ts';
 import { createDurableClaims } from './adapters/do-claims.ts';
@@ -95,6 +96,8 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
           }),
     log,
   });
+  const keys = createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock });
+  const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac: nodeHmac, random: platformRandom })];
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
@@ -108,6 +111,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       secret: adminSecret,
       control,
       revokeClaim: claims.revoke,
+      findRevocable: (named) => findRevocable(schemes, named),
       graceHours: tokenKeys.graceHours,
       matches: new Set(settings.routes.routes.map(({ match }) => match)),
     },
@@ -115,9 +119,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     places:
       fences.concurrency &&
       createConcurrency({ ...fences.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
-    keys: createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock }),
-    hmac: nodeHmac,
-    verified: createVerifiedTokens(),
+    schemes,
     proveSettled: createSettlement(),
     settlements: config.value.settlementFeed ? createDurableSettlements(SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
     pricing: createPricing({
@@ -142,6 +144,14 @@ function reachOrigin(origin: Origin, address: string, init: RequestInit): Promis
   const pathAt = address.indexOf('/');
   const binding = address.slice(SERVICE_NAME.length, pathAt);
   return origin(new Request(`http://${binding.toLowerCase()}${address.slice(pathAt)}`, init), binding);
+}
+
+function findRevocable(schemes: readonly PaymentScheme[], named: NamedToken): Revocable | undefined {
+  for (const { findRevocable: find } of schemes) {
+    const found = find?.(named);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** To the head of an answer, on whichever route. */

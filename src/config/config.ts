@@ -12,7 +12,7 @@ import { INVOICE_EXPIRY_SLACK_SECONDS, NETWORKS } from '#protocol/invoice.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { numberOfRegion, REGIONS } from '#protocol/region.ts';
 import { LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
-import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
+import { LARGEST_SKEW_SECONDS } from '#schemes/scheme.ts';
 import { describeIssues } from './issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage.ts';
 import { compileGatewayFences, gatewayFenceKeys } from './fences.ts';

@@ -40,8 +40,8 @@ export type ChallengeSource =
   | { readonly kind: 'ready'; readonly item: ReadyChallenge }
   | {
       readonly kind: 'direct';
-      /** For the token: it begins with the name under which the quota knows the challenge. */
-      readonly random: Uint8Array;
+      /** The name under which the quota knows the challenge. */
+      readonly challengeId: string;
       /** Where its claims live. */
       readonly region: number;
       /** To be called when no invoice could be had. */

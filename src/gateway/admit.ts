@@ -4,7 +4,6 @@
  * Durable Object call each). The Lightning node is asked only at the first use of a token that says it must be (M24).
  */
 import { accept, refuse } from '#protocol/result.ts';
-import { readShownHashes } from '#schemes/l402.ts';
 import { type Background, type ControlView } from '../ports.ts';
 import { type Admission } from './admission.ts';
 import { tryCredentials, type Unpaid } from './payment/credentials.ts';
@@ -95,7 +94,7 @@ async function admitWithout(
     const fenced = quoted.ok && inquiry.isPriceAsked ? await inquiry.lookAgain() : undefined;
     return fenced === undefined ? quoted : refuse(fenced);
   };
-  const shown = readShownHashes(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
+  const shown = listHashes(facts.presentations);
   const offered = { service: sold.sale.service, quote, known: inquiry.known(), isFixed: sold.sale.price.kind === 'fixed' };
   const asked = { way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() };
   const admission = await admitUnpaid(asked, { deps, background });
@@ -103,4 +102,10 @@ async function admitWithout(
   // A free call asks nobody for its price, but says no more than its route takes.
   const quoted = await quote();
   return quoted.ok ? { ...admission, body: inquiry.body() } : refused(quoted.refusal);
+}
+
+/** Payment hashes that the request shows, in hex; nothing when one of its credentials cannot be read. */
+function listHashes(presentations: RequestFacts['presentations']): readonly string[] | undefined {
+  const listed = presentations.map((presentation) => presentation.paymentHashes());
+  return listed.every((hashes) => hashes !== undefined) ? listed.flat() : undefined;
 }

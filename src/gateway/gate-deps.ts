@@ -6,8 +6,6 @@ import {
   type Claims,
   type Clock,
   type Control,
-  type Hmac,
-  type KeyRing,
   type Lightning,
   type Log,
   type Origin,
@@ -19,7 +17,7 @@ import {
   type Settlements,
   type Wait,
 } from '../ports.ts';
-import { type VerifiedTokens } from '#schemes/verified-tokens.ts';
+import { type PaymentScheme } from '#schemes/scheme.ts';
 import { type Concurrency } from './policy/concurrency.ts';
 import { type GatewayFenceSettings, type TryHalfOpen } from './policy/fences.ts';
 import { type HeldBodies } from './request/held-body.ts';
@@ -64,9 +62,8 @@ export interface GateDeps {
   readonly places?: Concurrency | undefined;
   /** Nothing: nobody gives orders over HTTP. */
   readonly operator?: Operator | undefined;
-  readonly keys: KeyRing;
-  readonly hmac: Hmac;
-  readonly verified: VerifiedTokens;
+  /** Ways to pay, in the order in which their credentials are tried. The first that issues tokens issues those of invoices. */
+  readonly schemes: readonly PaymentScheme[];
   readonly proveSettled: ProveSettled;
   /** Nothing: nobody pushes, and the node is asked. */
   readonly settlements?: Settlements | undefined;

@@ -19,7 +19,7 @@ import { answerUnanswered } from './upstream/unanswered.ts';
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: Background): Promise<Response> {
   const { method } = request;
-  const read = readRequestFacts(request, deps.settings.fences.clientAddress);
+  const read = readRequestFacts(request, { source: deps.settings.fences.clientAddress, schemes: deps.schemes });
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerOrPassPreflight(request, { facts, waitUntil }, deps);

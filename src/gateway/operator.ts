@@ -3,12 +3,10 @@
  * maintenance. What is ordered stands in the control object; a revoked payment is also used up where it is claimed, so that
  * whatever is counted stops at once (M30). docs/operations.md has the orders.
  */
-import { equalBytes, formatHex, parseHex } from '#protocol/bytes.ts';
-import { decodeIdentifier } from '#protocol/identifier.ts';
-import { parseToken } from '#protocol/macaroon-codec.ts';
+import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { decodeTokenId, formatClaimObjectName, LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
-import { LARGEST_SKEW_SECONDS } from '#schemes/l402.ts';
+import { LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
+import { endOfClaim, type NamedToken, type Revocable } from '#schemes/scheme.ts';
 import { type Clock, type Control, type Log, type RevokeClaim } from '../ports.ts';
 import { type HeldBodies } from './request/held-body.ts';
 import { OWN_ANSWER_HEADERS, problem } from './answers/refuse.ts';
@@ -18,6 +16,8 @@ export interface Operator {
   readonly secret: Uint8Array;
   readonly control: Pick<Control, 'revoke' | 'setMaintenance'>;
   readonly revokeClaim: RevokeClaim;
+  /** The payment that is named, by whichever scheme knows the name. */
+  readonly findRevocable: (named: NamedToken) => Revocable | undefined;
   /** How long the tokens of an epoch outlive it at most. */
   readonly graceHours: number;
   /** Routes as the seller wrote them. */
@@ -27,8 +27,6 @@ export interface Operator {
 type Order = Readonly<Record<string, unknown>>;
 
 const LARGEST_ORDER_BYTES = 8192;
-/** A claim row outlives its token by as much (M2). */
-const MARGIN_SECONDS = LARGEST_SKEW_SECONDS + 3600;
 
 /** Carries out an order, or says what is wrong with it. */
 export async function answerOrder(
@@ -91,20 +89,14 @@ async function carryOut(order: Order, operator: Operator, nowSeconds: number): P
   }
 }
 
-async function revokeToken({ token, identifier: text, ...rest }: Order, operator: Operator): Promise<Result<string, string>> {
+async function revokeToken({ token, identifier, ...rest }: Order, operator: Operator): Promise<Result<string, string>> {
   if (Object.keys(rest).length > 1) return refuse('an unknown key');
-  const parsed = typeof token === 'string' ? parseToken(token) : undefined;
-  const bytes = parsed?.ok === true ? parsed.value.identifier : parseHex(typeof text === 'string' ? text : '');
-  const identifier = bytes === undefined ? undefined : decodeIdentifier(bytes);
-  const id = identifier?.ok === true ? decodeTokenId(identifier.value.tokenId) : undefined;
-  if (bytes === undefined || identifier?.ok !== true || id?.ok !== true)
-    return refuse('token: a token, or identifier: its 66 bytes in hex');
-  const { paymentHash } = identifier.value;
-  const { epoch } = id.value;
-  const endsAtSeconds = endOf(epoch.startHours + epoch.lengthHours, operator);
-  await operator.revokeClaim({ paymentHash, objectName: formatClaimObjectName(id.value, paymentHash), endsAtSeconds });
-  const revoked = { kind: 'token', identifierHex: formatHex(bytes) } as const;
-  return answerOf('revoke token', await operator.control.revoke({ revoked, endsAtSeconds }));
+  const found = operator.findRevocable({ token, identifier });
+  if (found === undefined) return refuse('token: a token, or identifier: its 66 bytes in hex');
+  const { paymentHash, claimObjectName, identifierHex, lastHours } = found;
+  const endsAtSeconds = endOf(lastHours, operator);
+  await operator.revokeClaim({ paymentHash, objectName: claimObjectName, endsAtSeconds });
+  return answerOf('revoke token', await operator.control.revoke({ revoked: { kind: 'token', identifierHex }, endsAtSeconds }));
 }
 
 async function setMaintenance(order: Order, { control, matches }: Operator): Promise<Result<string, string>> {
@@ -132,7 +124,7 @@ function answerOf(done: string, answer: Awaited<ReturnType<Control['revoke']>>):
 }
 
 function endOf(lastHours: number, { graceHours }: Operator): number {
-  return Math.floor((lastHours + graceHours) * 3600) + MARGIN_SECONDS;
+  return endOfClaim(Math.floor((lastHours + graceHours) * 3600));
 }
 
 function isWhole(value: unknown): value is number {

@@ -8,6 +8,9 @@ import { parseToken, type Macaroon } from './macaroon-codec.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 
+/** Where gRPC clients put a macaroon; an origin may have a use of its own for the names. In the order in which they are read. */
+export const METADATA_FIELDS: readonly string[] = ['grpc-metadata-token', 'token', 'grpc-metadata-macaroon', 'macaroon'];
+
 export interface Credential {
   readonly macaroon: Macaroon;
   readonly preimage: Uint8Array;

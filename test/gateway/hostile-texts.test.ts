@@ -6,9 +6,9 @@ import { describe, it } from 'vitest';
 import { findFormField } from '#gateway/request/form-fields.ts';
 import { foldPath } from '#gateway/routing/path.ts';
 import { readParameters } from '#gateway/request/query.ts';
-import { readRequestFacts } from '#gateway/request/request-facts.ts';
 import { foldValue } from '#gateway/routing/sold-values.ts';
 import { looksLikeCredential } from '#protocol/credential-header.ts';
+import { findCredentials } from '#schemes/l402/present.ts';
 
 const LENGTH = 16_000;
 const ROUNDS = 200;
@@ -28,7 +28,7 @@ describe('a text of 16 KiB', () => {
     ['blanks in a value', () => foldValue(`a${run(' ')}a`)],
     ['digits in a value', () => foldValue(`${run('1')}a`)],
     ['accents in a value', () => foldValue(run('e\u0301'))],
-    ['commas in a credential', () => readRequestFacts(new Request('http://shop.test/', { headers: { authorization: run('a,') } }))],
+    ['commas in a credential', () => findCredentials(new Headers(), run('a,'))],
     ['beginnings of a credential', () => looksLikeCredential(`AgE${run('AgEA:')}`)],
   ])('D21: is read quickly: %s', (_, read) => {
     for (let round = 0; round < ROUNDS; round++) read();

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attenuate } from '#client/attenuate.ts';
 import { msat } from '#protocol/msat.ts';
-import { nameClaim } from '#schemes/token-reading.ts';
+import { nameClaim } from '#schemes/l402/token-reading.ts';
 import { type TestSystem } from '#support/test-system.ts';
 import { makeToken } from '#support/tokens.ts';
 import { createCaller } from './caller.ts';

@@ -10,7 +10,9 @@ import { type GateDeps } from '#gateway/gate-deps.ts';
 import { refillPools } from '#gateway/payment/pool-round.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
 import { accept } from '#protocol/result.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
+import { createL402Scheme } from '#schemes/l402/l402.ts';
+import { type PaymentScheme } from '#schemes/scheme.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config/config.ts';
 import { createDeps, type Env } from '#src/deps.ts';
@@ -49,6 +51,11 @@ export interface DoorOptions {
   readonly clock?: Clock;
 }
 
+interface SchemeOptions {
+  readonly variables?: Readonly<Record<string, unknown>>;
+  readonly clock?: Clock;
+}
+
 /** Opens a gateway that sells this. */
 export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bindings: others = {}, clock }: DoorOptions = {}): FrontDoor {
   const seen: string[] = [];
@@ -68,7 +75,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
       return Promise.resolve(new Response('origin'));
     },
     log: (event, fields) => void logged.push([event, fields]),
-    ...(clock === undefined ? {} : { clock, keys: openKeyRing(gateway, texts, clock) }),
+    ...(clock === undefined ? {} : { clock, schemes: schemesOf(gateway, { variables: texts, clock }) }),
     ...parts,
   };
   const app = createApp(accept(deps), deps.log);
@@ -101,11 +108,13 @@ export function from(clientIp: string, headers: Readonly<Record<string, string>>
   return { headers, cf: { clientIp: `${clientIp}:4321` } } as RequestInit;
 }
 
-function openKeyRing(gateway: Gateway, variables: Readonly<Record<string, unknown>>, clock: Clock): GateDeps['keys'] {
+/** The schemes of a gateway, as it has them; by another clock than the platform's if told so. */
+export function schemesOf(gateway: Gateway, { variables = VARIABLES, clock = Date.now }: SchemeOptions = {}): readonly PaymentScheme[] {
   const config = readConfig(gateway, variables);
   if (!config.ok) throw new Error(config.refusal.join('; '));
   const { tokenKeys, settings } = config.value;
-  return createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock });
+  const keys = createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock });
+  return [createL402Scheme({ keys, hmac, random: (length) => crypto.getRandomValues(new Uint8Array(length)) })];
 }
 
 /** Buys at a path and gives what goes into `Authorization`; the door's node must be the one that is paid. */

@@ -20,8 +20,8 @@ import { formatCredential } from '#protocol/credential-header.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { formatToken, parseToken } from '#protocol/macaroon-codec.ts';
 import { accept, refuse } from '#protocol/result.ts';
-import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
+import { createL402Scheme } from '#schemes/l402/l402.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config/config.ts';
 import { type Env } from '#src/deps.ts';
@@ -41,6 +41,7 @@ if (!config.ok) throw new Error(config.refusal.join('; '));
 const { settings, tokenKeys } = config.value;
 const namespace = (env as unknown as { REPLAY_SET: DurableObjectNamespace<ReplaySet> }).REPLAY_SET;
 const clock = () => Date.now();
+const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 
 function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
   return {
@@ -50,14 +51,12 @@ function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
     claims: createDurableClaims(namespace),
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(() => new Promise(() => undefined)),
-    keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }),
-    verified: createVerifiedTokens(),
+    schemes: [createL402Scheme({ keys: createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock }), hmac, random })],
     proveSettled: createSettlement(),
-    hmac,
     pricing: () => Promise.reject(new Error('no pricing service')),
     origin: () => Promise.resolve(new Response('origin')),
     clock,
-    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    random,
     wait: () => new Promise(() => undefined),
     log: () => undefined,
     ...changes,
@@ -371,7 +370,14 @@ describe('every refusal', () => {
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
     const { control } = openFences();
     const secret = new Uint8Array(32).fill(5);
-    const operator = { secret, control, revokeClaim: () => Promise.resolve(), graceHours: 1, matches: new Set<string>() };
+    const operator = {
+      secret,
+      control,
+      revokeClaim: () => Promise.resolve(),
+      findRevocable: () => undefined,
+      graceHours: 1,
+      matches: new Set<string>(),
+    };
     const order = (authorization: string) => ({ method: 'POST', body: '{}', headers: { authorization } });
     expect(await reasonOf('/_l402/control', order('Bearer 00'), { operator })).toBe('order_unauthorized');
     expect(await reasonOf('/_l402/control', order(`Bearer ${'05'.repeat(32)}`), { operator })).toBe('order_invalid');

@@ -3,13 +3,12 @@
  * programs; 503 when there is none.
  */
 import { formatSats } from '#protocol/msat.ts';
-import { offer } from '#schemes/l402.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type ReadyChallenge } from '../../ports.ts';
 import { type Admission } from '../admission.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { orderInvoice } from './invoice-order.ts';
-import { endOfToken, makeChallenge } from './ready-challenge.ts';
+import { endOfToken, makeChallenge, openIssuer } from './ready-challenge.ts';
 import { remainingFields } from '../answers/remaining.ts';
 import { problem } from '../answers/refuse.ts';
 
@@ -20,7 +19,7 @@ export async function challenge(
   { reason, quote, source, limits }: Extract<Admission, { kind: 'pay' }>,
   { deps, method }: { deps: GateDeps; method: string },
 ): Promise<Response> {
-  const { settings, log, keys } = deps;
+  const { settings, log, schemes } = deps;
   const { docsUrl } = settings;
   let ready: ReadyChallenge;
   if (source.kind === 'ready') ready = source.item;
@@ -32,11 +31,8 @@ export async function challenge(
       const detail = 'the Lightning node cannot be asked for an invoice';
       return problem({ code: 'node_unavailable', detail, retryAfterSeconds: NODE_RETRY_SECONDS }, { docsUrl, method });
     }
-    ready = await makeChallenge(
-      ordered.value,
-      { quote, random: source.random, region: source.region, signing: await keys.current() },
-      deps,
-    );
+    const { challengeId, region } = source;
+    ready = await makeChallenge(ordered.value, { quote, challengeId, region, issuer: await openIssuer(schemes) }, settings);
     source.made(ready);
   }
   const { invoice, token, endsAtMs } = ready;
@@ -48,7 +44,7 @@ export async function challenge(
     {
       docsUrl,
       method,
-      headers: { 'www-authenticate': offer({ token, invoice }) },
+      headers: { 'www-authenticate': schemes.map((scheme) => scheme.formatChallenge(ready, quote)).join(', ') },
       fields: {
         price_sats: Number(formatSats(quote.sells.amountMsat)),
         price_msat: Number(quote.sells.amountMsat),

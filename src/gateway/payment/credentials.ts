@@ -5,8 +5,14 @@
  * and not known to be spent (M43).
  */
 import { formatHex } from '#protocol/bytes.ts';
-import { judgeStanding, judgeToken, needsDigest, provesPayment, proveCredential, readCredentials } from '#schemes/l402.ts';
-import { type Grant, type JudgeContext, type ProvedToken, type Quote } from '#schemes/scheme.ts';
+import {
+  type Grant,
+  type JudgeContext,
+  type Presentation,
+  type PresentedCredential,
+  type ProvedPayment,
+  type Quote,
+} from '#schemes/scheme.ts';
 import { type Background } from '../../ports.ts';
 import { type Admission, type Use } from '../admission.ts';
 import { extendPass } from '../policy/fences.ts';
@@ -48,18 +54,15 @@ const NOT_PAID: GatewayRefusal = { code: 'payment_required', detail: 'this call 
 
 /** Tries what the request shows. */
 export async function tryCredentials(inquiry: Inquiry, context: Context): Promise<Tried> {
-  const { deps } = context;
-  const { facts } = inquiry;
-  const credentials = readCredentials(facts.credentials, { metadata: facts.metadataCredential, verified: deps.verified });
-  if (!credentials.ok) return { kind: 'unpaid', reason: credentials.refusal, usedUp: undefined };
-  let reason = NOT_PAID;
+  const { credentials, unreadable } = listCredentials(inquiry.facts.presentations);
+  let reason = unreadable ?? NOT_PAID;
   let usedUp: string | undefined;
   const tried = new Set<string>();
-  for (const credential of credentials.value) {
-    const proved = await proveCredential(credential, deps);
+  for (const credential of credentials) {
+    const proved = await credential.prove();
     // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
-    const trial: Trial = proved.ok ? await tryToken(proved.value, { inquiry, context }) : { kind: 'not_good', reason: proved.refusal };
+    const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, context }) : { kind: 'not_good', reason: proved.refusal };
     if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
     if (trial.kind === 'not_good') {
       // The first reason stands.
@@ -75,19 +78,29 @@ export async function tryCredentials(inquiry: Inquiry, context: Context): Promis
   return { kind: 'unpaid', reason, usedUp };
 }
 
+/** The credentials of all schemes in their order, and why the first that could not be read was not. */
+function listCredentials(presentations: readonly Presentation[]): {
+  readonly credentials: readonly PresentedCredential[];
+  readonly unreadable: GatewayRefusal | undefined;
+} {
+  const read = presentations.map((presentation) => presentation.credentials());
+  const unreadable = read.find((one) => !one.ok);
+  return { credentials: read.flatMap((one) => (one.ok ? one.value : [])), unreadable: unreadable?.refusal };
+}
+
 interface TrialOptions {
   readonly inquiry: Inquiry;
   readonly context: Context;
 }
 
-async function tryToken(token: ProvedToken, { inquiry, context }: TrialOptions): Promise<Trial> {
+async function tryPayment(payment: ProvedPayment, { inquiry, context }: TrialOptions): Promise<Trial> {
   const { deps } = context;
   const { service } = inquiry.sold.sale;
-  const revoked = findRevocation(token, inquiry.way());
+  const revoked = findRevocation(payment, inquiry.way());
   if (revoked !== undefined) return { kind: 'not_good', reason: revoked };
   let digest: string | undefined;
-  if (inquiry.isPriceAsked || needsDigest(token, service)) {
-    const prepared = await prepare(token, { inquiry, context });
+  if (inquiry.isPriceAsked || payment.needsDigest(service)) {
+    const prepared = await prepare(payment, { inquiry, context });
     if (prepared.kind !== 'ready') return prepared;
     ({ digest } = prepared);
   }
@@ -96,53 +109,52 @@ async function tryToken(token: ProvedToken, { inquiry, context }: TrialOptions):
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const { quote } = quoted.value;
-  const judge = () => judgeToken(token, quote, judgeContext(inquiry, { settings: deps.settings, digest }));
+  const judge = () => payment.judge(quote, judgeContext(inquiry, { settings: deps.settings, digest }));
   const grant = await judge();
-  if (!grant.ok) return judgedBad(token, grant.refusal);
+  if (!grant.ok) return judgedBad(payment, grant.refusal);
   const { needsSettlement, paymentHash } = grant.value;
   const prove = async () => {
     const unsettled = await deps.proveSettled({ paymentHash, client: inquiry.facts.client().key.key }, deps);
     if (unsettled !== undefined) return unsettled;
     // The node may have taken its time.
-    const late = await standAgain(token, { inquiry, context });
+    const late = await standAgain(payment, { inquiry, context });
     if (late !== undefined) return late;
     const again = await judge();
     return again.ok ? undefined : again.refusal;
   };
-  return useGrant(token, { inquiry, context, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
+  return useGrant(payment, { inquiry, context, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
 }
 
 /**
  * Does what takes time for a token that is worth it, and looks again how things stand after it.
  */
 async function prepare(
-  token: ProvedToken,
+  payment: ProvedPayment,
   { inquiry, context }: TrialOptions,
 ): Promise<Exclude<Trial, { kind: 'enter' }> | { readonly kind: 'ready'; readonly digest: string | undefined }> {
   const { deps } = context;
   const { sale } = inquiry.sold;
-  const poor = judgeStanding(token, { ...sale, sells: sale }, judgeContext(inquiry, { settings: deps.settings, digest: undefined }));
-  if (poor !== undefined) return judgedBad(token, poor);
-  const paymentHashHex = formatHex(token.paymentHash);
-  const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, token), deps.clock());
-  if (spent !== undefined) return over(paymentHashHex, spent, token);
+  const poor = payment.judgeStanding({ ...sale, sells: sale }, judgeContext(inquiry, { settings: deps.settings, digest: undefined }));
+  if (poor !== undefined) return judgedBad(payment, poor);
+  const paymentHashHex = formatHex(payment.paymentHash);
+  const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, payment), deps.clock());
+  if (spent !== undefined) return over(paymentHashHex, spent, payment);
   const holder = { kind: 'paid', client: paymentHashHex } as const;
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
-  const digested = needsDigest(token, sale.service) ? await inquiry.digest(holder) : undefined;
+  const digested = payment.needsDigest(sale.service) ? await inquiry.digest(holder) : undefined;
   if (digested?.ok === false) return { kind: 'refuse', reason: digested.refusal };
-  const late = await standAgain(token, { inquiry, context });
-  if (late !== undefined) return judgedBad(token, late);
+  const late = await standAgain(payment, { inquiry, context });
+  if (late !== undefined) return judgedBad(payment, late);
   return { kind: 'ready', digest: digested?.value };
 }
 
 /** What may have changed while time went by, but for what the token itself says: fences, revocations, keys. */
-async function standAgain(token: ProvedToken, { inquiry, context }: TrialOptions): Promise<GatewayRefusal | undefined> {
+async function standAgain(payment: ProvedPayment, { inquiry }: TrialOptions): Promise<GatewayRefusal | undefined> {
   const fenced = await inquiry.lookAgain();
-  const gone = fenced ?? findRevocation(token, inquiry.way());
+  const gone = fenced ?? findRevocation(payment, inquiry.way());
   if (gone !== undefined) return gone;
-  const key = await context.deps.keys.epochKeys(token.id.keyId, token.id.epoch);
-  return key.ok ? undefined : key.refusal;
+  return payment.checkKey();
 }
 
 interface GrantedUse extends TrialOptions {
@@ -151,7 +163,7 @@ interface GrantedUse extends TrialOptions {
   readonly prove: (() => Promise<GatewayRefusal | undefined>) | undefined;
 }
 
-async function useGrant(token: ProvedToken, { inquiry, context, quote, grant, prove }: GrantedUse): Promise<Trial> {
+async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant, prove }: GrantedUse): Promise<Trial> {
   const { deps, background, lease } = context;
   const { route } = inquiry.sold;
   const { charge } = grant;
@@ -185,7 +197,7 @@ async function useGrant(token: ProvedToken, { inquiry, context, quote, grant, pr
   if (charge !== undefined) background(claiming);
   const claimed = await claiming;
   if (claimed.kind === 'granted') return enter(claimed.use);
-  return over(paymentHashHex, claimed.reason, token);
+  return over(paymentHashHex, claimed.reason, payment);
 }
 
 async function provePass(prove: () => Promise<GatewayRefusal | undefined>): Promise<Claimed> {
@@ -194,17 +206,17 @@ async function provePass(prove: () => Promise<GatewayRefusal | undefined>): Prom
 }
 
 /** A refusal that is no matter of the token (a fence) is one of the whole request. */
-function judgedBad(token: ProvedToken, reason: GatewayRefusal): Exclude<Trial, { kind: 'enter' | 'over' }> {
+function judgedBad(payment: ProvedPayment, reason: GatewayRefusal): Exclude<Trial, { kind: 'enter' | 'over' }> {
   if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
-  const usedUp = reason.code === 'token_expired' && provesPayment(token) ? formatHex(token.paymentHash) : undefined;
+  const usedUp = reason.code === 'token_expired' && payment.isProof ? formatHex(payment.paymentHash) : undefined;
   return { kind: 'not_good', reason, usedUp };
 }
 
 /** A claim that was refused: the payment is over, or something is in its way. */
-function over(paymentHashHex: string, reason: GatewayRefusal, token: ProvedToken): Exclude<Trial, { kind: 'enter' | 'not_good' }> {
+function over(paymentHashHex: string, reason: GatewayRefusal, payment: ProvedPayment): Exclude<Trial, { kind: 'enter' | 'not_good' }> {
   if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
   const wasPaid =
-    reason.code === 'payment_spent' || reason.code === 'caveat_exhausted' || (reason.code === 'token_expired' && provesPayment(token));
+    reason.code === 'payment_spent' || reason.code === 'caveat_exhausted' || (reason.code === 'token_expired' && payment.isProof);
   return { kind: 'over', reason, usedUp: wasPaid ? paymentHashHex : undefined };
 }
 
@@ -214,17 +226,16 @@ function mayCostInvoice({ code }: GatewayRefusal): boolean {
 }
 
 /** The least that a call can take, before its price is known. */
-function leastCostOf(price: Price, { id }: ProvedToken): number {
-  return id.access === 'credit' && isAsked(price) ? Number(price.bounds.minMsat) : 1;
+function leastCostOf(price: Price, { access }: ProvedPayment): number {
+  return access === 'credit' && isAsked(price) ? Number(price.bounds.minMsat) : 1;
 }
 
 function isAsked(price: Price): price is AskedPrice {
   return price.kind === 'function' || price.kind === 'service';
 }
 
-function findRevocation({ identifier, id }: ProvedToken, { control }: Way): GatewayRefusal | undefined {
-  const token = { identifier, keyId: id.keyId, epochStartHours: id.epoch.startHours };
-  if (control.index?.isRevoked(token) !== true) return undefined;
+function findRevocation({ revocable }: ProvedPayment, { control }: Way): GatewayRefusal | undefined {
+  if (control.index?.isRevoked(revocable) !== true) return undefined;
   return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
 }
 

@@ -8,7 +8,6 @@ import { usualShardBits } from '#protocol/region.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type PoolBounds } from '../../ports.ts';
 import { type GateSettings } from '../gate-deps.ts';
-import { type SigningKey } from './ready-challenge.ts';
 
 const DIGEST_BYTES = 16;
 
@@ -32,9 +31,8 @@ export function findPool(quote: Quote, { pool, fences }: Pick<GateSettings, 'poo
 /** The name of what is offered now. */
 export function nameOffer(
   quote: Quote,
-  { signing: { keyId, epoch }, region, settings }: { signing: Omit<SigningKey, 'epochKey'>; region: number; settings: GateSettings },
+  { signing, region, settings }: { signing: string; region: number; settings: GateSettings },
 ): string {
-  const signing = `${keyId}/${epoch.startHours}/${epoch.lengthHours}`;
   const known = named.get(quote);
   const keys = known?.signing === signing ? known.keys : [];
   const key = keys[region];

@@ -8,6 +8,7 @@ import { numberOfRegion, REGION_UNKNOWN, REGIONS } from '#protocol/region.ts';
 import { noteFault } from '../answers/fault.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { findPool, nameOffer } from './offer-key.ts';
+import { openIssuer } from './ready-challenge.ts';
 import { refillPool, type Refill } from './refill.ts';
 import { quoteFixed } from '../pricing/quote.ts';
 
@@ -19,13 +20,13 @@ const ALL_REGIONS = [REGION_UNKNOWN, ...REGIONS.map(numberOfRegion)];
 
 /** Brings every place what it wants. Never throws. */
 export async function refillPools(deps: GateDeps): Promise<void> {
-  const { quota, control, keys, settings, log } = deps;
+  const { quota, control, schemes, settings, log } = deps;
   try {
     const { pool, claimRegion } = settings;
     const quotes = settings.routes.routes.flatMap((route) => quoteFixed(route)?.quote ?? []);
     const pooled = quotes.filter((quote) => findPool(quote, settings) !== undefined).slice(0, MOST_OFFERS);
     if (pool === undefined || pooled.length === 0) return;
-    const signing = await keys.current();
+    const { signing } = await openIssuer(schemes);
     // One name for two routes that sell the same: asked once.
     const offers = new Map<string, Pick<Refill, 'quote' | 'region'>>();
     for (const region of claimRegion === undefined ? ALL_REGIONS : [claimRegion]) {

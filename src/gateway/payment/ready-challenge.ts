@@ -1,43 +1,56 @@
 /*
- * The one token of an invoice (M3), minted where the invoice is taken; from then on the two go together, byte for byte.
+ * An invoice with what goes with it, ready to be handed out: from the moment that its token is made the two go together, byte
+ * for byte (M3). Effects: the scheme that issues.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { usualShardBits } from '#protocol/region.ts';
-import { mintToken } from '#protocol/token.ts';
-import { nameChallenge } from '#schemes/token-reading.ts';
-import { type Quote } from '#schemes/scheme.ts';
-import { type KeyRing, type ReadyChallenge } from '../../ports.ts';
-import { type GateDeps, type GateSettings } from '../gate-deps.ts';
+import { type ChallengeIssuer, type PaymentScheme, type Quote } from '#schemes/scheme.ts';
+import { type Random, type ReadyChallenge } from '../../ports.ts';
+import { type GateSettings } from '../gate-deps.ts';
 import { type OrderedInvoice } from './invoice-order.ts';
 
-/** The key that signs. */
-export type SigningKey = Awaited<ReturnType<KeyRing['current']>>;
+/** The first byte is the place. */
+const CHALLENGE_ID_BYTES = 8;
+
+export interface ChallengeTerms {
+  readonly quote: Quote;
+  readonly challengeId: string;
+  /** Where its claims live. */
+  readonly region: number;
+  readonly issuer: ChallengeIssuer;
+}
+
+/** A name under which quotas count a challenge. It begins with the place where that is done. */
+export function nameChallenge(place: number, random: Random): string {
+  const bytes = random(CHALLENGE_ID_BYTES);
+  bytes[0] = place;
+  return formatHex(bytes);
+}
+
+/** The scheme that issues what goes with invoices: the first that does. */
+export function openIssuer(schemes: readonly PaymentScheme[]): Promise<ChallengeIssuer> {
+  const issuer = schemes.find((scheme) => scheme.issuer !== undefined)?.issuer;
+  if (issuer === undefined) throw new Error('no scheme issues tokens');
+  return issuer();
+}
 
 /** An invoice with its token, ready to be handed out. */
 export async function makeChallenge(
   { facts, settlement, node }: OrderedInvoice,
-  { quote, random, region, signing }: { quote: Quote; random: Uint8Array; region: number; signing: SigningKey },
-  { hmac, settings }: Pick<GateDeps, 'hmac' | 'settings'>,
+  { quote, challengeId, region, issuer }: ChallengeTerms,
+  settings: Pick<GateSettings, 'claimShardBits' | 'redeemSeconds'>,
 ): Promise<ReadyChallenge> {
   const { paymentHash, invoice, expiresAtSeconds } = facts;
-  const { keyId, epoch, epochKey } = signing;
-  const token = await mintToken({
+  const token = await issuer.issue({
     paymentHash,
-    id: { keyId, epoch, region, shardBits: settings.claimShardBits ?? usualShardBits(region), random },
-    terms: {
-      service: quote.service,
-      tier: quote.tier,
-      ...(quote.capabilities.length > 0 ? { capabilities: quote.capabilities } : {}),
-      validUntilSeconds: endOfToken(expiresAtSeconds, quote, settings),
-      paidMsat: quote.sells.amountMsat,
-      access: quote.sells.access,
-      quoteDigest: quote.digest,
-      settlement,
-    },
-    epochKey,
-    hmac,
+    quote,
+    challengeId,
+    region,
+    shardBits: settings.claimShardBits ?? usualShardBits(region),
+    validUntilSeconds: endOfToken(expiresAtSeconds, quote, settings),
+    settlement,
   });
-  const ready = { id: nameChallenge(random), paymentHashHex: formatHex(paymentHash), invoice, token, endsAtMs: expiresAtSeconds * 1000 };
+  const ready = { id: challengeId, paymentHashHex: formatHex(paymentHash), invoice, token, endsAtMs: expiresAtSeconds * 1000 };
   return node === undefined ? ready : { ...ready, node };
 }
 

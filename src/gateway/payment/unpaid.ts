@@ -3,7 +3,6 @@
  * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
  */
 import { type Quote } from '#schemes/scheme.ts';
-import { nameChallenge } from '#schemes/token-reading.ts';
 import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../../ports.ts';
 import { type Admission } from '../admission.ts';
 import { noteFault } from '../answers/fault.ts';
@@ -13,7 +12,8 @@ import { type HeldBody } from '../request/held-body.ts';
 import { findPool, nameOffer } from './offer-key.ts';
 import { rateOfAll, takeSteps } from '../policy/rate.ts';
 import { stateQuota } from '../answers/rate-fields.ts';
-import { placedRandom, refillPool } from './refill.ts';
+import { nameChallenge, openIssuer } from './ready-challenge.ts';
+import { refillPool } from './refill.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type QuoteOutcome } from '../pricing/quote.ts';
 import { holdersOf } from '../policy/concurrency.ts';
@@ -46,7 +46,7 @@ export async function admitUnpaid(
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
   const { way, reason, service, quote, known, isFixed, shown, usedUp, body } = unpaid;
-  const { quota, random, settings, keys, log } = deps;
+  const { quota, random, settings, schemes, log } = deps;
   const { fences } = way.route;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const trial = judgeTrial(way, fences, { lane: 'unpaid', tryHalfOpen: deps.tryHalfOpen });
@@ -56,17 +56,15 @@ export async function admitUnpaid(
   const { crowd } = facts.key;
   const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
   const { bounds, totals } = usedUp === undefined ? fences.quota : fences.quota.paid;
-  // The token of the challenge begins with its name, so that a payment gives back what is counted here.
   const place = quota.placeOf(client);
-  const tokenRandom = placedRandom(random, place);
-  const challengeId = nameChallenge(tokenRandom);
+  const challengeId = nameChallenge(place, random);
   const steps = rateOfAll(settings.fences.rate);
   const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
   // Clients whose address is not known are not one client.
   const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
   const node = deps.lightning.currentNode?.(background);
   const region = settings.claimRegion ?? facts.region;
-  const keyOf = async (quote: Quote) => nameOffer(quote, { signing: await keys.current(), region, settings });
+  const keyOf = async (quote: Quote) => nameOffer(quote, { signing: (await openIssuer(schemes)).signing, region, settings });
   const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
   let answer: QuotaAnswer;
   try {
@@ -105,5 +103,5 @@ export async function admitUnpaid(
   const made = (ready: ReadyChallenge) => {
     if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
   };
-  return { ...admission, source: { kind: 'direct', random: tokenRandom, region, unmade, made } };
+  return { ...admission, source: { kind: 'direct', challengeId, region, unmade, made } };
 }

@@ -2,6 +2,7 @@
  * Which header fields of a client's request reach the origin, and why the others do not. A name is judged as CGI and its heirs
  * read it (field-name.ts): `X_L402.Claim` is `X-L402-Claim` to them. Effects: memory, bounded.
  */
+import { METADATA_FIELDS } from '#protocol/credential-header.ts';
 import { foldFieldName } from './field-name.ts';
 
 const list = (...names: string[]): readonly string[] => names.flatMap((text) => text.split(' '));
@@ -40,9 +41,6 @@ export const VOUCHED_FIELDS: readonly string[] = list(
   'x-forwarded-for x-real-ip cf-connecting-ip cf-connecting-ipv6 true-client-ip x-forwarded-proto cf-visitor',
 );
 
-/** Where gRPC clients put a macaroon; an origin may have a use of its own for the names. In the order in which they are read. */
-export const METADATA_HEADERS: readonly string[] = ['grpc-metadata-token', 'token', 'grpc-metadata-macaroon', 'macaroon'];
-
 /**
  * What becomes of a field. `vouched` goes on if somebody vouches for it, `metadata` unless it holds a credential, `twin` unless
  * its name reads like that of a field which the seller sets.
@@ -51,7 +49,7 @@ export type FieldFate = 'kept' | 'dropped' | 'vouched' | 'metadata' | 'twin';
 
 const DROPPED: ReadonlySet<string> = new Set(Object.values(DROPPED_FIELDS).flat());
 const VOUCHED: ReadonlySet<string> = new Set(VOUCHED_FIELDS);
-const METADATA: ReadonlySet<string> = new Set(METADATA_HEADERS);
+const METADATA: ReadonlySet<string> = new Set(METADATA_FIELDS);
 /** Fields that frame or describe a message, or that we set: an origin must not find a second one under another spelling. */
 const SINGLE: ReadonlySet<string> = new Set(['host', 'content-length', 'content-type', 'content-encoding', 'idempotency-key']);
 

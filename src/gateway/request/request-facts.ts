@@ -3,9 +3,8 @@
  * after this looks at the raw request again but to stream its body. Pure.
  */
 import { canonicalizePath } from '#protocol/canonical-path.ts';
-import { looksLikeCredential, parseMetadataMacaroon, splitAuthorization, type Credential } from '#protocol/credential-header.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { METADATA_HEADERS } from './forwarded-headers.ts';
+import { type PaymentScheme, type Presentation } from '#schemes/scheme.ts';
 import { isNativeGrpc } from '../answers/grpc.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
@@ -22,9 +21,8 @@ export interface RequestFacts {
   readonly query: string;
   /** As sent; only for what a route asks of them. */
   readonly headers: Headers;
-  readonly credentials: readonly string[];
-  /** A credential in gRPC style, from a header that may also mean something else. */
-  readonly metadataCredential: Credential | undefined;
+  /** What it presents to each scheme, in the order in which they are tried. */
+  readonly presentations: readonly Presentation[];
   /** What `Authorization` holds for the origin. */
   readonly authorizationRest: string;
   readonly isPreflight: boolean;
@@ -33,17 +31,18 @@ export interface RequestFacts {
   readonly client: () => ClientFacts;
   /** Whether fields about client and scheme were written by somebody who is trusted here, and not by the client. */
   readonly isVouchedFor: () => boolean;
+  /** Whether the value of a field that may have another use holds a credential of any scheme. */
+  readonly holdsCredential: (value: string) => boolean;
 }
 
-/** As many tokens as are read in other fields. */
-const MOST_METADATA = 4;
-/** Room for four tokens of the largest size. */
-export const LONGEST_AUTHORIZATION = 32_768;
-/** Each piece between commas is read. Four tokens have four; the schemes of others have about a dozen parameters at most. */
-const MOST_CREDENTIAL_PIECES = 64;
+export interface ReadOptions {
+  /** Where the client's address is read (M21). */
+  readonly source?: ClientAddressSource | undefined;
+  readonly schemes?: readonly PaymentScheme[];
+}
 
-/** Reads a request, or says what is malformed about it. `source` is where the client's address is read (M21). */
-export function readRequestFacts(request: Request, source?: ClientAddressSource): Result<RequestFacts, GatewayRefusal> {
+/** Reads a request, or says what is malformed about it. */
+export function readRequestFacts(request: Request, { source, schemes = [] }: ReadOptions = {}): Result<RequestFacts, GatewayRefusal> {
   const { method, headers } = request;
   if (UNFORWARDABLE_METHODS.includes(method)) return refuse({ code: 'method_unsupported', detail: `${method} is not forwarded` });
   if (method === 'POST' && isNativeGrpc(headers)) {
@@ -53,18 +52,14 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
   if (!target.ok) return target;
   const path = canonicalizePath(target.value.path);
   if (!path.ok) return refuse({ code: 'path_malformed', detail: path.refusal });
-  const authorization = headers.get('authorization') ?? '';
-  const own = headers.get('l402-authorization') ?? '';
-  if (authorization.length + own.length > LONGEST_AUTHORIZATION) {
-    return refuse({ code: 'header_too_large', detail: `credentials have at most ${LONGEST_AUTHORIZATION} characters` });
+  const presentations: Presentation[] = [];
+  let authorizationRest = headers.get('authorization') ?? '';
+  for (const scheme of schemes) {
+    const presented = scheme.present(headers, authorizationRest);
+    if (!presented.ok) return presented;
+    presentations.push(presented.value);
+    ({ authorizationRest } = presented.value);
   }
-  if (countCommas(authorization) + countCommas(own) > MOST_CREDENTIAL_PIECES) {
-    return refuse({ code: 'header_too_large', detail: `credentials have at most ${MOST_CREDENTIAL_PIECES} commas` });
-  }
-  const shared = splitAuthorization(authorization);
-  // The field of our own holds nothing else, so its scheme may be left out.
-  const separate = own === '' || /^(l402|lsat)\s/i.test(own) ? splitAuthorization(own).credentials : [own];
-  const credentials = [...shared.credentials, ...separate];
   let client: ClientFacts | undefined;
   return accept({
     method,
@@ -73,13 +68,13 @@ export function readRequestFacts(request: Request, source?: ClientAddressSource)
     path: path.value,
     query: target.value.query,
     headers,
-    credentials,
-    metadataCredential: credentials.length > 0 ? undefined : readMetadata(headers),
-    authorizationRest: shared.rest,
+    presentations,
+    authorizationRest,
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
     hasBody: request.body !== null,
     client: () => (client ??= readClientFacts(request, source)),
     isVouchedFor: () => isVouchedFor(request, source),
+    holdsCredential: (value) => schemes.some((scheme) => scheme.holdsCredential(value)),
   });
 }
 
@@ -122,33 +117,4 @@ function readAuthority(written: string, authorityStart: number): Pick<RequestTar
   const named = { host, base: `${written.slice(0, authorityStart)}${host}` };
   lastRead = { written, named };
   return named;
-}
-
-function countCommas(text: string): number {
-  let commas = 0;
-  for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) commas += 1;
-  return commas;
-}
-
-function readMetadata(headers: Headers): Credential | undefined {
-  for (const name of METADATA_HEADERS) {
-    const credential = findMetadata(headers.get(name) ?? '');
-    if (credential !== undefined) return credential;
-  }
-  return undefined;
-}
-
-/** Two lines of one field are joined by a comma. */
-function findMetadata(value: string): Credential | undefined {
-  if (!value.includes(',')) return parseMetadataMacaroon(value);
-  for (const piece of value.split(',', MOST_METADATA)) {
-    const credential = parseMetadataMacaroon(piece.trim());
-    if (credential !== undefined) return credential;
-  }
-  return undefined;
-}
-
-/** Whether a metadata field holds a credential in any style, also where another one was read: it is none of the origin's business. */
-export function holdsCredential(value: string): boolean {
-  return findMetadata(value) !== undefined || looksLikeCredential(value) || value.split(',').length > MOST_METADATA;
 }

@@ -5,7 +5,7 @@
 import { foldFieldName } from '../request/field-name.ts';
 import { fateOf } from '../request/forwarded-headers.ts';
 import { LOOP_FIELD, type Passage } from '../routing/passage.ts';
-import { holdsCredential, type RequestFacts } from '../request/request-facts.ts';
+import { type RequestFacts } from '../request/request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
 export interface PaidHeaders {
@@ -47,7 +47,7 @@ function isPassedOn(name: string, { value, facts, passage }: { value: string; fa
     case 'vouched':
       return facts.isVouchedFor();
     case 'metadata':
-      return !holdsCredential(value);
+      return !facts.holdsCredential(value);
     case 'twin':
       return !passage.setHeaders.some(([own]) => own === foldFieldName(name));
   }

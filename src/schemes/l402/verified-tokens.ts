@@ -4,7 +4,7 @@
  * in grace is judged at every request anew. Bounded; the oldest goes first. Effects: memory.
  */
 import { type Credential } from '#protocol/credential-header.ts';
-import { type ProvedToken } from './scheme.ts';
+import { type ProvedToken } from './proved-token.ts';
 
 export interface VerifiedTokens {
   /** The credential that was read from exactly this text. */

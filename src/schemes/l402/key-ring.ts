@@ -1,12 +1,12 @@
 /*
- * Which key signs now and which keys are still good: the master secrets by id, their epochs by the clock (house.md §4).
+ * Which key signs now and which keys are still good: the master secrets by id, their epochs by the clock.
  * An epoch that cannot be, has not begun, or whose grace is over, has no key here (M6). Keeps derived keys, a bounded number.
  */
 import { type CredentialRefusal, type CredentialRefusalCode } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { deriveEpochKey } from '#protocol/root-key.ts';
 import { epochAt, type Epoch } from '#protocol/token-id.ts';
-import { type Clock, type Hmac, type KeyRing } from '../ports.ts';
+import { type Clock, type Hmac, type KeyRing } from '../../ports.ts';
 
 export interface KeyRingOptions {
   readonly secrets: ReadonlyMap<number, Uint8Array>;

@@ -13,7 +13,7 @@ import { needsRequestDigest } from '#protocol/request-digest.ts';
 import { type Result } from '#protocol/result.ts';
 import { readTerms, type SoldTerms } from '#protocol/terms.ts';
 import { formatClaimObjectName } from '#protocol/token-id.ts';
-import { type ProvedToken } from './scheme.ts';
+import { type ProvedToken } from './proved-token.ts';
 
 export interface TokenReading {
   readonly terms: Result<SoldTerms, CredentialRefusal>;

@@ -4,10 +4,11 @@
 import { describe, expect, it } from 'vitest';
 import { type Hmac } from '#protocol/hmac.ts';
 import { msat } from '#protocol/msat.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
-import { judgeToken, proveCredential, readCredentials } from '#schemes/l402.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
+import { proveCredential, readCredentials } from '#schemes/l402/credentials.ts';
+import { judgeToken } from '#schemes/l402/judge.ts';
 import { type Quote } from '#schemes/scheme.ts';
-import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
+import { createVerifiedTokens } from '#schemes/l402/verified-tokens.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET } from '#support/tokens.ts';
 
 const PASS = { access: { kind: 'pass' } } as const;
@@ -42,7 +43,7 @@ function startIsolate({ secrets = [[1, TOKEN_SECRET]] as [number, Uint8Array][],
       keys = createKeyRing({ ...ring, secrets: new Map([[2, OTHER_SECRET]]), currentKeyId: 2 });
     },
     async show(authorization: string, asked = quote): Promise<string> {
-      const read = readCredentials([authorization.replace('L402 ', '')], { metadata: undefined, verified });
+      const read = readCredentials({ texts: [authorization.replace('L402 ', '')], metadata: undefined }, { verified }).credentials;
       if (!read.ok) return read.refusal.code;
       const request = { method: 'GET', host: 'gateway.test', path: '/pass' };
       const told = { clientAddress: () => undefined, digestRequest: () => Promise.resolve(undefined) };

@@ -6,9 +6,10 @@ import { encodeAscii } from '#protocol/bytes.ts';
 import { addCaveat } from '#protocol/macaroon.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
 import { msat } from '#protocol/msat.ts';
-import { createVerifiedTokens } from '#schemes/verified-tokens.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
-import { judgeToken, proveCredential } from '#schemes/l402.ts';
+import { createVerifiedTokens } from '#schemes/l402/verified-tokens.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
+import { proveCredential } from '#schemes/l402/credentials.ts';
+import { judgeToken } from '#schemes/l402/judge.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { hmac, makeToken, TOKEN_SECRET } from '#support/tokens.ts';
 

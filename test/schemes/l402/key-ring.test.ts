@@ -6,7 +6,7 @@ import { formatHex } from '#protocol/bytes.ts';
 import { type Hmac } from '#protocol/hmac.ts';
 import { deriveEpochKey } from '#protocol/root-key.ts';
 import { epochAt, LONGEST_EPOCH_HOURS, type Epoch } from '#protocol/token-id.ts';
-import { createKeyRing } from '#schemes/key-ring.ts';
+import { createKeyRing } from '#schemes/l402/key-ring.ts';
 import { hmac, OTHER_SECRET, TOKEN_SECRET } from '#support/tokens.ts';
 
 const HOUR_MS = 3_600_000;
