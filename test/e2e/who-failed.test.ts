@@ -59,6 +59,68 @@ describe('an upload', () => {
   });
 });
 
+describe('an answer that is paid only when it is whole', () => {
+  /** Ten parts, and then the origin thinks until whoever asked has gone. */
+  const showFilm = () => {
+    system.origin.stream = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' });
+      for (let part = 1; part <= 10; part++) response.write(`part-${part} `.padEnd(100, '.'));
+    };
+  };
+  const endings: readonly (readonly [string, (socket: Socket) => void])[] = [
+    ['closes', (socket) => void socket.destroy()],
+    ['resets', (socket) => void socket.resetAndDestroy()],
+    ['ends its side', (socket) => void socket.end()],
+  ];
+  const requests = [
+    { what: 'a call at an origin with places', service: 'film', head: 'GET', rest: '' },
+    { what: 'an upload that it has not finished', service: 'open', head: 'POST', rest: 'Content-Length: 100\r\n\r\n{"a":1}' },
+    { what: 'an upload in chunks', service: 'open', head: 'POST', rest: 'Transfer-Encoding: chunked\r\n\r\n7\r\n{"a":1}\r\n' },
+  ];
+  // Of a call without a body, nothing tells of a client that merely closes until the next part is written.
+  const endingsOf = (head: string) => endings.filter(([how]) => head !== 'GET' || how === 'resets');
+  const cases = requests.flatMap((request) => endingsOf(request.head).map(([how, end]) => ({ request, what: request.what, how, end })));
+
+  async function watch({ service, head, rest }: (typeof requests)[number], authorization: string): Promise<Socket> {
+    const start = `${head} /${service}/film HTTP/1.1\r\nHost: h\r\nAuthorization: ${authorization}\r\n`;
+    const socket = await open(`${start}${rest === '' ? '\r\n' : rest}`, '127.0.0.1');
+    let seen = '';
+    await new Promise<void>((resolve) => {
+      socket.on('data', (part: Buffer) => {
+        seen += part.toString();
+        if (seen.includes('part-10')) resolve();
+      });
+    });
+    return socket;
+  }
+
+  it.each(cases)('M40: is counted when its client $how after the last part, in $what', async ({ end, request }) => {
+    const { authorization } = await makeToken({ service: request.service });
+    const before = sales().length;
+    showFilm();
+    const socket = await watch(request, authorization);
+    end(socket);
+    await untilSold(before + 1);
+    socket.destroy();
+    expect(sales().slice(before)).toEqual(['counted']);
+    system.origin.stream = undefined;
+    expect((await ask(`/${request.service}/again`, authorization)).status).toBe(402);
+  });
+
+  it('M40: is counted when its client sends more than the route takes once it has the answer', async () => {
+    const { authorization } = await makeToken({ service: 'small' });
+    const before = sales().length;
+    showFilm();
+    const chunked = { what: '', service: 'small', head: 'POST', rest: 'Transfer-Encoding: chunked\r\n\r\n7\r\n{"a":1}\r\n' };
+    const socket = await watch(chunked, authorization);
+    socket.write(`20\r\n${'x'.repeat(32)}\r\n`);
+    await untilSold(before + 1);
+    socket.destroy();
+    expect(sales().slice(before)).toEqual(['counted']);
+    system.origin.stream = undefined;
+  });
+});
+
 describe('clients of an origin with few places', () => {
   it('M41: who abort all their calls leave the places to others', async () => {
     const { authorization } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass' } } });

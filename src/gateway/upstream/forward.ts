@@ -14,7 +14,8 @@ import { limitBody, sendBody } from './sized-body.ts';
 import { watchUpload, type Blame } from './watched-upload.ts';
 
 export type Forwarded =
-  | { readonly kind: 'answered'; readonly response: Response }
+  /** `hasClientFailed`: whether the client has not done its part so far, or has gone. What breaks off then is its doing (M40). */
+  | { readonly kind: 'answered'; readonly response: Response; readonly hasClientFailed: () => boolean }
   /** `isProved`: the client did its part, as far as it was asked to (M40). */
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
   | { readonly kind: 'timed_out' }
@@ -70,9 +71,10 @@ export async function forward(
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
   if (passage.brokenBody === 'released') upstream.headers.set('accept-encoding', 'identity');
+  const hasClientFailed = () => isTooLong() || left?.aborted === true || upload?.blameForDelay() === 'client';
   return new Promise((resolve) => {
     origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
-      (response) => resolve({ kind: 'answered', response }),
+      (response) => resolve({ kind: 'answered', response, hasClientFailed }),
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
     void wait(passage.timeoutSeconds * 1000).then(() =>

@@ -75,7 +75,9 @@ async function forwardAndFinish(
     });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
     // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
-    const { answer, end } = watchBody(paidAnswer(forwarded.response, undefined), { ...streamTerms(entry, deps), clock: deps.clock });
+    const { response, hasClientFailed } = forwarded;
+    const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed };
+    const { answer, end } = watchBody(paidAnswer(response, undefined), terms);
     const record = async () => {
       const kind = (await end) === 'broken' ? 'release' : 'commit';
       log(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);

@@ -1,25 +1,28 @@
 /*
  * The body of a paid answer, watched to its end, for routes where an origin that breaks off is not paid (`brokenBody`). Only
- * what the origin did is for the payer. A client that leaves, a client that stops reading until the origin gives up (M40),
- * and a body that takes longer than it is watched for are counted (M11).
+ * what the origin did is for the payer. A client that leaves, that stops reading until the origin gives up, or whose own upload
+ * ends the call (M40), and a body that takes longer than it is watched for are counted (M11).
  * Effects: streams, the clock and the timer that it is given.
  */
 import { type Clock } from '../../ports.ts';
 import { LONGEST_WATCH_SECONDS } from '../payment/lease.ts';
 import { endOfStream, type StreamTerms } from './stream-end.ts';
 
-/** What became of a body. `broken`: the origin broke it off. `stalled`: it did so after the client had kept it waiting. */
-export type BodyEnd = 'whole' | 'broken' | 'stalled' | 'client_left' | 'time_over';
+/** What became of a body. `broken`: the origin broke it off. `client_failed`: it broke off, and the client may have made it. */
+export type BodyEnd = 'whole' | 'broken' | 'client_failed' | 'client_left' | 'time_over';
+
+export interface WatchTerms extends StreamTerms {
+  readonly clock: Clock;
+  /** Whether the client has not done its part, or has gone: its upload and the answer are one call, which ends as one. */
+  readonly hasClientFailed: () => boolean;
+}
 
 /** A client that takes nothing for so long at once, or for so long in all, has kept the origin waiting. */
 const LONGEST_STALL_MS = 2000;
 const LONGEST_STALL_IN_ALL_MS = 10_000;
 
 /** The same answer, and in the end what became of its body. Every body ends by the clock here, with a length or without. */
-export function watchBody(
-  answer: Response,
-  terms: StreamTerms & { readonly clock: Clock },
-): { readonly answer: Response; readonly end: Promise<BodyEnd> } {
+export function watchBody(answer: Response, terms: WatchTerms): { readonly answer: Response; readonly end: Promise<BodyEnd> } {
   const { body, headers } = answer;
   if (body === null) return { answer, end: Promise.resolve('whole') };
   const length = headers.get('content-length');
@@ -33,7 +36,7 @@ export function watchBody(
 async function passOn(
   body: ReadableStream<Uint8Array>,
   writable: WritableStream<Uint8Array>,
-  { clock, ...terms }: StreamTerms & { readonly clock: Clock },
+  { clock, hasClientFailed, ...terms }: WatchTerms,
 ): Promise<BodyEnd> {
   const from = body.getReader();
   const to = writable.getWriter();
@@ -45,11 +48,11 @@ async function passOn(
   };
   let longestStallMs = 0;
   let stalledMs = 0;
-  const isStalled = () => longestStallMs > LONGEST_STALL_MS || stalledMs > LONGEST_STALL_IN_ALL_MS;
+  const mayBeClient = () => hasClientFailed() || longestStallMs > LONGEST_STALL_MS || stalledMs > LONGEST_STALL_IN_ALL_MS;
   const copy = async (): Promise<BodyEnd> => {
     for (;;) {
       const part = await from.read().catch(() => undefined);
-      if (part === undefined) return breakOff(isStalled() ? 'stalled' : 'broken', 'the origin broke off');
+      if (part === undefined) return breakOff(mayBeClient() ? 'client_failed' : 'broken', 'the origin broke off');
       const startedMs = clock();
       const write = part.done ? to.close() : to.write(part.value);
       const isPassed = await write.then(

@@ -16,6 +16,9 @@ export default createWorker(
     routes: [
       { match: '/pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
       { match: '/call/*', service: 'call', priceSats: 1 },
+      { match: '/film/*', brokenBody: 'released', service: 'film', priceSats: 1 },
+      { match: '/open/*', brokenBody: 'released', service: 'open', priceSats: 1, fences: { concurrency: false } },
+      { match: '/small/*', brokenBody: 'released', service: 'small', priceSats: 1, maxBodyBytes: 16, fences: { concurrency: false } },
     ],
   }),
 );
