@@ -6,6 +6,7 @@
 import {
   finishUse,
   giveBack,
+  holderOf,
   reserveUnits,
   revokePayment,
   settlePayment,
@@ -19,6 +20,7 @@ import {
   type Settlement,
 } from './claim-rules.ts';
 import { DailyTable, type StoredRow, type TableOptions, type Value } from './daily-table.ts';
+import { HolderCooling } from './holder-cooling.ts';
 import { ForgottenUntil } from './forgotten-until.ts';
 import { formatUses, parseUses } from './open-use-text.ts';
 import { OpenUses } from './open-uses.ts';
@@ -95,6 +97,7 @@ export class ClaimBook {
   #open!: OpenUses;
   #pages!: UsePages;
   #forgottenUntil!: ForgottenUntil;
+  #cooling!: HolderCooling;
   readonly #heldPayments = new Map<string, HeldPayment>();
   readonly #heldCounters = new Map<string, Held<Counter>>();
 
@@ -114,6 +117,7 @@ export class ClaimBook {
     this.#open = new OpenUses(this.#sql, this.#open?.unwritten);
     this.#pages = new UsePages(this.#sql);
     this.#forgottenUntil = new ForgottenUntil(this.#sql);
+    this.#cooling = new HolderCooling();
   }
 
   /** Whether outcomes were told that are not on disk. */
@@ -140,15 +144,19 @@ export class ClaimBook {
     }
     const counters = draws.map(({ key }) => this.#holdCounter(key, endsAtSeconds));
     const state = { payment, counters: counters.map(({ row }) => row) };
+    const holder = holderOf(draws);
+    const holderCoolsUntilMs = holder === undefined ? 0 : this.#cooling.until(holder);
     const rated = rate === undefined ? undefined : this.#rates.ask(rate, nowMs);
     const reading = rated?.decision.readings[0];
     if (rated?.decision.allowed === false && reading !== undefined) {
       // Whether it would have been granted: what is spent is told to be spent.
-      const { answer, number, payment: next } = reserveUnits(state, request, { nextNumber: () => NO_NUMBER, nowMs });
+      const { answer, number, payment: next } = reserveUnits(state, request, { nextNumber: () => NO_NUMBER, nowMs, holderCoolsUntilMs });
       if (next === undefined) return { answer, number };
       return { answer: { kind: 'rated', retryAfterSeconds: rated.decision.retryAfterSeconds, rate: reading } };
     }
-    const reserved = reserveUnits(state, request, { nextNumber: () => this.#open.add(endsAtSeconds), nowMs });
+    const nextNumber = () => this.#open.add(endsAtSeconds);
+    const reserved = reserveUnits(state, request, { nextNumber, nowMs, holderCoolsUntilMs });
+    if (holder !== undefined && reserved.number !== undefined) this.#cooling.begin(reserved.number, holder);
     if (reserved.payment !== undefined) rated?.count();
     if (reserved.payment !== undefined) change(held, reserved.payment);
     for (const [index, counter] of (reserved.counters ?? []).entries()) change(counters[index]!, counter);
@@ -163,6 +171,8 @@ export class ClaimBook {
     if (finished.number !== undefined) this.#open.close(finished.number);
     if (finished.payment !== undefined) change(held, finished.payment);
     this.#giveBack(finished.givenBack, endsAtSeconds);
+    if (outcome.kind === 'commit' && finished.number !== undefined) this.#cooling.count(finished.number);
+    if (finished.cooledHolder !== undefined) this.#cooling.release(finished.cooledHolder, nowMs);
     return finished.answer;
   }
 
@@ -176,6 +186,7 @@ export class ClaimBook {
   count(number: number): FinishAnswer {
     if (!this.#open.isOpen(number)) return 'stale';
     this.#open.tell(number);
+    this.#cooling.count(number);
     return 'recorded';
   }
 

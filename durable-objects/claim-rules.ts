@@ -4,7 +4,8 @@
  * Pure: row and time go in, the answer and the row to write come out. replay-set.ts is the shell that stores the rows.
  *
  *   room left ─reserve▶ open ─commit▶ counted
- *                        ├──release▶ given back, and the payment cools down after three in a row (M12)
+ *                        ├──release▶ given back, and the payment cools down after three in a row (M12); of a narrowed
+ *                        │           token its holder does
  *                        └──no outcome by the end of the lease: given back, three times a payment at most (M10, M11);
  *                           what is abandoned within a minute is so by one event
  *
@@ -108,6 +109,8 @@ export const LONGEST_COOLING_MS = 3_600_000;
 /** Calls with one payment at the same time; each stands in its row. */
 export const MOST_OPEN_USES = 1024;
 export const MOST_COUNTERS = 1000;
+/** Of them, for calls of tokens that were narrowed more than once: no holder can take all from those whom the payer gives theirs. */
+export const MOST_DEEP_COUNTERS = 500;
 /** Most calls end within this time; a client that asks sooner only meets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
@@ -159,7 +162,7 @@ export interface Reserved {
 export function reserveUnits(
   { payment, counters }: { payment: Payment; counters: readonly (Counter | undefined)[] },
   { limit, cost, draws, reservationId, leaseMs }: Reservation,
-  { nextNumber, nowMs }: { nextNumber: () => number; nowMs: number },
+  { nextNumber, nowMs, holderCoolsUntilMs = 0 }: { nextNumber: () => number; nowMs: number; holderCoolsUntilMs?: number },
 ): Reserved {
   const room = limit - payment.used;
   // The same reservation asked twice is a repeated message, not a second call.
@@ -169,9 +172,8 @@ export function reserveUnits(
     return { answer: { kind: 'granted', remaining: Math.max(0, room), left }, number: known.number };
   }
   if (payment.used === Infinity) return { answer: { kind: 'revoked' } };
-  if (nowMs < payment.coolsUntilMs) {
-    return { answer: { kind: 'cooling', retryAfterSeconds: Math.max(1, Math.ceil((payment.coolsUntilMs - nowMs) / 1000)) } };
-  }
+  const untilMs = Math.max(payment.coolsUntilMs, holderCoolsUntilMs);
+  if (nowMs < untilMs) return { answer: { kind: 'cooling', retryAfterSeconds: Math.max(1, Math.ceil((untilMs - nowMs) / 1000)) } };
   const wait: Reserved = { answer: { kind: 'in_flight', retryAfterSeconds: IN_FLIGHT_RETRY_SECONDS } };
   if (room < cost) {
     const held = payment.open.reduce((sum, use) => sum + use.cost, 0);
@@ -189,7 +191,8 @@ export function reserveUnits(
     drawn.push({ used: used + draw.cost, period });
   }
   const added = counters.filter((counter) => counter === undefined).length;
-  if (payment.counters + added > MOST_COUNTERS) return { answer: { kind: 'counter_spent', remaining: 0 } };
+  const most = draws.length > 1 ? MOST_DEEP_COUNTERS : MOST_COUNTERS;
+  if (added > 0 && payment.counters + added > most) return { answer: { kind: 'counter_spent', remaining: 0 } };
   const number = nextNumber();
   const use = {
     number,
@@ -243,6 +246,13 @@ export interface Finished {
   /** The row to write; none in the good case. */
   readonly payment?: Payment;
   readonly givenBack: readonly Draw[];
+  /** Who held the token of a call that was given back, where it was narrowed: that is who cools down. */
+  readonly cooledHolder?: string | undefined;
+}
+
+/** Who holds a narrowed token: its last counter. `undefined`: the payer. */
+export function holderOf(draws: readonly Pick<Draw, 'key'>[]): string | undefined {
+  return draws.at(-1)?.key;
 }
 
 /** Records what became of a reservation. Saying it twice changes nothing. */
@@ -264,7 +274,9 @@ export function finishUse(
   }
   // A use that was counted since the row was written ends the run of releases.
   const inARow = payment.open.every((candidate) => isOpen(candidate.number));
-  const cools = outcome.cools !== false;
+  const holder = holderOf(use.draws);
+  const wasSent = outcome.cools !== false;
+  const cools = wasSent && holder === undefined;
   const releases = (inARow ? payment.releases : 0) + (cools ? 1 : 0);
   const coolsUntil = cools ? coolsUntilMs(releases, nowMs) : payment.coolsUntilMs;
   return {
@@ -272,6 +284,7 @@ export function finishUse(
     number,
     payment: { ...payment, open, used: payment.used - use.cost, releases, coolsUntilMs: coolsUntil },
     givenBack: use.draws,
+    cooledHolder: wasSent ? holder : undefined,
   };
 }
 
@@ -280,7 +293,8 @@ export function revokePayment(payment: Payment | undefined): Payment {
   return { ...(payment ?? UNUSED), used: Infinity };
 }
 
-function coolsUntilMs(releases: number, nowMs: number): number {
+/** Until when whoever had so many calls given back, one after the other, waits. */
+export function coolsUntilMs(releases: number, nowMs: number): number {
   // Not even now: an object that moves may wake up where the clock is behind.
   if (releases < RELEASES_BEFORE_COOLING) return 0;
   // Doubling stops long before the exponent could matter.

@@ -10,6 +10,7 @@ import { ClaimBook, type ClaimRequest } from '#durable-objects/claim-book.ts';
 import {
   finishUse,
   giveBack,
+  holderOf,
   reserveUnits,
   settlePayment,
   type Counter,
@@ -17,6 +18,7 @@ import {
   type Outcome,
   type Payment,
 } from '#durable-objects/claim-rules.ts';
+import { HolderCooling } from '#durable-objects/holder-cooling.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { MOST_USES_KEPT } from '#durable-objects/use-pages.ts';
 
@@ -174,7 +176,13 @@ class Reference {
   payment: Payment | undefined;
   readonly counters = new Map<string, Counter>();
   readonly #open = new Set<number>();
+  #cooling = new HolderCooling();
   #next = 0;
+
+  /** What is kept in memory only goes when the object sleeps, or a transaction is undone. */
+  forget(): void {
+    this.#cooling = new HolderCooling();
+  }
 
   reserve(request: ClaimRequest, nowMs: number) {
     const { payment, ended, givenBack } = settlePayment(this.payment, this.#isOpen, nowMs);
@@ -186,7 +194,10 @@ class Reference {
       this.#open.add(this.#next);
       return this.#next++;
     };
-    const reserved = reserveUnits({ payment, counters }, request, { nextNumber, nowMs });
+    const holder = holderOf(request.draws);
+    const holderCoolsUntilMs = holder === undefined ? 0 : this.#cooling.until(holder);
+    const reserved = reserveUnits({ payment, counters }, request, { nextNumber, nowMs, holderCoolsUntilMs });
+    if (holder !== undefined && reserved.number !== undefined) this.#cooling.begin(reserved.number, holder);
     this.payment = reserved.payment ?? this.payment;
     for (const [index, counter] of (reserved.counters ?? []).entries()) this.counters.set(request.draws[index]!.key, counter);
     return reserved.answer;
@@ -197,6 +208,8 @@ class Reference {
     if (finished.number !== undefined) this.#open.delete(finished.number);
     this.payment = finished.payment ?? this.payment;
     this.#giveBack(finished.givenBack);
+    if (outcome.kind === 'commit' && finished.number !== undefined) this.#cooling.count(finished.number);
+    if (finished.cooledHolder !== undefined) this.#cooling.release(finished.cooledHolder, nowMs);
     return finished.answer;
   }
 
@@ -228,10 +241,12 @@ describe('the book', () => {
           const ids: string[] = [];
           let nowMs = 0;
           const holders = ['one', 'two', 'three'].map((key) => ({ key, limit: 250, cost: 1, period: '' }));
-          const ask = (cost: number, id: string) => order(id, { limit: 300, cost, draws: holders });
+          // By the payer, or by a holder.
+          const ask = (cost: number, id: string) => order(id, { limit: 300, cost, draws: cost % 2 === 0 ? holders : [] });
           for (const one of life) {
             if (one.kind === 'wait') nowMs += one.ms;
             if (one.kind === 'sleep') sleep();
+            if (one.kind === 'sleep' || one.kind === 'undo') reference.forget();
             if (one.kind === 'undo')
               undo((book) => [book.reserve(ask(1, 'undone'), nowMs), book.finish(finish(ids[0] ?? '', RELEASE), nowMs)]);
             if (one.kind === 'reserve') {

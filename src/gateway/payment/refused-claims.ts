@@ -88,6 +88,9 @@ export function createRefusedClaims(): RefusedClaims {
         keep(paymentHashHex, { ...entry, isFinal: true, isExact: left === 0, limit: charge.limit, fromCost: left + 1 });
       } else if (reason.code === 'caveat_exhausted') {
         keep(nameDraws(paymentHashHex, charge), { ...entry, limit: charge.limit, fromCost: charge.cost });
+      } else if (reason.code === 'payment_cooling' && charge.draws.length > 0) {
+        // That may be the holder of this token alone (M12).
+        keep(nameDraws(paymentHashHex, charge), entry);
       } else if (FOR_EVERY_CLAIM.has(reason.code)) {
         const isFinal = reason.code === 'token_revoked';
         keep(paymentHashHex, { ...entry, isFinal, isExact: isFinal });

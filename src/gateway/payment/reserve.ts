@@ -129,7 +129,7 @@ function describeRefusal(answer: Exclude<ClaimAnswer, { kind: 'granted' }>, { ch
     case 'cooling':
       return {
         code: 'payment_cooling',
-        detail: 'several calls with this payment in a row were given back; it waits before it is tried again',
+        detail: 'several calls with this token in a row were given back; it waits before it is tried again',
         retryAfterSeconds: answer.retryAfterSeconds,
       };
   }
