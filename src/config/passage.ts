@@ -88,7 +88,8 @@ export const PASSAGE_KEYS = {
   /** A counted call whose answer the origin breaks off: 'counted', or 'released', which holds the payment until the body has ended. 'counted' if left out. @example 'released' */
   brokenBody: z.optional(z.enum(['counted', 'released'])),
   /**
-   * Answers of the origin (300 to 499) that are not counted, beside every 5xx; redirects only where they lead to the same host.
+   * Answers of the origin (300 to 499) that are not counted, beside every 5xx; redirects only where they lead to the same host
+   * and ask for the same request again: 301, 302 and 303 after a POST are counted.
    * 301, 302, 303, 307, 308, 401, 402, 403, 407 and 429 if left out. @example [404, 429]
    */
   releaseStatuses: z.optional(z.array(whole(300, 499)).check(z.maxLength(MOST_RELEASE_STATUSES))),

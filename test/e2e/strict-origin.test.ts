@@ -51,6 +51,22 @@ describe('an origin that refuses duplicate fields', () => {
   });
 });
 
+describe('a request that has no use for a body', () => {
+  it.each(['GET', 'HEAD'])(
+    'M17: %s is served with a length of nothing, and refused with a body before anything is sold',
+    async (method) => {
+      const { authorization } = await makeToken({ service: 'call' });
+      const send = (headers: Record<string, string>, body = '') =>
+        sendRaw(system.ports['gateway']!, { method, target: '/call/odd', headers: { authorization, ...headers }, body });
+      const bodied = [await send({}, 'abc'), await send({ 'transfer-encoding': 'chunked' }, '3\r\nabc\r\n0\r\n\r\n')];
+      expect(bodied.map(({ status }) => status)).toEqual([400, 400]);
+      expect((await sendRaw(system.ports['gateway']!, { method, target: '/call/odd', body: 'abc' })).status).toBe(400);
+      expect((await send({ 'content-length': '0' })).status).toBe(200);
+      expect((await send({ 'content-length': '0' })).status).toBe(402);
+    },
+  );
+});
+
 describe.skipIf(!hasNginx)('nginx (skipped where it is not installed)', () => {
   it('M27: as the origin answers every paid request by 200, and by 403 what did not come through the gateway', async () => {
     const originSecret = '0e'.repeat(32);

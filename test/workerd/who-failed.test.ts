@@ -224,10 +224,16 @@ describe('an answer of the origin', () => {
     expect(outcomes()).toEqual([outcome]);
   });
 
-  it('M40: of 303 to a POST is counted: the work has been done, and its result is elsewhere', async () => {
-    const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status: 303, headers: { location: '/call/done' } })));
+  it.each([
+    [301, 'counted'],
+    [302, 'counted'],
+    [303, 'counted'],
+    [307, 'released'],
+    [308, 'released'],
+  ])('M40: of %i to a POST is %s: the work has been done unless the client is to send it again', async (status, outcome) => {
+    const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status, headers: { location: '/call/done' } })));
     await door.ask('/call/job', await post('call', 'a body'));
-    expect(outcomes()).toEqual(['counted']);
+    expect(outcomes()).toEqual([outcome]);
   });
 });
 

@@ -77,6 +77,7 @@ const GATEWAY = {
     title: 'Body too large',
     hint: 'Send a smaller body. With a Content-Length, a body that is too large is refused before it costs anything.',
   },
+  body_unexpected: { ...MALFORMED, status: 400, title: 'Body not expected', hint: 'Send GET and HEAD without a body.' },
   body_too_slow: {
     ...MALFORMED,
     status: 408,

@@ -48,6 +48,10 @@ export function readRequestFacts(request: Request, { source, schemes = [] }: Rea
   if (method === 'POST' && isNativeGrpc(headers)) {
     return refuse({ code: 'grpc_unsupported', detail: 'native gRPC cannot pass this gateway; use gRPC-Web or REST' });
   }
+  const takesBody = method !== 'GET' && method !== 'HEAD';
+  if (!takesBody && request.body !== null && headers.get('content-length') !== '0') {
+    return refuse({ code: 'body_unexpected', detail: `${method} has a body` });
+  }
   const target = splitUrl(request.url);
   if (!target.ok) return target;
   const path = canonicalizePath(target.value.path);
@@ -71,7 +75,7 @@ export function readRequestFacts(request: Request, { source, schemes = [] }: Rea
     presentations,
     authorizationRest,
     isPreflight: method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
-    hasBody: request.body !== null,
+    hasBody: takesBody && request.body !== null,
     client: () => (client ??= readClientFacts(request, source)),
     isVouchedFor: () => isVouchedFor(request, source),
     holdsCredential: (value) => schemes.some((scheme) => scheme.holdsCredential(value)),

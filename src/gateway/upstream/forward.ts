@@ -48,7 +48,7 @@ export async function forward(
   { origin, originProof, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'wait'>,
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
-  const sized = held === undefined ? limitBody(request, passage.maxBodyBytes) : sendBody(request.body, held);
+  const sized = held === undefined ? limitBody(request, { facts, most: passage.maxBodyBytes }) : sendBody(request.body, held);
   const { isTooLong } = sized;
   // Only where something depends on who has failed: nobody pays for a free call, or votes by one.
   const upload = paid !== undefined && sized.body instanceof ReadableStream ? watchUpload(sized.body, lengthOf(facts, held)) : undefined;

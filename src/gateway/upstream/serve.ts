@@ -165,14 +165,16 @@ export function judgeOutcome(
 
 /**
  * A redirect to the same host has delivered nothing: the payer asks again, at the address that the origin meant (M40). One to
- * another host is what was paid for, and so is a 303 after a request that changes something: the work has been done.
+ * another host is what was paid for. So is one that answers a request which changes something and tells the client to go on
+ * with GET: the work has been done, whether the origin says 303, or 302 as most frameworks do.
  */
 function judgeRedirect(
   { status, headers }: Response,
   { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
 ): 'commit' | 'release' {
   const location = headers.get('location');
-  if (location === null || (status === 303 && facts.method !== 'GET' && facts.method !== 'HEAD')) return 'commit';
+  const asksAgain = status === 307 || status === 308 || facts.method === 'GET' || facts.method === 'HEAD';
+  if (location === null || !asksAgain) return 'commit';
   // What the origin is called matters only where it has an address of its own.
   const origin = passage.origin.kind === 'url' ? passage.origin.base : facts.base;
   const target = URL.parse(location, `${facts.base}${facts.path}`);

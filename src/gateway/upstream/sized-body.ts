@@ -3,6 +3,7 @@
  * much the client goes on sending (M26). Effects: streams; FixedLengthStream is the platform's.
  */
 import { type HeldBody } from '../request/held-body.ts';
+import { type RequestFacts } from '../request/request-facts.ts';
 
 export interface SentBody {
   readonly body: ReadableStream | Uint8Array<ArrayBuffer> | null;
@@ -36,7 +37,12 @@ export function sendBody(body: ReadableStream | null, held: HeldBody | undefined
 }
 
 /** A body of known length was judged before (findObstacle); one of unknown length is counted as it passes. */
-export function limitBody({ body, headers }: Request, most: number | undefined): SentBody {
+export function limitBody(
+  request: Request,
+  { facts: { hasBody, headers }, most }: { facts: Pick<RequestFacts, 'hasBody' | 'headers'>; most: number | undefined },
+): SentBody {
+  // Of length zero, where none can be sent.
+  const body = hasBody ? request.body : null;
   if (most === undefined || body === null || headers.has('content-length')) return { body, isTooLong: () => false };
   const stop = new AbortController();
   let sent = 0;
