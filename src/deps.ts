@@ -7,7 +7,7 @@ import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type Settlements } from '#durable-objects/settlements.ts';
 import { createConcurrency } from '#gateway/policy/concurrency.ts';
-import { createHalfOpenTrials } from '#gateway/policy/fences.ts';
+import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { createOriginProof } from '#gateway/upstream/origin-proof.ts';
@@ -115,7 +115,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       graceHours: tokenKeys.graceHours,
       matches: new Set(settings.routes.routes.map(({ match }) => match)),
     },
-    tryHalfOpen: createHalfOpenTrials(),
+    halfOpen: createHalfOpenTrials(),
     places:
       fences.concurrency &&
       createConcurrency({ ...fences.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),

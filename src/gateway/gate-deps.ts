@@ -19,7 +19,8 @@ import {
 } from '../ports.ts';
 import { type PaymentScheme } from '#schemes/scheme.ts';
 import { type Concurrency } from './policy/concurrency.ts';
-import { type GatewayFenceSettings, type TryHalfOpen } from './policy/fences.ts';
+import { type GatewayFenceSettings } from './policy/fences.ts';
+import { type HalfOpenTrials } from './policy/half-open.ts';
 import { type HeldBodies } from './request/held-body.ts';
 import { type OriginProof } from './upstream/origin-proof.ts';
 import { type Operator } from './operator.ts';
@@ -57,7 +58,7 @@ export interface GateDeps {
   readonly quota: Quota;
   readonly rates: RateLimits;
   readonly control: Control;
-  readonly tryHalfOpen: TryHalfOpen;
+  readonly halfOpen: HalfOpenTrials;
   /** Nothing: as many calls at an origin at once as come. */
   readonly places?: Concurrency | undefined;
   /** Nothing: nobody gives orders over HTTP. */

@@ -4,7 +4,6 @@
 import { describe, expect, it } from 'vitest';
 import { readClientFacts, type ClientFacts } from '#gateway/request/client-key.ts';
 import {
-  createHalfOpenTrials,
   extendPass,
   FENCE_ORDER,
   judgeFences,
@@ -17,6 +16,7 @@ import {
   type Lane,
   type FenceSettings,
 } from '#gateway/policy/fences.ts';
+import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { parseAddress, parseCidr } from '#protocol/cidr.ts';
 import { nameClient } from '#gateway/request/client-key.ts';
 import { type ControlIndex, type ControlView, type Maintenance } from '#src/ports.ts';
@@ -260,8 +260,9 @@ describe('the breaker', () => {
   it('M12: half open, one call a second of this isolate tries the origin', () => {
     expect(codeOf({ ...open(NOW_MS), nowMs: NOW_MS - 1 })).toBe('origin_down');
     expect(codeOf(open(NOW_MS))).toBeUndefined();
-    const tryHalfOpen = createHalfOpenTrials();
-    const at = (nowMs: number, lane: Lane = 'paid') => judgeTrial({ ...open(NOW_MS), nowMs }, settings(), { lane, tryHalfOpen })?.code;
+    const halfOpen = createHalfOpenTrials();
+    const at = (nowMs: number, lane: Lane = 'paid', holders: readonly string[] = []) =>
+      judgeTrial({ ...open(NOW_MS), nowMs }, settings(), { lane, holders, halfOpen })?.code;
     expect([NOW_MS, NOW_MS + 1, NOW_MS + 999, NOW_MS + 1000].map((nowMs) => at(nowMs))).toEqual([
       undefined,
       'origin_down',
@@ -273,8 +274,18 @@ describe('the breaker', () => {
     expect(at(NOW_MS + 2100)).toBeUndefined();
   });
 
+  it('M12 M40: half open, a call that tells nothing of the origin gives its turn to another payer, and its own waits', () => {
+    const halfOpen = createHalfOpenTrials();
+    const trial = (holder: string) => ({ lane: 'paid', origin: ORIGIN, holders: [holder, `client of ${holder}`] });
+    expect([halfOpen.take(trial('a'), 0), halfOpen.take(trial('b'), 1)]).toEqual([true, false]);
+    halfOpen.giveBack(trial('a'), 2);
+    expect([halfOpen.take(trial('a'), 3), halfOpen.take({ ...trial('c'), holders: ['c', 'client of a'] }, 3)]).toEqual([false, false]);
+    expect(halfOpen.take(trial('b'), 3)).toBe(true);
+    expect([halfOpen.take(trial('a'), 10_001), halfOpen.take(trial('a'), 10_002)]).toEqual([false, true]);
+  });
+
   it('M12: a trial is asked of nobody while it is closed, nor where it is switched off', () => {
-    const never = { lane: 'paid', tryHalfOpen: () => false } as const;
+    const never = { lane: 'paid', holders: [], halfOpen: { take: () => false, giveBack: () => undefined } } as const;
     expect(judgeTrial(facts(), settings(), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings({ hasBreaker: false }), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings(), never)?.retryAfterSeconds).toBe(1);

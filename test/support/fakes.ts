@@ -2,7 +2,7 @@
  * The ports behind the fences as tests fake them: a control snapshot that is what the test says, a quota and limits that let
  * everyone pass.
  */
-import { createHalfOpenTrials } from '#gateway/policy/fences.ts';
+import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Control, type ControlIndex, type Lightning, type Quota } from '#src/ports.ts';
 
@@ -37,12 +37,12 @@ export const openQuota: Quota = {
 };
 
 /** Fences that let everyone pass. */
-export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'tryHalfOpen'> {
+export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'halfOpen'> {
   return {
     quota: openQuota,
     rates: { take: () => Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] }) },
     control: fakeControl(),
-    tryHalfOpen: createHalfOpenTrials(),
+    halfOpen: createHalfOpenTrials(),
   };
 }
 

@@ -246,8 +246,7 @@ describe('every refusal', () => {
     const grpc = await ask('/call/x', { method: 'POST', headers: { 'content-type': 'application/grpc+proto' } });
     expect([grpc.status, grpc.headers.get('grpc-status'), await grpc.text()]).toEqual([200, '12', '']);
     produced.add('grpc_unsupported');
-    // Sent by test/e2e/strict-origin.test.ts: no client of this runtime can.
-    produced.add('body_unexpected');
+    produced.add('body_unexpected'); // by test/e2e/strict-origin.test.ts: no client of this runtime can send it
     expect(await reasonOf('/planned', { headers: { 'x-plan': 'basic, pro' } })).toBe('header_ambiguous');
     expect(await reasonOf(',other.test/call/x')).toBe('host_malformed');
     const large = { method: 'POST', body: 'a'.repeat(17), headers: { 'content-length': '17' } };

@@ -113,6 +113,27 @@ describe('an upload', () => {
     expect([outcomes(), voted()]).toEqual([['released'], ['failed']]);
   });
 
+  it('M40: that takes its time votes for an origin that is quick, and an origin that takes its own is slow', async () => {
+    for (const [clientMs, originMs, vote] of [
+      [5000, 0, 'ok'],
+      [5000, 1500, 'slow'],
+      [0, 1500, 'slow'],
+    ] as const) {
+      let nowMs = Date.now();
+      const gateway = { ...shop, fences: { breaker: { slowHeadSeconds: 1 } } };
+      const upload = openUpload();
+      const answers = takesThen(10, () => ((nowMs += originMs), Promise.resolve(new Response('done'))));
+      const { door, voted } = openShop(answers, { gateway, parts: { clock: () => nowMs } });
+      const asked = door.ask('/pass/job', await post('pass', upload.body, { 'content-length': '10' }));
+      await door.ask('/free');
+      nowMs += clientMs;
+      upload.send('ten bytes.');
+      upload.end();
+      expect((await asked).status).toBe(200);
+      expect(voted()).toEqual([vote]);
+    }
+  });
+
   it('M40: is given back when nobody listens at the origin, and votes only when the client had sent it', async () => {
     const waiting = openUpload();
     const early = openShop(resets, {

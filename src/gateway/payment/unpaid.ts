@@ -49,9 +49,10 @@ export async function admitUnpaid(
   const { quota, random, settings, schemes, log } = deps;
   const { fences } = way.route;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
-  const trial = judgeTrial(way, fences, { lane: 'unpaid', tryHalfOpen: deps.tryHalfOpen });
-  if (trial !== undefined) return refused(trial);
   const facts = way.client();
+  const holders = facts.address === undefined ? [] : [facts.key.key];
+  const trial = judgeTrial(way, fences, { lane: 'unpaid', holders, halfOpen: deps.halfOpen });
+  if (trial !== undefined) return refused(trial);
   const lane: QuotaLane = usedUp === undefined ? 'unpaid' : 'paid';
   const { crowd } = facts.key;
   const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };

@@ -15,6 +15,7 @@ import {
   type RateCount,
 } from '../../ports.ts';
 import { type ClientAddressSource, type ClientFacts } from '../request/client-key.ts';
+import { HALF_OPEN_MS, type HalfOpenTrials } from './half-open.ts';
 import { type FenceRefusal } from '../answers/fence-refusals.ts';
 
 /**
@@ -89,13 +90,8 @@ export interface FencePolicy {
 /** Those who go to a half-open origin. Each lane has a trickle of its own: no crowd in one can dry up another (M22). */
 export type Lane = 'free' | 'gift' | 'unpaid' | 'paid';
 
-/** Whether one more call may try an origin that is half open. */
-export type TryHalfOpen = (name: string, nowMs: number) => boolean;
-
 const CONTROL_RETRY_SECONDS = 5;
 const MAINTENANCE_RETRY_SECONDS = 60;
-/** Each lane of an isolate tries a half-open origin so often. */
-const HALF_OPEN_MS = 1000;
 /** Maintenance extends a pass by this at most: no key is kept for passes without an end. */
 export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
 
@@ -166,29 +162,23 @@ function judgeBreaker({ control, origin, nowMs }: FenceFacts): FenceRefusal | un
   return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
 }
 
-/** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes. */
+/** Whether a call is one that would try an origin which is half open. */
+export function isTrial({ control, origin }: FenceFacts, { hasBreaker }: FenceSettings): boolean {
+  return hasBreaker && control.index?.openUntilMs.has(origin) === true;
+}
+
+/** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes, and for whom. */
 export function judgeTrial(
-  { control, origin, nowMs }: FenceFacts,
-  { hasBreaker }: FenceSettings,
-  { lane, tryHalfOpen }: { lane: Lane; tryHalfOpen: TryHalfOpen },
+  facts: FenceFacts,
+  settings: FenceSettings,
+  { lane, holders, halfOpen }: { lane: Lane; holders: readonly string[]; halfOpen: HalfOpenTrials },
 ): FenceRefusal | undefined {
-  if (!hasBreaker || control.index?.openUntilMs.has(origin) !== true) return undefined;
-  return tryHalfOpen(`${lane} ${origin}`, nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+  if (!isTrial(facts, settings)) return undefined;
+  return halfOpen.take({ lane, origin: facts.origin, holders }, facts.nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
 }
 
 function originDown(retryAfterSeconds: number): FenceRefusal {
   return { code: 'origin_down', detail: 'the origin has been failing', retryAfterSeconds };
-}
-
-/** Lets one call a second of this isolate and of each lane try an origin that is half open. Keeps an instant for each. */
-export function createHalfOpenTrials(): TryHalfOpen {
-  const triedAtMs = new Map<string, number>();
-  return (name, nowMs) => {
-    const before = triedAtMs.get(name);
-    if (before !== undefined && nowMs < before + HALF_OPEN_MS) return false;
-    triedAtMs.set(name, nowMs);
-    return true;
-  };
 }
 
 /**

@@ -14,8 +14,7 @@ import { limitBody, sendBody } from './sized-body.ts';
 import { watchUpload, type Blame } from './watched-upload.ts';
 
 export type Forwarded =
-  /** `hasClientFailed`: whether the client has not done its part so far, or has gone. What breaks off then is its doing (M40). */
-  | { readonly kind: 'answered'; readonly response: Response; readonly hasClientFailed: () => boolean }
+  | { readonly kind: 'answered'; readonly response: Response; readonly client: ClientPart }
   /** `isProved`: the client did its part, as far as it was asked to (M40). */
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
   | { readonly kind: 'timed_out' }
@@ -26,6 +25,14 @@ export type Forwarded =
   | { readonly kind: 'upload_failed' }
   /** The client sent more than it had declared and was priced for, or more than the route takes. */
   | { readonly kind: 'body_too_large' };
+
+/** What the client has done of its part (M40). */
+export interface ClientPart {
+  /** Whether it has not done it so far, or has gone: what breaks off then is its doing. */
+  readonly hasFailed: () => boolean;
+  /** For how long its upload was waited for. */
+  readonly waitedMs: () => number;
+}
 
 export interface ForwardOptions {
   readonly facts: RequestFacts;
@@ -45,13 +52,16 @@ export interface ForwardOptions {
 export async function forward(
   request: Request,
   { facts, passage, paid, giveUp, left, held }: ForwardOptions,
-  { origin, originProof, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'wait'>,
+  { origin, originProof, clock, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'clock' | 'wait'>,
 ): Promise<Forwarded> {
   const target = targetOf(passage, facts);
   const sized = held === undefined ? limitBody(request, { facts, most: passage.maxBodyBytes }) : sendBody(request.body, held);
   const { isTooLong } = sized;
   // Only where something depends on who has failed: nobody pays for a free call, or votes by one.
-  const upload = paid !== undefined && sized.body instanceof ReadableStream ? watchUpload(sized.body, lengthOf(facts, held)) : undefined;
+  const upload =
+    paid !== undefined && sized.body instanceof ReadableStream
+      ? watchUpload(sized.body, { length: lengthOf(facts, held), clock })
+      : undefined;
   const body = upload?.body ?? sized.body;
   const signals = [sized.signal, upload?.signal, left].filter((signal) => signal !== undefined);
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
@@ -71,10 +81,13 @@ export async function forward(
   rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
   if (passage.brokenBody === 'released') upstream.headers.set('accept-encoding', 'identity');
-  const hasClientFailed = () => isTooLong() || left?.aborted === true || upload?.blameForDelay() === 'client';
+  const client: ClientPart = {
+    hasFailed: () => isTooLong() || left?.aborted === true || upload?.blameForDelay() === 'client',
+    waitedMs: () => upload?.clientMs() ?? 0,
+  };
   return new Promise((resolve) => {
     origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
-      (response) => resolve({ kind: 'answered', response, hasClientFailed }),
+      (response) => resolve({ kind: 'answered', response, client }),
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
     void wait(passage.timeoutSeconds * 1000).then(() =>

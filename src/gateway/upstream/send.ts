@@ -3,7 +3,7 @@
  * limits, a place among the calls that are under way. What became of the call is told to the breaker, off the path.
  */
 import { type Background, type OriginOutcome } from '../../ports.ts';
-import { judgeTrial } from '../policy/fences.ts';
+import { isTrial, judgeTrial } from '../policy/fences.ts';
 import { forward, type Forwarded, type ForwardOptions } from './forward.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { takeSteps } from '../policy/rate.ts';
@@ -25,7 +25,7 @@ export async function send(
   const { way, lane, steps, stated = [], sendByMs = Infinity, voters, holders } = trip;
   const { origin, passage, route } = way;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
-  const trial = judgeTrial(way, route.fences, { lane, tryHalfOpen: deps.tryHalfOpen });
+  const trial = judgeTrial(way, route.fences, { lane, holders: voters, halfOpen: deps.halfOpen });
   if (trial !== undefined) return heldBack(trial);
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
@@ -49,18 +49,21 @@ export async function send(
   }
   const { breaker } = deps.settings.fences;
   if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0) {
-    const outcome = judgeOrigin(sent, deps.clock() - startedMs > breaker.slowHeadMs);
+    const tookMs = deps.clock() - startedMs;
+    const outcome = judgeOrigin(sent, tookMs, breaker.slowHeadMs);
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
+    else if (isTrial(way, route.fences)) deps.halfOpen.giveBack({ lane, origin, holders: voters }, deps.clock());
   }
   return { sent, limits: [...stated, ...limited.value] };
 }
 
 /** How the origin did; nothing where that is the client's doing. */
-function judgeOrigin(sent: Forwarded, isLate: boolean): OriginOutcome | undefined {
+function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): OriginOutcome | undefined {
   switch (sent.kind) {
     case 'answered':
       if (sent.response.status >= 500) return 'failed';
-      return isLate ? 'slow' : 'ok';
+      // What the client took for its upload is not the origin's time (M40).
+      return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : 'ok';
     case 'unreachable':
       return sent.isProved ? 'failed' : undefined;
     case 'timed_out':

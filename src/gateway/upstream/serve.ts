@@ -75,8 +75,8 @@ async function forwardAndFinish(
     });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
     // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
-    const { response, hasClientFailed } = forwarded;
-    const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed };
+    const { response, client } = forwarded;
+    const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed: client.hasFailed };
     const { answer, end } = watchBody(paidAnswer(response, undefined), terms);
     const record = async () => {
       const kind = (await end) === 'broken' ? 'release' : 'commit';

@@ -1,13 +1,16 @@
 /*
  * The body of a paid request on its way to the origin, watched: when a call fails it must be known who was waited for. An
- * origin is only to blame while it is the one that does not take what the client has sent (M40). Effects: streams, a timer.
+ * origin is only to blame while it is the one that does not take what the client has sent (M40). Effects: streams, a timer, the
+ * clock.
  */
-import { type Wait } from '../../ports.ts';
+import { type Clock, type Wait } from '../../ports.ts';
 
 export interface WatchedUpload {
   readonly body: ReadableStream<Uint8Array>;
   /** Cuts the request off. The platform would end a body of unknown length that merely fails as if it were complete. */
   readonly signal: AbortSignal;
+  /** For how long the client was waited for. */
+  readonly clientMs: () => number;
   /** Who is to blame when the origin takes too long. */
   readonly blameForDelay: () => Blame;
   /** Who is to blame when the connection to the origin fails. */
@@ -21,7 +24,10 @@ export type Blame = 'origin' | 'client' | 'nobody';
 export const SIGN_OF_LIFE_MS = 1000;
 
 /** The same body. `length` is what the origin is told; `undefined`: nobody knows it. */
-export function watchUpload(source: ReadableStream<Uint8Array>, length: number | undefined): WatchedUpload {
+export function watchUpload(
+  source: ReadableStream<Uint8Array>,
+  { length, clock }: { length: number | undefined; clock: Clock },
+): WatchedUpload {
   const { readable, writable } = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
   const stop = new AbortController();
   const from = source.getReader();
@@ -29,14 +35,18 @@ export function watchUpload(source: ReadableStream<Uint8Array>, length: number |
   let waitsFor: 'client' | 'origin' | 'nobody' = 'client';
   let isBroken = false;
   let passed = 0;
+  let clientMs = 0;
+  let askedAtMs = 0;
   let reading: Promise<unknown> = Promise.resolve(undefined);
 
   const copy = async (): Promise<void> => {
     for (;;) {
       waitsFor = 'client';
+      askedAtMs = clock();
       const next = from.read().catch(() => undefined);
       reading = next;
       const part = await next;
+      clientMs += clock() - askedAtMs;
       waitsFor = 'origin';
       if (part === undefined) return breakOff();
       try {
@@ -64,6 +74,7 @@ export function watchUpload(source: ReadableStream<Uint8Array>, length: number |
   return {
     body: readable,
     signal: stop.signal,
+    clientMs: () => clientMs + (waitsFor === 'client' ? clock() - askedAtMs : 0),
     blameForDelay: () => (isBroken || waitsFor === 'client' ? 'client' : 'origin'),
     async blameForFailure(wait) {
       if (isBroken) return 'client';

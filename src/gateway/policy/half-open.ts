@@ -1,0 +1,52 @@
+/*
+ * Who may try an origin that is half open: one call a second of this isolate and of each lane, so that no crowd in one lane can
+ * dry up another (M22). A call that told nothing of the origin (its client broke it off, say) gives its turn to the next, and
+ * whoever sent it waits ten seconds: nobody can have all the turns for nothing. Effects: memory, bounded.
+ */
+
+/** A call that would try. */
+export interface HalfOpenTrial {
+  readonly lane: string;
+  readonly origin: string;
+  /** Payment and client, as far as they are known. */
+  readonly holders: readonly string[];
+}
+
+export interface HalfOpenTrials {
+  /** Takes a turn, or says that there is none now. */
+  readonly take: (trial: HalfOpenTrial, nowMs: number) => boolean;
+  /** The call has told nothing of the origin. */
+  readonly giveBack: (trial: HalfOpenTrial, nowMs: number) => void;
+}
+
+/** Each lane of an isolate tries a half-open origin so often. */
+export const HALF_OPEN_MS = 1000;
+/** Whoever has had a turn for nothing waits so long for another. */
+export const HOLDER_TRIAL_MS = 10_000;
+/** Holders that are remembered; the oldest goes first. */
+const MOST_HOLDERS = 1024;
+
+/** Nobody has tried yet. */
+export function createHalfOpenTrials(): HalfOpenTrials {
+  const triedAtMs = new Map<string, number>();
+  const wastedAtMs = new Map<string, number>();
+  const wasWithin = (atMs: number | undefined, ms: number, nowMs: number) => atMs !== undefined && nowMs < atMs + ms;
+  const nameHolder = ({ lane, origin }: HalfOpenTrial, holder: string) => `${lane} ${origin} ${holder}`;
+  return {
+    take(trial, nowMs) {
+      const { lane, origin, holders } = trial;
+      const waits = holders.some((holder) => wasWithin(wastedAtMs.get(nameHolder(trial, holder)), HOLDER_TRIAL_MS, nowMs));
+      if (waits || wasWithin(triedAtMs.get(`${lane} ${origin}`), HALF_OPEN_MS, nowMs)) return false;
+      triedAtMs.set(`${lane} ${origin}`, nowMs);
+      return true;
+    },
+    giveBack(trial, nowMs) {
+      triedAtMs.delete(`${trial.lane} ${trial.origin}`);
+      for (const name of trial.holders.map((holder) => nameHolder(trial, holder))) {
+        wastedAtMs.delete(name);
+        if (wastedAtMs.size >= MOST_HOLDERS) wastedAtMs.delete(wastedAtMs.keys().next().value!);
+        wastedAtMs.set(name, nowMs);
+      }
+    },
+  };
+}
