@@ -1,5 +1,6 @@
 /*
- * What is sold. This one sells the sample origin that `npm start` brings along; make it yours.
+ * What is sold. This one sells the sample API that `npm start` brings along, for which its origin stands (nothing listens there);
+ * make both origin and routes yours.
  */
 import { defineGateway } from 'l402-edge/config';
 

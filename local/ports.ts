@@ -3,10 +3,13 @@
  */
 import { createServer } from 'node:net';
 
+export const LARGEST_PORT = 65_535;
+
 /** The first port from the given one on that nobody listens on. */
 export async function findFreePort(from: number): Promise<number> {
-  for (let port = from; port < from + 100; port++) if (await isFree(port)) return port;
-  throw new Error(`no free port from ${from} to ${from + 99}`);
+  const last = Math.min(from + 99, LARGEST_PORT);
+  for (let port = from; port <= last; port++) if (await isFree(port)) return port;
+  throw new Error(`no free port from ${from} to ${last}`);
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -1,6 +1,6 @@
 /*
  * The whole system on one machine: bridge with the embedded node, the built gateway on raw workerd with its Durable
- * Objects on disk, and the sample origin unless another is given. Used by `npm start`, the demo, the benchmarks and the
+ * Objects on disk, and the sample origin unless another is sold. Used by `npm start`, the demo, the benchmarks and the
  * tests over real sockets. Effects: processes, ports, files under the state folder.
  */
 import { parseHex } from '#protocol/bytes.ts';
@@ -9,7 +9,10 @@ import { startBridge, type RunningBridge } from '#lnd-bridge/start.ts';
 import { startSampleOrigin } from './sample-origin.ts';
 import { type LocalSecrets } from './secrets.ts';
 import { takeState } from './state.ts';
-import { startWorkerd } from './workerd-process.ts';
+import { startWorkerd, type WorkerdOptions } from './workerd-process.ts';
+
+/** The sample API, an API at an address, or what gateway.config.ts names. */
+export type LocalOrigin = 'sample' | 'configured' | { readonly url: string };
 
 export interface LocalSystemOptions {
   readonly stateDirectory: string;
@@ -18,9 +21,11 @@ export interface LocalSystemOptions {
   readonly secrets: LocalSecrets;
   /** 0 takes any free one, here and below. */
   readonly gatewayPort: number;
-  /** An API to sell instead of the sample. */
-  readonly originUrl?: string | undefined;
+  /** What is sold; the sample if left out. */
+  readonly origin?: LocalOrigin;
   readonly priceSats?: string | undefined;
+  /** Secrets of the Worker beside its own: those that routes name. */
+  readonly furtherSecrets?: Readonly<Record<string, string>>;
   /** Further settings of the bridge's process, by their environment names. */
   readonly bridgeSettings?: Readonly<Record<string, string>>;
   readonly onLine: (line: string) => void;
@@ -28,7 +33,8 @@ export interface LocalSystemOptions {
 
 export interface LocalSystem {
   readonly gatewayUrl: string;
-  readonly originUrl: string;
+  /** Nothing: gateway.config.ts says where each request goes. */
+  readonly originUrl: string | undefined;
   readonly wallet: RunningBridge['wallet'];
   /** Resolves when the gateway's process has ended, wanted or not. */
   readonly gatewayEnded: Promise<void>;
@@ -37,7 +43,7 @@ export interface LocalSystem {
 
 /** Starts everything; if one part cannot start, those that did are ended again. */
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
-  const { secrets, onLine } = options;
+  const { secrets, onLine, origin = 'sample' } = options;
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const end of closers.splice(0).toReversed()) await end();
@@ -45,34 +51,16 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   try {
     const giveBack = takeState(options.stateDirectory);
     closers.push(() => Promise.resolve(giveBack()));
-    const sample = options.originUrl === undefined ? await startSampleOrigin(0) : undefined;
+    const sample = origin === 'sample' ? await startSampleOrigin(0) : undefined;
     if (sample !== undefined) closers.push(() => sample.close());
-    const originUrl = options.originUrl ?? sample!.url;
+    const originUrl = typeof origin === 'object' ? origin.url : sample?.url;
     const bridge = await startLocalBridge({
       secretHex: secrets.bridgeSecretHex,
       settings: { BRIDGE_EMBEDDED_NODE_KEY: secrets.nodeKeyHex, ...options.bridgeSettings },
       onLine,
     });
     closers.push(() => bridge.close());
-    const workerd = await startWorkerd({
-      directory: options.stateDirectory,
-      gateways: [
-        {
-          name: 'gateway',
-          port: options.gatewayPort,
-          bundlePath: options.bundlePath,
-          variables: {
-            ORIGIN_URL: originUrl,
-            BRIDGE_URL: bridge.url,
-            NETWORK: bridge.network,
-            ...(options.priceSats === undefined ? {} : { PRICE_SATS: options.priceSats }),
-          },
-          secrets: { TOKEN_SECRET_1: 'TOKEN_SECRET_1', BRIDGE_SECRET: 'BRIDGE_SECRET' },
-        },
-      ],
-      environment: { TOKEN_SECRET_1: secrets.tokenSecretHex, BRIDGE_SECRET: secrets.bridgeSecretHex },
-      onLine,
-    });
+    const workerd = await startWorkerd({ directory: options.stateDirectory, onLine, ...gatewayOf(options, { bridge, originUrl }) });
     closers.push(() => workerd.kill('SIGTERM'));
     return {
       gatewayUrl: `http://127.0.0.1:${workerd.ports['gateway']}`,
@@ -85,6 +73,22 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
     await close();
     throw error;
   }
+}
+
+/** The gateway's service, and the values of its secrets. */
+function gatewayOf(
+  { gatewayPort, bundlePath, priceSats, secrets, furtherSecrets }: LocalSystemOptions,
+  { bridge, originUrl }: { bridge: RunningBridge; originUrl: string | undefined },
+): Pick<WorkerdOptions, 'gateways' | 'environment'> {
+  const environment = { ...furtherSecrets, TOKEN_SECRET_1: secrets.tokenSecretHex, BRIDGE_SECRET: secrets.bridgeSecretHex };
+  const variables = {
+    ...(originUrl === undefined ? {} : { ORIGIN_URL: originUrl }),
+    BRIDGE_URL: bridge.url,
+    NETWORK: bridge.network,
+    ...(priceSats === undefined ? {} : { PRICE_SATS: priceSats }),
+  };
+  const bound = Object.fromEntries(Object.keys(environment).map((name) => [name, name]));
+  return { gateways: [{ name: 'gateway', port: gatewayPort, bundlePath, variables, secrets: bound }], environment };
 }
 
 /** The bridge with the embedded node, in this process. */

@@ -6,8 +6,10 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createL402Fetch, L402Error } from '#client/index.ts';
 import { openCredentialFile } from '#local/credential-file.ts';
-import { createEmbeddedWallet } from '#local/embedded-wallet.ts';
+import { createEmbeddedWallet, type WalletAddress } from '#local/embedded-wallet.ts';
 import { readWalletFile, STATE_DIRECTORY } from '#local/state.ts';
+import { parseInvoice } from '#protocol/invoice.ts';
+import { formatSats } from '#protocol/msat.ts';
 
 const HELP = `Usage: npm run buy -- URL [options]
 
@@ -18,6 +20,8 @@ balance that was bought before is used again (${STATE_DIRECTORY}/credentials.jso
   -H, --header 'A: b'    a header field; as often as you like
   -d, --data BODY        the body; @file reads it from a file
       --max-sats N       the most that this call may cost [1000]
+      --wallet URL       the embedded wallet of a bridge that runs alone ("npm run bridge" prints it), with
+      --wallet-token T   the token beside it; without both, what "npm start" left in ${STATE_DIRECTORY}/wallet.json
   -h, --help             this text
 
 The answer goes to stdout, everything else to stderr. Exit codes: 0 an answer below 400, 1 anything else, 2 wrong usage.
@@ -27,6 +31,8 @@ interface Usage {
   readonly url: string;
   readonly init: RequestInit;
   readonly maxPriceSats: number;
+  /** Nothing: the one that "npm start" runs. */
+  readonly wallet: WalletAddress | undefined;
 }
 
 function readUsage(): Usage {
@@ -37,6 +43,8 @@ function readUsage(): Usage {
       header: { type: 'string', short: 'H', multiple: true, default: [] },
       data: { type: 'string', short: 'd' },
       'max-sats': { type: 'string', default: '1000' },
+      wallet: { type: 'string' },
+      'wallet-token': { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -45,34 +53,59 @@ function readUsage(): Usage {
     process.stdout.write(HELP);
     process.exit(0);
   }
-  if (url === undefined || others.length > 0 || !URL.canParse(url)) throw new TypeError('give one URL, with http:// or https://');
+  if (url === undefined || others.length > 0 || !isHttp(url)) throw new TypeError('give one URL, with http:// or https:// at its front');
   const maxPriceSats = Number(values['max-sats']);
   if (!(maxPriceSats >= 0)) throw new TypeError('--max-sats: a number of satoshi');
-  const headers = values.header.map((line): [string, string] => {
-    const colon = line.indexOf(':');
-    if (colon < 1) throw new TypeError(`-H: "${line}" is not "Name: value"`);
-    return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
-  });
+  const headers = values.header.map(readHeader);
   const { data } = values;
   const body = data?.startsWith('@') === true ? readFileSync(data.slice(1)) : data;
   const method = values.request ?? (body === undefined ? 'GET' : 'POST');
-  return { url, maxPriceSats, init: { method, headers, ...(body === undefined ? {} : { body }) } };
+  const wallet = readWallet(values.wallet, values['wallet-token']);
+  return { url, maxPriceSats, wallet, init: { method, headers, ...(body === undefined ? {} : { body }) } };
+}
+
+/** `localhost:8402` can be read as a URL too: of a scheme "localhost". */
+function isHttp(url: string): boolean {
+  return /^https?:\/\//i.test(url) && URL.canParse(url);
+}
+
+function readHeader(line: string): [string, string] {
+  const colon = line.indexOf(':');
+  if (colon < 1) throw new TypeError(`-H: "${line}" is not "Name: value"`);
+  return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
+}
+
+function readWallet(url: string | undefined, token: string | undefined): WalletAddress | undefined {
+  if (url === undefined && token === undefined) return undefined;
+  if (url === undefined || token === undefined || !isHttp(url)) throw new TypeError('--wallet URL and --wallet-token TOKEN go together');
+  // The bridge prints the address that is paid at; the wallet itself is above it.
+  return { url: url.replace(/\/v1\/pay$/, '').replace(/\/$/, ''), token };
+}
+
+function isMisuse(error: unknown): boolean {
+  return error instanceof TypeError && error.cause === undefined;
 }
 
 function explain(error: unknown): string {
   if (error instanceof L402Error) {
     const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-    return `${error.message}${cause}\n${error.hint}\nPaid: ${error.paid}`;
+    const hint =
+      error.code === 'price_above_limit' ? 'Nothing was paid. Raise --max-sats if the call is worth that price to you.' : error.hint;
+    return `${error.message}${cause}\n${hint}\nPaid: ${error.paid}`;
   }
+  if (isMisuse(error)) return `${(error as Error).message}\n"npm run buy -- --help" lists the options.`;
   // What fetch throws says only that it failed.
   if (error instanceof TypeError && error.cause instanceof Error) return `The call failed: ${error.cause.message}. Is "npm start" running?`;
   return error instanceof Error ? error.message : String(error);
 }
 
-async function buy({ url, init, maxPriceSats }: Usage): Promise<number> {
-  const address = readWalletFile(STATE_DIRECTORY);
+async function buy({ url, init, maxPriceSats, wallet }: Usage): Promise<number> {
+  const address = wallet ?? readWalletFile(STATE_DIRECTORY);
   if (address === undefined) {
-    console.error('No system is running here: start one with "npm start", and buy at the address that it prints.');
+    console.error(
+      `There is no ${STATE_DIRECTORY}/wallet.json here: "npm start" leaves one while it runs. ` +
+        'Start it, and buy at the address that it prints; before a bridge that runs alone, give its --wallet and --wallet-token.',
+    );
     return 1;
   }
   const pay = createEmbeddedWallet(address);
@@ -85,22 +118,33 @@ async function buy({ url, init, maxPriceSats }: Usage): Promise<number> {
       const startedMs = performance.now();
       const preimage = await pay(invoice);
       hasPaid = true;
-      console.error(`Paid ${invoice.slice(0, 32)}… in ${Math.round(performance.now() - startedMs)} ms`);
+      console.error(`Paid ${amountOf(invoice)} (${invoice.slice(0, 24)}…) in ${Math.round(performance.now() - startedMs)} ms`);
       return preimage;
     },
   });
   const response = await l402Fetch(url, init);
-  const left = response.headers.get('l402-remaining');
-  const leftMsat = response.headers.get('l402-remaining-msat');
-  const rest = left === null ? (leftMsat === null ? '' : `, ${leftMsat} msat left`) : `, ${left} calls left`;
-  console.error(`${response.status} ${response.statusText}${hasPaid ? '' : ', nothing paid'}${rest}`);
+  console.error(`${response.status} ${response.statusText}${hasPaid ? '' : ', nothing paid'}${restOf(response, hasPaid)}`);
   process.stdout.write(new Uint8Array(await response.arrayBuffer()));
   return response.ok ? 0 : 1;
+}
+
+function amountOf(invoice: string): string {
+  const facts = parseInvoice(invoice);
+  return facts.ok ? `${formatSats(facts.value.amountMsat)} sat` : 'an invoice';
+}
+
+/** What is left of the payment. That nothing is, after a call which was bought alone, goes without saying. */
+function restOf({ headers }: Response, hasPaid: boolean): string {
+  const calls = headers.get('l402-remaining');
+  const msat = headers.get('l402-remaining-msat');
+  if (msat !== null) return `, ${msat} msat left`;
+  if (calls === null || (hasPaid && calls === '0')) return '';
+  return `, ${calls} ${calls === '1' ? 'call' : 'calls'} left`;
 }
 
 try {
   process.exitCode = await buy(readUsage());
 } catch (error) {
   console.error(explain(error));
-  process.exitCode = error instanceof TypeError && error.cause === undefined ? 2 : 1;
+  process.exitCode = isMisuse(error) ? 2 : 1;
 }

@@ -14,7 +14,9 @@ Written by \`npm run docs\` from the schemas in src/ and their comments; a test 
 
 What is sold stands in gateway.config.ts, which is bundled with the Worker; where it runs stands in variables; keys that must stay
 secret are Worker secrets. A key that is unknown or wrong stops the gateway: every request is answered with 500 \`config_invalid\`, and
-the log lists all problems at once, each by its key and never with a value. Complete files are in [examples](../examples/).
+the log lists the problems at once, each by its key and never with a value. \`npm start\`, \`npm run build\` and \`npm run deploy\` say
+so before that. Two things wait for others: while a variable or a key beside \`origin\` and \`routes\` has a wrong form or name, what the
+file means as a whole is not looked at; and a route with a wrong form is looked at no further. Complete files are in [examples](../examples/).
 
 A key without a default may be left out, unless it is needed.
 `;

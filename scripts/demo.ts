@@ -20,7 +20,7 @@ console.log('Starting bridge, embedded Lightning node, gateway and sample API â€
 const stateDirectory = mkdtempSync(join(tmpdir(), 'l402-demo-'));
 const bundlePath = await buildWorker({ outDirectory: join(stateDirectory, 'bundle') });
 const { secrets } = loadLocalSecrets(stateDirectory);
-const system = await startLocalSystem({ stateDirectory, bundlePath, secrets, gatewayPort: 0, onLine: () => undefined });
+const system = await startLocalSystem({ stateDirectory, bundlePath, secrets, gatewayPort: 0, priceSats: '1', onLine: () => undefined });
 try {
   const url = `${system.gatewayUrl}/greeting`;
   // A first, unused challenge: the handshake below is measured warm, as a running gateway answers it.

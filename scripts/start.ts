@@ -1,51 +1,69 @@
 /*
- * `npm start`: the whole system on this machine, until Ctrl-C. ORIGIN_URL (or UPSTREAM_URL) sells that API instead of the
- * sample, at PRICE_SATS a call; PORT is where the gateway listens.
+ * `npm start`: the whole system on this machine, until Ctrl-C. It sells what gateway.config.ts says; as shipped that is the sample
+ * API, which is started with it. ORIGIN_URL (or UPSTREAM_URL) takes the place of the origin; PORT is where the gateway listens.
  */
 import { parseArgs } from 'node:util';
 import { buildWorker } from '#local/build-worker.ts';
 import { findFreePort } from '#local/ports.ts';
 import { loadLocalSecrets } from '#local/secrets.ts';
 import { BUNDLE_DIRECTORY, removeWalletFile, STATE_DIRECTORY, writeWalletFile } from '#local/state.ts';
-import { startLocalSystem } from '#local/system.ts';
+import { startLocalSystem, type LocalSystem } from '#local/system.ts';
+import { formatProblems, formatWarnings, readGatewayFile } from './gateway-file.ts';
+import { formatGreeting } from './greeting.ts';
+import { planSale, readStartSettings, type LocalSale } from './local-sale.ts';
 
 const HELP = `Usage: npm start
 
-Runs bridge, embedded Lightning node, gateway and a sample API on this machine. No money moves.
+Runs bridge, embedded Lightning node and gateway on this machine, and sells what gateway.config.ts says. As shipped that is a
+sample API, which runs too. No money moves.
 
 Environment:
-  ORIGIN_URL   sell this API instead of the sample (also UPSTREAM_URL)
-  PRICE_SATS   price of a call of that API [1]
+  ORIGIN_URL   sell the API at this address instead of the origin of gateway.config.ts (also UPSTREAM_URL). Its routes and prices
+               stay, once they are no longer those of the sample: with those, all of the API is sold at 1 satoshi a call
+  PRICE_SATS   sell everything at this price, whatever gateway.config.ts says
   PORT         where the gateway listens [8402, or the next free port]
+A secret that gateway.config.ts names is read from the variable of its name.
 `;
 
-if (parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true) process.stdout.write(HELP);
-else await main();
+/** Something that the one who started this can mend. */
+function giveUp(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+function wantsHelp(): boolean {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true;
+  } catch (error) {
+    return giveUp(`${(error as Error).message}\n"npm start -- --help" says what can be set.`);
+  }
+}
+
+if (wantsHelp()) process.stdout.write(HELP);
+else await main().catch((error: unknown) => giveUp(error instanceof Error ? error.message : String(error)));
 
 async function main(): Promise<void> {
-  const { ORIGIN_URL, UPSTREAM_URL, PRICE_SATS, PORT } = process.env;
-  const originUrl = ORIGIN_URL ?? UPSTREAM_URL;
-  const wantedPort = Number(PORT ?? '8402');
   const startedMs = performance.now();
+  const settings = readStartSettings(process.env);
+  const file = await readGatewayFile();
+  const unread = [settings, file].flatMap((part) => (part.ok ? [] : part.refusal));
+  if (!settings.ok || !file.ok) return giveUp(`Nothing is sold:\n${formatProblems(unread)}`);
   const { secrets, made } = loadLocalSecrets(STATE_DIRECTORY);
+  const sale = planSale(file.value, settings.value, { environment: process.env, secrets });
+  if (!sale.ok) return giveUp(`Nothing is sold:\n${formatProblems(sale.refusal)}`);
   if (made) console.log(`Made secrets for this machine in ${STATE_DIRECTORY}/secrets.json.`);
-  const [gatewayPort, bundlePath] = await Promise.all([findFreePort(wantedPort), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);
-  if (gatewayPort !== wantedPort) console.log(`Port ${wantedPort} is taken; using ${gatewayPort}.`);
-  const started = startLocalSystem({
-    stateDirectory: STATE_DIRECTORY,
-    bundlePath,
-    secrets,
-    gatewayPort,
-    originUrl,
-    priceSats: PRICE_SATS ?? (originUrl === undefined ? undefined : '1'),
-    onLine: (line) => console.log(`  ${line}`),
-  });
-  const system = await started.catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exit(1);
-  });
-  writeWalletFile(STATE_DIRECTORY, system.wallet);
+  if (sale.value.warnings.length > 0) console.error(formatWarnings(sale.value.warnings));
+  const { port } = settings.value;
+  const [gatewayPort, bundlePath] = await Promise.all([findFreePort(port), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);
+  if (gatewayPort !== port) console.log(`Port ${port} is taken; using ${gatewayPort}.`);
+  const onLine = (line: string) => console.log(`  ${line}`);
+  const system = await startLocalSystem({ stateDirectory: STATE_DIRECTORY, bundlePath, secrets, gatewayPort, onLine, ...sale.value });
+  runUntilStopped(system);
+  greet(system, { sale: sale.value, readyMs: performance.now() - startedMs });
+}
 
+function runUntilStopped(system: LocalSystem): void {
+  writeWalletFile(STATE_DIRECTORY, system.wallet);
   let stopping = false;
   const stop = async (code: number) => {
     if (stopping) return;
@@ -59,37 +77,9 @@ async function main(): Promise<void> {
     if (!stopping) console.error('The gateway process has ended unexpectedly.');
     return stop(1);
   });
-  console.log(greeting({ ...system, sample: originUrl === undefined, readyMs: performance.now() - startedMs }));
 }
 
-function greeting({
-  gatewayUrl,
-  originUrl,
-  wallet,
-  sample,
-  readyMs,
-}: {
-  gatewayUrl: string;
-  originUrl: string;
-  wallet: { url: string; token: string };
-  sample: boolean;
-  readyMs: number;
-}): string {
-  const url = `${gatewayUrl}${sample ? '/greeting' : '/'}`;
-  return `
-l402-edge sells ${originUrl} at ${gatewayUrl}  (ready in ${Math.round(readyMs)} ms)
-
-  See the price:      curl -i ${url}
-  Buy it:             npm run buy -- ${url}
-${
-  sample
-    ? `  Other things:       npm run buy -- '${gatewayUrl}/agent?svc=primes&n=8402'
-                      npm run buy -- ${gatewayUrl}/privacy-audit -d 'write to me@example.com'
-`
-    : ''
-}  Pay by hand:        curl -s ${wallet.url}/v1/pay -H 'Authorization: Bearer ${wallet.token}' -d '{"invoice":"<invoice>"}'
-
-The Lightning node is a stand-in for development: its invoices are real and signed, but NO MONEY MOVES.
-Ctrl-C ends everything.
-`;
+function greet({ gatewayUrl, originUrl, wallet }: LocalSystem, { sale, readyMs }: { sale: LocalSale; readyMs: number }): void {
+  const { call, originName = originUrl ?? '', isSample } = sale;
+  console.log(formatGreeting({ gatewayUrl, originName, wallet, call, isSample, readyMs }));
 }

@@ -13,13 +13,15 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { numberOfRegion, REGIONS } from '#protocol/region.ts';
 import { LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/scheme.ts';
-import { describeIssues } from './issues.ts';
+import { describeIssues, PLAIN_WORDS } from './issues.ts';
 import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage.ts';
 import { compileGatewayFences, gatewayFenceKeys } from './fences.ts';
 import { compilePool, PoolSchema } from './pool.ts';
 import { BINDING_NAME } from './price.ts';
-import { everythingAt, prepareRoutes, RouteSchema } from './route.ts';
+import { everythingAt, prepareRoutes, RouteSchema, type RouteConfig } from './route.ts';
 import { whole } from './numbers.ts';
+
+export { namedSecrets } from './passage.ts';
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
@@ -152,46 +154,46 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const texts = Object.entries(variables).filter(
     ([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET) && (name in VariablesSchema.shape || !named.has(name)),
   );
-  const vars = VariablesSchema.safeParse(Object.fromEntries(texts));
-  const file = GatewaySchema.safeParse(gateway);
+  const vars = VariablesSchema.safeParse(Object.fromEntries(texts), PLAIN_WORDS);
+  const file = GatewaySchema.safeParse(gateway, PLAIN_WORDS);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
   if (!file.success) problems.push(...describeIssues(file.error.issues, { place: 'gateway.config.ts: ', schema: GatewaySchema }));
   const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
   // A number, or it is a problem of its own and not to be repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
     problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
-  const originless = file.success && file.data.origin === undefined && variables['ORIGIN_URL'] === undefined;
-  const everything = variables['PRICE_SATS'] !== undefined || (file.data?.routes ?? []).length === 0;
-  if (originless && (everything || file.data.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
+  const readable = file.success ? file.data : readRest(gateway);
+  const originless = readable !== undefined && readable.origin === undefined && variables['ORIGIN_URL'] === undefined;
+  const everything = variables['PRICE_SATS'] !== undefined || (readable?.routes ?? []).length === 0;
+  if (originless && (everything || readable.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
     problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
-  if (!vars.success || !file.success) return refuse(problems);
+  if (!vars.success || readable === undefined) return refuse(problems);
 
   const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
   const { ADMIN_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = file.data;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = readable;
   const { smallestInvoiceMsat, settlementFeed, claimRegion: chosenRegion, claimShardBits, ...settings } = rest;
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   }
-  const prepared = prepareRoutes(everything ? everythingAt(priceSats, written) : written, {
+  const offered = everything ? everythingAt(priceSats, written) : written;
+  const prepared = prepareRoutes(offered, {
     smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
     passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
-    gateway: file.data,
+    gateway: readable,
   });
-  const fences = compileGatewayFences(file.data);
-  const pool = compilePool(file.data.pool, settings);
+  const fences = compileGatewayFences(readable);
+  const pool = compilePool(readable.pool, settings);
   if (!pool.ok) problems.push(...pool.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
-  if (prepared.ok) {
-    const sold = prepared.value.flatMap(({ sale }) => (sale.kind === 'paid' ? [sale.seconds ?? 0] : []));
-    const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(settings.redeemSeconds, ...sold);
-    if (graceHours * 3600 < longest) {
-      const least = Math.ceil(longest / 3600);
-      problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
-    }
+  const lives = [settings.redeemSeconds, ...offered.map(secondsOf)];
+  const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(...lives);
+  if (graceHours * 3600 < longest) {
+    const least = Math.ceil(longest / 3600);
+    problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
   }
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
@@ -203,7 +205,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     }
     if (own !== undefined) others.push(own);
   }
-  if (problems.length > 0 || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
+  if (problems.length > 0 || !file.success || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
@@ -220,6 +222,30 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     tokenKeys: { secrets, currentKeyId, epochHours, graceHours },
     warnings: findUnreachable(routes).map(({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`),
   });
+}
+
+/** Of a wrong route. Closed, it is sold to nobody and at no price, and the routes after it keep their numbers. */
+const NO_ROUTE = { match: '/', closed: true };
+
+/**
+ * A file whose form is wrong in its origin or in some routes, without these: what else is wrong can still be told. A default in the
+ * place of any other key would make mistakes that nobody has made.
+ */
+function readRest(gateway: unknown): z.output<typeof GatewaySchema> | undefined {
+  if (typeof gateway !== 'object' || gateway === null) return undefined;
+  const { origin, routes } = gateway as Readonly<Record<string, unknown>>;
+  const isOriginWrong = origin !== undefined && !OriginSchema.safeParse(origin).success;
+  const rest = {
+    ...gateway,
+    ...(isOriginWrong ? { origin: 'http://origin.invalid' } : {}),
+    ...(Array.isArray(routes) ? { routes: routes.map((route: unknown) => (RouteSchema.safeParse(route).success ? route : NO_ROUTE)) } : {}),
+  };
+  return GatewaySchema.safeParse(rest).data;
+}
+
+/** How long a token of a route is sold for, as it is written; 0 where nothing is sold, or not by time. */
+function secondsOf({ access, free, closed }: RouteConfig): number {
+  return free === true || closed === true || typeof access !== 'object' ? 0 : (access.seconds ?? 0);
 }
 
 function findPricingServices(routes: readonly Route[]): readonly string[] {

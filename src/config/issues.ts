@@ -77,6 +77,9 @@ function describeForms(errors: readonly (readonly Issue[])[], keys: readonly str
 /** What zod/mini says where the schema says nothing. */
 const NO_MESSAGE = 'Invalid input';
 
+/** For each reading: a process that has all of zod loaded, as the local bridge does, would say it in other words. */
+export const PLAIN_WORDS = { error: () => NO_MESSAGE };
+
 function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern, issues = [] }: Issue): string {
   if (code === 'invalid_key' && issues[0] !== undefined) return describeIssue(issues[0]);
   // The schema's own words say more than the library's kinds.

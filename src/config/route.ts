@@ -45,7 +45,7 @@ export const RouteSchema = z.strictObject({
   /** What a token must have been sold for; one of a route without capabilities has none. Adding one ends the tokens that the route has sold. @example ['read'] */
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
   /** Stands in the invoice, so that the payer's wallet shows it. @example 'Weather of one place' */
-  description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/), z.maxLength(LONGEST_DESCRIPTION))),
+  description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/, 'printable ASCII only'), z.maxLength(LONGEST_DESCRIPTION))),
   /** A fixed price. Of this, priceMsat, price, free and closed a route has exactly one. @example 10 */
   priceSats: z.optional(z.number()),
   /** A fixed price in millisatoshi. @example 2500 */

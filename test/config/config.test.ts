@@ -66,6 +66,24 @@ describe('configuration', () => {
     ]);
   });
 
+  it('tells what a file means wrongly beside what is wrong in its form, where that is in its origin or in routes', () => {
+    const routes = [
+      { match: 'GET /a', priceSats: '5' },
+      { match: 'get /b', priceSats: 7 },
+      { match: 'GET /c', priceSats: 9, access: { calls: 10, seconds: 2_592_000 } },
+    ];
+    const keysOf = (gateway: object) => problemsOf(gateway).map((problem) => problem.replace('gateway.config.ts: ', '').split(':')[0]);
+    expect(keysOf({ origin: 'localhost:3000', routes })).toEqual(['origin', 'routes.0.priceSats', 'routes.1.match', 'graceHours']);
+    // A default in the place of what was meant would make mistakes of its own.
+    expect(keysOf({ graceHours: '800', routes })).toEqual(['routes.0.priceSats', 'graceHours']);
+    expect(keysOf({ routes: routes.slice(0, 1) })).toEqual(['routes.0.priceSats']);
+  });
+
+  it('says in words what a description may hold', () => {
+    const routes = [{ match: '/a', priceSats: 1, description: 'Naïve' }];
+    expect(problemsOf({ routes })).toEqual(['gateway.config.ts: routes.0.description: printable ASCII only']);
+  });
+
   it('refuses to be built without its secrets, and names them', () => {
     const problems = problemsOf(testGateway, { BRIDGE_URL: 'http://bridge.test', NETWORK: 'regtest' }).join('\n');
     expect(problems).toContain('BRIDGE_SECRET');

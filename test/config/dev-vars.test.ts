@@ -10,8 +10,8 @@ import { readConfig } from '#src/config/config.ts';
 const PLAIN = { BRIDGE_URL: 'http://127.0.0.1:8404', NETWORK: 'regtest' };
 const text = readFileSync('.dev.vars.example', 'utf8');
 
-function problemsWith(variables: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const config = readConfig({}, { ...PLAIN, ...variables });
+function problemsWith(variables: Readonly<Record<string, string | undefined>>, gateway: object = {}): readonly string[] {
+  const config = readConfig(gateway, { ...PLAIN, ...variables });
   return config.ok ? [] : config.refusal;
 }
 
@@ -23,8 +23,12 @@ describe('.dev.vars.example', () => {
   });
 
   it('holds no secret that could be used as it is: each one that is not filled in is named', () => {
-    const problems = problemsWith(parseEnv(text));
+    const problems = problemsWith(parseEnv(text), { origin: 'http://origin.test' });
     expect(problems.map((problem) => problem.split(':')[0])).toEqual(['TOKEN_SECRET_1', 'BRIDGE_SECRET']);
+  });
+
+  it('leaves the origin and the prices to gateway.config.ts until a line is taken into use', () => {
+    expect(Object.keys(parseEnv(text)).toSorted()).toEqual(['BRIDGE_SECRET', 'TOKEN_SECRET_1']);
   });
 
   it('is in the repository, and .dev.vars is not', () => {

@@ -25,8 +25,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function run(script: string, args: readonly string[] = []) {
-  const child = spawn(process.execPath, [resolve(script), ...args], { cwd: folder, env: process.env });
+function run(script: string, args: readonly string[] = [], { cwd = folder }: { cwd?: string } = {}) {
+  const child = spawn(process.execPath, [resolve(script), ...args], { cwd, env: process.env });
   let output = '';
   const watchers: { text: string; found: () => void }[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -86,10 +86,28 @@ describe('buy', () => {
     expect(await buy(url, '-H', 'X-Mine: 1', '-d', 'a body')).toMatchObject({ code: 0 });
     expect(system.origin.seen.at(-1)).toMatchObject({ method: 'POST', body: 'a body', headers: { 'x-mine': '1' } });
     const second = await buy(`${url}b`, '-X', 'PUT');
-    expect([second.code, second.output.includes('nothing paid, 1 calls left')]).toEqual([0, true]);
+    expect([second.code, second.output.includes('nothing paid, 1 call left')]).toEqual([0, true]);
     expect(system.origin.seen.at(-1)).toMatchObject({ method: 'PUT' });
     expect((await buy(url)).output).toContain('nothing paid, 0 calls left');
-    expect((await buy(url)).output).toContain('Paid lnbcrt');
+    expect((await buy(url)).output).toMatch(/Paid [0-9]+ sat \(lnbcrt/);
+  });
+
+  it('names the amount, and says nothing of what is left of a single call', async () => {
+    const { output } = await buy(`${system.urlOf('gateway')}/call/x`);
+    expect(output).toMatch(/^Paid [0-9]+ sat \(lnbcrt[0-9a-z]+…\) in [0-9]+ ms$/m);
+    expect(output).toMatch(/^200 OK$/m);
+  });
+
+  it('buys from a gateway before a bridge that runs alone, with the wallet and the token that it prints', async () => {
+    const { url, token } = system.bridge.wallet;
+    const elsewhere = mkdtempSync(join(folder, 'elsewhere-'));
+    const call = `${system.urlOf('gateway')}/call/y`;
+    const without = run('scripts/buy.ts', [call], { cwd: elsewhere });
+    expect([await without.ended, without.output()]).toEqual([1, expect.stringContaining('.l402/wallet.json')]);
+    mkdirSync(join(elsewhere, STATE_DIRECTORY));
+    const told = run('scripts/buy.ts', [call, '--wallet', `${url}/v1/pay`, '--wallet-token', token], { cwd: elsewhere });
+    expect([await told.ended, told.output()]).toEqual([0, expect.stringContaining('200 OK')]);
+    expect(await buy(call, '--wallet', url)).toMatchObject({ code: 2, output: expect.stringContaining('go together') });
   });
 
   it('says what is wrong: the limit, the usage, and an invoice that the wallet does not know', async () => {
@@ -98,7 +116,10 @@ describe('buy', () => {
       code: 1,
       output: expect.stringContaining('the price is 100 sats, the limit 5'),
     });
-    expect(await buy('localhost')).toMatchObject({ code: 2, output: expect.stringContaining('give one URL') });
+    expect((await buy(url, '--max-sats', '5')).output).toContain('Raise --max-sats');
+    for (const address of ['localhost', 'localhost:8402/x'])
+      expect(await buy(address)).toMatchObject({ code: 2, output: expect.stringContaining('give one URL, with http://') });
+    expect(await buy(url, '--nonsense')).toMatchObject({ code: 2, output: expect.stringContaining('--help') });
     expect(await buy(url, '-H', 'nonsense')).toMatchObject({ code: 2 });
     const elsewhere = await startTestSystem([{ name: 'gateway' }]);
     try {

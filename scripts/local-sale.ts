@@ -1,0 +1,116 @@
+/*
+ * What `npm start` sells: gateway.config.ts and the environment brought together, or what is wrong with them. Pure.
+ */
+import { LARGEST_PORT } from '#local/ports.ts';
+import { type LocalSecrets } from '#local/secrets.ts';
+import { type LocalOrigin } from '#local/system.ts';
+import { accept, refuse, type Result } from '#protocol/result.ts';
+import { namedSecrets, readConfig, type Config } from '#src/config/config.ts';
+import { hasSampleOrigin, hasSampleRoutes } from './sample-gateway.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface StartSettings {
+  readonly port: number;
+  readonly originUrl: string | undefined;
+  readonly priceSats: string | undefined;
+}
+
+export interface LocalSale {
+  readonly origin: LocalOrigin;
+  /** The sample API with the routes that were made for it. */
+  readonly isSample: boolean;
+  readonly priceSats: string | undefined;
+  readonly furtherSecrets: Readonly<Record<string, string>>;
+  /** Where requests go, for people; nothing for the sample, which has no address yet. */
+  readonly originName: string | undefined;
+  readonly call: SuggestedCall;
+  readonly warnings: readonly string[];
+}
+
+/** A call that costs something, where any does. */
+export interface SuggestedCall {
+  readonly method: string;
+  readonly path: string;
+}
+
+const DEFAULT_PORT = '8402';
+/** The sample's port is not known before it listens. */
+const SAMPLE_STAND_IN = 'http://127.0.0.1';
+
+/** The settings of `npm start`; a variable that is empty is not set. */
+export function readStartSettings(environment: Environment): Result<StartSettings, readonly string[]> {
+  const port = environment['PORT'] || DEFAULT_PORT;
+  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > LARGEST_PORT) return refuse([`PORT: a whole number from 0 to ${LARGEST_PORT}`]);
+  const originUrl = environment['ORIGIN_URL'] || environment['UPSTREAM_URL'] || undefined;
+  return accept({ port: Number(port), originUrl, priceSats: environment['PRICE_SATS'] || undefined });
+}
+
+/** What is sold on this machine, read as the Worker will read it. */
+export function planSale(
+  gateway: unknown,
+  { originUrl, priceSats: written }: StartSettings,
+  { environment, secrets }: { environment: Environment; secrets: LocalSecrets },
+): Result<LocalSale, readonly string[]> {
+  const origin = originUrl === undefined ? (hasSampleOrigin(gateway) ? 'sample' : 'configured') : { url: originUrl };
+  // The routes of the sample fit no other API: that one is sold whole.
+  const priceSats = written ?? (originUrl !== undefined && hasSampleRoutes(gateway) ? '1' : undefined);
+  const furtherSecrets = pickSecrets(gateway, environment);
+  const config = readConfig(gateway, {
+    ...furtherSecrets,
+    ...(origin === 'configured' ? {} : { ORIGIN_URL: originUrl ?? SAMPLE_STAND_IN }),
+    ...(priceSats === undefined ? {} : { PRICE_SATS: priceSats }),
+    BRIDGE_URL: 'http://127.0.0.1',
+    NETWORK: 'regtest',
+    TOKEN_SECRET_1: secrets.tokenSecretHex,
+    BRIDGE_SECRET: secrets.bridgeSecretHex,
+  });
+  if (!config.ok) return config;
+  const elsewhere = findElsewhere(config.value);
+  if (elsewhere.length > 0) return refuse(elsewhere);
+  const originName = origin === 'sample' ? undefined : nameOrigins(config.value);
+  const { warnings } = config.value;
+  const isSample = origin === 'sample' && hasSampleRoutes(gateway);
+  return accept({ origin, isSample, priceSats, furtherSecrets, originName, call: suggestCall(config.value), warnings });
+}
+
+/** Secrets that the file asks for are read from variables of their names. */
+function pickSecrets(gateway: unknown, environment: Environment): Readonly<Record<string, string>> {
+  const names = ['PRICING_SECRET', ...namedSecrets(gateway)];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined || value === '' ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** What only Cloudflare has: here each request would be answered 404 or 500. */
+function findElsewhere({ settings, pricing }: Config): readonly string[] {
+  const kinds = new Set(settings.routes.routes.map(({ passage }) => passage?.origin.kind));
+  const places = [...(kinds.has('same_zone') ? ["'same-zone'"] : []), ...(kinds.has('service') ? ['a service binding'] : [])];
+  return [
+    ...places.map(
+      (place) => `gateway.config.ts: origin: ${place} is there on Cloudflare only; for this machine name an address, or set ORIGIN_URL`,
+    ),
+    ...pricing.bindings.map((name) => `gateway.config.ts: price: the service binding ${name} is there on Cloudflare only; name an address`),
+  ];
+}
+
+function nameOrigins({ settings }: Config): string {
+  const names = settings.routes.routes.flatMap(({ passage }) =>
+    passage?.origin.kind === 'url' ? [`${passage.origin.base}${passage.origin.prefix}`] : [],
+  );
+  return [...new Set(names)].join(', ');
+}
+
+/** The first call that is sold, of those at a fixed price if there are any: others need to be told how much. */
+function suggestCall({ settings }: Config): SuggestedCall {
+  const sold = settings.routes.routes.filter(({ sale, host, headers }) => sale.kind === 'paid' && host === undefined && headers.size === 0);
+  const route = sold.find(({ sale }) => sale.kind === 'paid' && sale.price.kind === 'fixed') ?? sold[0];
+  if (route === undefined) return { method: 'GET', path: '/' };
+  const [path, method = '*'] = route.match.split(' ').toReversed() as [string, string?];
+  const query = new URLSearchParams([...route.parameters]).toString();
+  const example = path === '/*' ? '/' : path.replaceAll('/:', '/').replace(/\/\*$/, '/example');
+  return { method: method === '*' ? 'GET' : method, path: query === '' ? example : `${example}?${query}` };
+}
