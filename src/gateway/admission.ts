@@ -22,6 +22,8 @@ export type Admission =
       readonly quote: Quote;
       readonly trip: Trip;
       readonly callId: string;
+      /** By which the origin knows a call that is sent again. */
+      readonly callKey: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
       readonly passEndsAtSeconds: number | undefined;

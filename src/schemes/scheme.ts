@@ -131,6 +131,8 @@ export interface Grant {
   readonly claimEndsAtSeconds: number;
   /** Names the payment in logs and towards the origin; opens nothing (M16). */
   readonly claimId: string;
+  /** Names the payment towards the origin, which does its work once for a name. Nobody but the holder of the credential could know it. */
+  readonly secretId: string;
   /** Nothing for a pass: it is good until it ends, and no object is asked. */
   readonly charge: Charge | undefined;
   readonly maxPerMinute: number | undefined;

@@ -82,7 +82,7 @@ describe('double spending', () => {
       const seen = new Map<string, number>();
       system.origin.respond = ({ headers }, response) => {
         // A call's name begins with its payment's.
-        const claimId = String(headers['idempotency-key']).slice(0, 32);
+        const claimId = String(headers['x-l402-claim']).slice(0, 32);
         seen.set(claimId, (seen.get(claimId) ?? 0) + 1);
         response.end('done');
       };

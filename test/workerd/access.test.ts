@@ -4,6 +4,9 @@
  */
 import { reset } from 'cloudflare:test';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { formatHex } from '#protocol/bytes.ts';
+import { nameClaim } from '#schemes/l402/token-reading.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { attenuate } from '../../client/attenuate.ts';
 import { defineGateway } from '#src/config/config.ts';
@@ -106,6 +109,20 @@ describe('access by calls', () => {
     await ask('/once', once);
     expect(new Set(names.slice(0, 2)).size).toBe(2);
     expect(names[2]).toBe(names[3]);
+  });
+
+  it('M16: gives a single call a key that nobody can have sent before who knows its payment hash, whichever token shows it', async () => {
+    const keys: (string | null)[] = [];
+    const origin = ({ headers }: Request) => {
+      keys.push(headers.get('idempotency-key'), headers.get('x-l402-claim'));
+      return Promise.resolve(new Response('busy', { status: 503 }));
+    };
+    const { ask } = openShop({ parts: { origin } });
+    const { token, preimage } = await makeToken({ service: 'once' });
+    for (const shown of [token, await attenuate(token, { maxCalls: 1 })]) await ask('/once', `L402 ${shown}:${formatHex(preimage)}`);
+    const [key, claim, narrowedKey] = keys;
+    expect(claim).toBe(nameClaim(sha256(preimage)));
+    expect([key === claim, key?.length, narrowedKey]).toEqual([false, 32, key]);
   });
 
   it('M15 P12: of 60 simultaneous uses of a payment for three calls, three reach the origin', async () => {

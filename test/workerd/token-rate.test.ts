@@ -149,3 +149,16 @@ describe('a route with a rate for each payment', () => {
     expect(await ask('/pass/1', authorization)).toMatchObject({ status: 429, code: 'rate_limited' });
   });
 });
+
+it('D21: counts all calls of a pass in one place, also those of a token that a holder has put a counter on', async () => {
+  const routes = [{ match: '/pass/*', service: 'pass', priceSats: 10, access: { seconds: 86_400 } }];
+  const door = openGateway({ routes, fences: { tokenRate: { calls: 5, seconds: 3600 } } });
+  const { token, preimage } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass' } } });
+  const narrowed = await attenuate(token, { maxCalls: 1000 });
+  const statuses: number[] = [];
+  for (const shown of [token, narrowed, token, narrowed, token, narrowed, token]) {
+    const authorization = formatCredential({ scheme: 'L402', token: shown, preimage });
+    statuses.push((await door.ask('/pass/a', { headers: { authorization } })).status);
+  }
+  expect(statuses).toEqual([200, 200, 200, 200, 200, 429, 429]);
+});

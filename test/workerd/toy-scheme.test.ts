@@ -34,6 +34,7 @@ function createCouponScheme(coupons: ReadonlySet<string>): PaymentScheme {
             claimObjectName: '1/0/0/0',
             claimEndsAtSeconds: endOfClaim(ENDS_AT_SECONDS),
             claimId: formatHex(paymentHash.slice(0, 16)),
+            secretId: formatHex(paymentHash.slice(16)),
             charge: { unit: 'calls', limit: COUPON_CALLS, cost: 1, draws: [] },
             maxPerMinute: undefined,
             needsSettlement: false,

@@ -161,6 +161,14 @@ describe('an upload', () => {
     expect([(await waiting).status, second.outcomes(), second.voted()]).toEqual([408, ['counted'], []]);
   });
 
+  it('M40: an upgrade that the origin drops votes for nothing: an origin may not know it', async () => {
+    const { door, votes } = openShop(resets);
+    const { authorization } = await makeToken({ service: 'call' });
+    const headers = { authorization, upgrade: 'websocket', connection: 'upgrade' };
+    expect((await door.ask('/call/socket', { headers })).status).toBe(502);
+    expect(votes).toEqual([]);
+  });
+
   it('M40: five that are broken off by five payers with passes say nothing about the origin either', async () => {
     for (let payer = 0; payer < 5; payer++) {
       const upload = openUpload();

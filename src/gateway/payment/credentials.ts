@@ -139,7 +139,8 @@ async function prepare(
   const paymentHashHex = formatHex(payment.paymentHash);
   const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, payment), deps.clock());
   if (spent !== undefined) return over(paymentHashHex, spent, payment);
-  const holder = { kind: 'paid', client: paymentHashHex } as const;
+  const { address, key } = inquiry.facts.client();
+  const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : key.key } as const;
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const digested = payment.needsDigest(sale.service) ? await inquiry.digest(holder) : undefined;
@@ -169,10 +170,12 @@ async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant
   const { charge } = grant;
   const paymentHashHex = formatHex(grant.paymentHash);
   const reservationId = formatHex(deps.random(16));
+  // Also one that a holder has put a counter on: all calls of a pass are counted in one place.
+  const isPass = payment.access === 'pass';
   const enter = (use: Use | undefined): Trial => {
     const client = inquiry.facts.client();
     deps.quota.giveBack({ client: client.key, challengeId: grant.challengeId }, background);
-    const ofToken = charge === undefined ? rateOfToken(paymentHashHex, route.fences.tokenRate) : [];
+    const ofToken = isPass ? rateOfToken(paymentHashHex, route.fences.tokenRate) : [];
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
     const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
@@ -186,10 +189,10 @@ async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant
       holders: voters,
     };
     const { passEndsAtSeconds } = grant;
-    return { kind: 'enter', quote, trip, callId: nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
+    return { kind: 'enter', quote, trip, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
   };
   if (charge === undefined && prove === undefined) return enter(undefined);
-  const tokenRate = charge === undefined ? undefined : boundOfCharge(charge, route.fences.tokenRate);
+  const tokenRate = charge === undefined || isPass ? undefined : boundOfCharge(charge, route.fences.tokenRate);
   const isGone = () => inquiry.request.signal.aborted;
   const claiming =
     charge === undefined ? provePass(prove!) : reserveUse({ grant, charge, reservationId, lease, prove, tokenRate, isGone }, deps);
@@ -258,7 +261,12 @@ function judgeContext(
   };
 }
 
-/** The same for every attempt at a single call, so that an origin does its work once (M16); of other payments one for each. */
-function nameCall({ claimId, charge }: Grant, reservationId: string): string {
-  return charge?.limit === 1 ? claimId : `${claimId}-${reservationId}`;
+/**
+ * The names of a call: of a single call the same for every attempt, so that an origin does its work once (M16); of other payments
+ * one for each. The key that the origin goes by is none that others can send before.
+ */
+function nameCall({ claimId, secretId, charge }: Grant, reservationId: string): { readonly callId: string; readonly callKey: string } {
+  if (charge?.limit === 1) return { callId: claimId, callKey: secretId };
+  const callId = `${claimId}-${reservationId}`;
+  return { callId, callKey: callId };
 }

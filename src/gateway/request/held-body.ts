@@ -20,6 +20,8 @@ export interface BodyHolder {
   readonly kind: keyof typeof MOST_HELD;
   /** An address, or the payment hash of a proved token; `undefined` where the client cannot be told. */
   readonly client: string | undefined;
+  /** Where it comes from, where that is another thing: who has many payments is still one. */
+  readonly address?: string | undefined;
 }
 
 export type BodyOutcome = Result<Uint8Array<ArrayBuffer>, GatewayRefusal>;
@@ -67,7 +69,7 @@ export function createHeldBodies(wait: Wait): HeldBodies {
       if (source === null) return accept(new Uint8Array());
       const [oldest, held] = findHeld(readings, holder);
       if (holder.client !== undefined && held.ofClient >= MOST_HELD_OF_CLIENT) return refuse(CROWDED_BY_CLIENT);
-      // Whoever trickles has been here longest. So a crowd of slow bodies costs a quick one nothing.
+      // Of whoever holds most, the body that trickles has been here longest. So a crowd of slow bodies costs a quick one nothing.
       if (held.ofKind >= MOST_HELD[holder.kind]) oldest?.giveUp(CROWDED_OUT);
       const reader = source.getReader();
       let given: GatewayRefusal | undefined;
@@ -101,16 +103,23 @@ function tooLargeFor(most: number): GatewayRefusal {
   return { code: 'body_too_large', detail: `the body is read before the call is let through, and may have at most ${most} bytes` };
 }
 
+/** How many bodies are read for this kind of holder and for this one, and the oldest of whoever holds most. */
 function findHeld(readings: ReadonlySet<Reading>, { kind, client }: BodyHolder) {
-  let oldest: Reading | undefined;
   const held = { ofKind: 0, ofClient: 0 };
+  const groups = new Map<string, { readonly oldest: Reading; count: number }>();
+  let largest: { readonly oldest: Reading; count: number } | undefined;
   for (const reading of readings) {
-    if (reading.holder.kind !== kind) continue;
-    oldest ??= reading;
+    const { holder } = reading;
+    if (holder.kind !== kind) continue;
     held.ofKind += 1;
-    if (reading.holder.client === client) held.ofClient += 1;
+    if (holder.client === client) held.ofClient += 1;
+    const name = holder.address ?? holder.client ?? '';
+    const group = groups.get(name) ?? { oldest: reading, count: 0 };
+    group.count += 1;
+    groups.set(name, group);
+    if (largest === undefined || group.count > largest.count) largest = group;
   }
-  return [oldest, held] as const;
+  return [largest?.oldest, held] as const;
 }
 
 /** Into one buffer that grows: a client that sends single bytes must not cost an object for each. */

@@ -40,6 +40,13 @@ export function targetOf({ origin, rewrite }: Passage, { path, query }: RequestF
 }
 
 /** The origin by a name of its own: what a breaker and a limit on calls at once are kept for. */
+/** What calls at an origin share places by. Hosts of one wildcard are one: anybody can make such a host up (M41). */
+export function namePlaces(passage: Passage, facts: Pick<RequestFacts, 'base' | 'host'>): string {
+  const { origin } = passage;
+  if (origin.kind !== 'same_zone' || origin.hosts.includes(facts.host)) return nameOrigin(passage, facts);
+  return origin.hosts.find((host) => matchesHost(host, facts.host)) ?? nameOrigin(passage, facts);
+}
+
 export function nameOrigin({ origin }: Passage, { base }: Pick<RequestFacts, 'base'>): string {
   switch (origin.kind) {
     case 'url':

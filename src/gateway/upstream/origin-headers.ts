@@ -10,6 +10,7 @@ import { type RequestFacts } from '../request/request-facts.ts';
 /** What the origin may rely on about a paid call. */
 export interface PaidHeaders {
   readonly claimId: string;
+  readonly callKey: string;
   readonly service: string;
   readonly priceMsat: bigint;
 }
@@ -32,7 +33,7 @@ export function rewriteHeaders(
     headers.set('x-l402-service', paid.service);
     headers.set('x-l402-price-msat', String(paid.priceMsat));
     // An origin that knows the field does the work of one payment once, however often the call is repeated (M16).
-    if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.claimId);
+    if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.callKey);
   }
   for (const [name, value] of passage.setHeaders) headers.set(name, value);
   if (proof !== undefined) headers.set('x-l402-signature', proof);

@@ -6,6 +6,7 @@ import { type Background, type OriginOutcome } from '../../ports.ts';
 import { isTrial, judgeTrial } from '../policy/fences.ts';
 import { forward, type Forwarded, type ForwardOptions } from './forward.ts';
 import { type GateDeps } from '../gate-deps.ts';
+import { namePlaces } from '../routing/passage.ts';
 import { takeSteps } from '../policy/rate.ts';
 import { type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
@@ -32,7 +33,7 @@ export async function send(
   const places = route.fences.hasConcurrency ? deps.places : undefined;
   // Where places are few, one whose client has gone is given back at once, and its call is broken off (M41).
   const left = places === undefined ? undefined : request.signal;
-  const leave = await places?.enter(origin, { who: lane === 'paid' ? 'paid' : 'unpaid', holders, left });
+  const leave = await places?.enter(namePlaces(passage, options.facts), { who: lane === 'paid' ? 'paid' : 'unpaid', holders, left });
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
@@ -48,7 +49,9 @@ export async function send(
     leave?.();
   }
   const { breaker } = deps.settings.fences;
-  if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0) {
+  // An origin that does not know an upgrade may drop the connection: that is the client's doing.
+  const isUpgrade = options.facts.headers.has('upgrade');
+  if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0 && !isUpgrade) {
     const tookMs = deps.clock() - startedMs;
     const outcome = judgeOrigin(sent, tookMs, breaker.slowHeadMs);
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);

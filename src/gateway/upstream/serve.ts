@@ -133,8 +133,8 @@ function sendWatched(
   return send(request, { ...options, giveUp }, by);
 }
 
-function paidHeaders({ callId, quote }: Entry): PaidHeaders {
-  return { claimId: callId, service: quote.service, priceMsat: quote.priceMsat };
+function paidHeaders({ callId, callKey, quote }: Entry): PaidHeaders {
+  return { claimId: callId, callKey, service: quote.service, priceMsat: quote.priceMsat };
 }
 
 /** A release needs a reason that was seen; everything else is counted. */

@@ -78,6 +78,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     claimObjectName: reading.claimObjectName,
     claimEndsAtSeconds: endOfClaim(validUntilSeconds),
     claimId: reading.claimId,
+    secretId: reading.secretId,
     charge: charge.value,
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     needsSettlement: terms.value.settlement !== undefined,

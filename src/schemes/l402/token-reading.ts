@@ -28,11 +28,13 @@ export interface TokenReading {
   readonly needsClientAddress: boolean;
   readonly claimObjectName: string;
   readonly claimId: string;
+  readonly secretId: string;
   readonly challengeId: string;
 }
 
 const CHALLENGE_ID_BYTES = 8;
 const CLAIM_LABEL = encodeAscii('l402-edge claim ');
+const CALL_LABEL = encodeAscii('l402-edge call ');
 
 /** A token is shown to one service, as a rule: the reading for the latest is kept. */
 const readings = new WeakMap<ProvedToken, { readonly service: string; readonly reading: TokenReading }>();
@@ -41,7 +43,7 @@ const readings = new WeakMap<ProvedToken, { readonly service: string; readonly r
 export function readToken(token: ProvedToken, service: string): TokenReading {
   const known = readings.get(token);
   if (known?.service === service) return known.reading;
-  const { caveats, id, paymentHash } = token;
+  const { caveats, id, paymentHash, signatures } = token;
   const reading: TokenReading = {
     terms: readTerms(caveats, { service, accessKind: id.access }),
     counters: readCounters(token),
@@ -52,6 +54,8 @@ export function readToken(token: ProvedToken, service: string): TokenReading {
     needsClientAddress: caveats.some(({ condition }) => condition === 'client'),
     claimObjectName: formatClaimObjectName(id, paymentHash),
     claimId: nameClaim(paymentHash),
+    // The same through every narrowed token, and of no use to whoever is told it.
+    secretId: nameSecretly(signatures[0]!),
     challengeId: nameChallenge(id.random),
   };
   readings.set(token, { service, reading });
@@ -61,6 +65,11 @@ export function readToken(token: ProvedToken, service: string): TokenReading {
 /** The names of a challenge and of the token that is made for it begin alike: so a payment tells which challenge it was for. */
 export function nameChallenge(random: Uint8Array): string {
   return formatHex(random.slice(0, CHALLENGE_ID_BYTES));
+}
+
+/** A name that nobody can work out who knows no more than the payment hash. */
+function nameSecretly(signature: Uint8Array): string {
+  return formatHex(sha256(concatBytes(CALL_LABEL, signature)).slice(0, 16));
 }
 
 /** A name for a payment. */
