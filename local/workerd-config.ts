@@ -2,6 +2,7 @@
  * The text of a workerd configuration: one or more gateways from a built bundle, Durable Objects on disk, secrets from the
  * environment only. What a self-hoster runs is this. No effects.
  */
+import { OBJECTS } from '#durable-objects/object-table.ts';
 
 export interface GatewayService {
   readonly name: string;
@@ -18,15 +19,6 @@ export interface GatewayService {
   /** Everything that this Worker fetches goes to this host and port, whatever its address: the zone it stands in front of. */
   readonly outbound?: string;
 }
-
-/** Every Durable Object: the binding and its class. */
-const OBJECTS = [
-  ['REPLAY_SET', 'ReplaySet'],
-  ['QUOTA', 'Quota'],
-  ['RATE_LIMITER', 'RateLimiter'],
-  ['CONTROL', 'Control'],
-  ['SETTLEMENTS', 'Settlements'],
-] as const;
 
 /** Of every Worker that is run here; as in wrangler.toml. */
 export const COMPATIBILITY_DATE = '2026-11-01';
@@ -66,15 +58,15 @@ function formatWorker({ name, bundlePath, variables, secrets, claimsOf, services
   const classOf = (name: string) =>
     claimsOf === undefined ? quote(name) : `(className = ${quote(name)}, serviceName = ${quote(claimsOf)})`;
   const bindings = [
-    ...OBJECTS.map(([binding, object]) => `(name = ${quote(binding)}, durableObjectNamespace = ${classOf(object)})`),
+    ...Object.entries(OBJECTS).map(([binding, object]) => `(name = ${quote(binding)}, durableObjectNamespace = ${classOf(object)})`),
     ...Object.entries(variables).map(([key, value]) => `(name = ${quote(key)}, text = ${quote(value)})`),
     ...Object.entries(secrets).map(([key, variable]) => `(name = ${quote(key)}, fromEnvironment = ${quote(variable)})`),
     ...Object.entries(services).map(([key, service]) => `(name = ${quote(key)}, service = ${quote(service)})`),
   ];
   const globalOutbound = outbound === undefined ? '' : `,\n  globalOutbound = ${quote(`${name}-outbound`)}`;
   // The unique key names the folder of the rows: another key would be another, empty, replay set.
-  const classes = OBJECTS.map(
-    ([, object]) => `(className = ${quote(object)}, uniqueKey = ${quote(`${name}-${object}-v1`)}, enableSql = true)`,
+  const classes = Object.values(OBJECTS).map(
+    (object) => `(className = ${quote(object)}, uniqueKey = ${quote(`${name}-${object}-v1`)}, enableSql = true)`,
   );
   const namespace =
     claimsOf === undefined

@@ -2,6 +2,7 @@
  * From the platform's env to what the gate works with: the only file that touches bindings and secrets.
  */
 import { type Control as ControlObject } from '#durable-objects/control.ts';
+import { OBJECT_BINDINGS, OBJECTS, type ObjectBinding } from '#durable-objects/object-table.ts';
 import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
@@ -28,6 +29,7 @@ import { createRateLimits } from './adapters/do-rate.ts';
 import { createDurableSettlements } from './adapters/do-settlements.ts';
 import { jsonLog } from './adapters/json-log.ts';
 import { nodeHmac } from './adapters/node-hmac.ts';
+import { webcryptoHmac } from './adapters/webcrypto-hmac.ts';
 import { createOriginProbe } from './adapters/origin-probe.ts';
 import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
@@ -35,40 +37,38 @@ import { rememberAnswers } from './adapters/remembered-quota.ts';
 import { readConfig, type Gateway } from './config/config.ts';
 import { type Origin } from './ports.ts';
 
-export interface Env {
-  readonly REPLAY_SET?: DurableObjectNamespace<ReplaySet>;
-  readonly QUOTA?: DurableObjectNamespace<QuotaObject>;
-  readonly RATE_LIMITER?: DurableObjectNamespace<RateLimiter>;
-  readonly CONTROL?: DurableObjectNamespace<ControlObject>;
-  readonly SETTLEMENTS?: DurableObjectNamespace<Settlements>;
+/** The classes behind the bindings of objects. */
+interface Objects {
+  readonly REPLAY_SET: ReplaySet;
+  readonly QUOTA: QuotaObject;
+  readonly RATE_LIMITER: RateLimiter;
+  readonly CONTROL: ControlObject;
+  readonly SETTLEMENTS: Settlements;
+}
+type Namespaces = { readonly [Binding in ObjectBinding]: DurableObjectNamespace<Objects[Binding]> };
+
+export interface Env extends Partial<Namespaces> {
   /** The way to the bridge, when it is not a public one: a service, or a VPC service. */
   readonly BRIDGE?: Fetcher;
   /** The platform's own limiter, for limits with `count: 'platform'`. */
   readonly RATE_LIMIT?: RateLimit;
 }
 
-const OBJECTS = {
-  REPLAY_SET: 'ReplaySet',
-  QUOTA: 'Quota',
-  RATE_LIMITER: 'RateLimiter',
-  CONTROL: 'Control',
-  SETTLEMENTS: 'Settlements',
-} as const;
 /** Beyond the origin's time limit: a place that nobody gave back is free again. */
 const PLACE_MARGIN_MS = 10_000;
 
 /** Builds everything once, or lists what is missing and wrong. */
 export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonly string[]> {
   const config = readConfig(gateway, env as Readonly<Record<string, unknown>>);
-  const missing = (Object.keys(OBJECTS) as readonly (keyof typeof OBJECTS)[])
-    .filter((name) => env[name] === undefined)
-    .map((name) => `${name}: the Durable Object namespace of ${OBJECTS[name]} is not bound`);
+  const missing = OBJECT_BINDINGS.filter((name) => env[name] === undefined).map(
+    (name) => `${name}: the Durable Object namespace of ${OBJECTS[name]} is not bound`,
+  );
   if (!config.ok) return refuse([...config.refusal, ...missing]);
   const services = readServices(env, config.value.settings.routes);
   if (!services.ok) return refuse([...services.refusal, ...missing]);
-  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, SETTLEMENTS, RATE_LIMIT } = env;
-  if (REPLAY_SET === undefined || QUOTA === undefined || RATE_LIMITER === undefined || CONTROL === undefined || SETTLEMENTS === undefined)
-    return refuse(missing);
+  if (missing.length > 0) return refuse(missing);
+  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, SETTLEMENTS } = env as Namespaces;
+  const { RATE_LIMIT } = env;
   const { settings, bridge, originKey, pricing, adminSecret, tokenKeys, warnings } = config.value;
   const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
   const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
@@ -96,8 +96,9 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
           }),
     log,
   });
-  const keys = createKeyRing({ ...tokenKeys, skewSeconds, hmac: nodeHmac, clock: platformClock });
-  const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac: nodeHmac, random: platformRandom })];
+  const hmac = config.value.hmac === 'node' ? nodeHmac : webcryptoHmac;
+  const keys = createKeyRing({ ...tokenKeys, skewSeconds, hmac, clock: platformClock });
+  const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac, random: platformRandom })];
   return accept({
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
@@ -125,12 +126,12 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     pricing: createPricing({
       secret: pricing.secret,
       bindingOf: (name) => bindings.get(name),
-      hmac: nodeHmac,
+      hmac,
       clock: platformClock,
       random: platformRandom,
     }),
     origin,
-    originProof: originKey && createOriginProof({ ...originKey, hmac: nodeHmac, clock: platformClock }),
+    originProof: originKey && createOriginProof({ ...originKey, hmac, clock: platformClock }),
     clock: platformClock,
     random: platformRandom,
     wait: platformWait,

@@ -58,7 +58,7 @@ const LAYERS: readonly Layer[] = [
     may: [/^\.\//, /^\.\.\/gateway\.config\.ts$/, /^#(protocol|gateway|schemes|durable-objects)\//, /^hono/],
   },
   { files: '{gateway.config.ts,examples/*/gateway.config.ts}', may: [/^l402-edge\/config$/] },
-  { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#protocol\//, /^#lnd-bridge\//, /^#client\//] },
+  { files: 'local/*.ts', may: [/^\.\//, /^node:/, /^#durable-objects\/object-table\.ts$/, /^#protocol\//, /^#lnd-bridge\//, /^#client\//] },
   {
     files: '{scripts,bench}/**/*.ts',
     may: [/^\.{1,2}\//, /^node:/, /^#(protocol|client|local|lnd-bridge|support|bench)\//, /^#src\/config\/config\.ts$/, /^autocannon$/],

@@ -1,6 +1,6 @@
 /*
- * HMAC-SHA256 on node:crypto, which Workers have natively: it answers at once, and takes half the time of WebCrypto,
- * whose import of a key costs more than the HMAC. Effects: none but the computation.
+ * HMAC-SHA256 on node:crypto, which Workers have too: it answers at once, and imports no key. For who wants the last
+ * microseconds (`hmac: 'node'`). Effects: none but the computation.
  */
 import { createHmac } from 'node:crypto';
 import { type Hmac } from '../ports.ts';

@@ -1,13 +1,22 @@
 /*
- * HMAC-SHA256 on WebCrypto, for platforms without node:crypto. Workers have both, and deps.ts takes the faster. Effects:
- * none but the computation.
+ * HMAC-SHA256 on WebCrypto, which every edge runtime has. A key that comes again (of an epoch, say) is imported once. Effects:
+ * memory, which goes with the key.
  */
 import { type Hmac } from '../ports.ts';
 
 const ALGORITHM = { name: 'HMAC', hash: 'SHA-256' };
 
+type ImportedKey = ReturnType<typeof crypto.subtle.importKey>;
+
+const imported = new WeakMap<Uint8Array, ImportedKey>();
+
 /** The platform's HMAC-SHA256. */
-export const webcryptoHmac: Hmac = async (key, message) => {
-  const imported = await crypto.subtle.importKey('raw', key, ALGORITHM, false, ['sign']);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, message));
-};
+export const webcryptoHmac: Hmac = async (key, message) => new Uint8Array(await crypto.subtle.sign('HMAC', await importOnce(key), message));
+
+function importOnce(key: Uint8Array): ImportedKey {
+  const known = imported.get(key);
+  if (known !== undefined) return known;
+  const importing = crypto.subtle.importKey('raw', key, ALGORITHM, false, ['sign']);
+  imported.set(key, importing);
+  return importing;
+}

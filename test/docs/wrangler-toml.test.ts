@@ -1,10 +1,12 @@
 /*
  * wrangler.toml as wrangler reads it: what a deployment logs, and what a call may cost its operator.
  */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { unstable_readConfig } from 'wrangler';
+import { OBJECTS } from '#durable-objects/object-table.ts';
 
-const { observability, limits } = unstable_readConfig({ config: 'wrangler.toml' });
+const { observability, limits, durable_objects: objects } = unstable_readConfig({ config: 'wrangler.toml' });
 
 describe('wrangler.toml', () => {
   it('keeps every line of the gateway: sales are told nowhere else', () => {
@@ -13,6 +15,16 @@ describe('wrangler.toml', () => {
 
   it('M27: has the platform log no header fields and no queries', () => {
     expect(observability).toMatchObject({ redact_query_string: true, logs: { invocation_logs: false } });
+  });
+
+  it('binds every Durable Object of the table, and no other; the Worker exports each class', () => {
+    expect(
+      Object.fromEntries(
+        objects.bindings.map(({ name, class_name: className }: { name: string; class_name: string }) => [name, className]),
+      ),
+    ).toEqual(OBJECTS);
+    const exported = readFileSync('durable-objects/objects.ts', 'utf8').matchAll(/export \{ (\w+) \}/g);
+    expect(Array.from(exported, ([, name]) => name).toSorted()).toEqual(Object.values(OBJECTS).toSorted());
   });
 
   it('bounds what one call may cost: below what the platform allows, above what the largest body takes that is sold by size', () => {

@@ -9,7 +9,7 @@ import { addCaveat, signMacaroon, verifyChain } from '#protocol/macaroon.ts';
 import { type Macaroon } from '#protocol/macaroon-codec.ts';
 import counterJson from '../vectors/counters.json' with { type: 'json' };
 import { asExpected, bytesOf, hexOf, readVectors, type Refused } from './vector.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 interface CounterInput {
   readonly root_key_hex: string;

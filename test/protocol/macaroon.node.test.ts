@@ -11,7 +11,7 @@ import mintedJson from '../vectors/minted-tokens.json' with { type: 'json' };
 import signatureJson from '../vectors/macaroon-signatures.json' with { type: 'json' };
 import { type MintExpected, type MintInput } from './token-recipes.ts';
 import { bytesOf, hexOf, readVectors } from './vector.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 const MINTED = readVectors<MintInput, MintExpected>(mintedJson);
 const SIGNATURES = readVectors<{ root_key_hex: string; identifier_hex: string; caveats: string[] }, { signature_hex: string }>(

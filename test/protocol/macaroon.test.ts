@@ -9,7 +9,7 @@ import { decodeMacaroon, encodeMacaroon, formatToken, LARGEST_TOKEN_BYTES, MOST_
 import signatureJson from '../vectors/macaroon-signatures.json' with { type: 'json' };
 import tokenJson from '../vectors/macaroon-tokens.json' with { type: 'json' };
 import { asExpected, bytesOf, hexOf, readVectors, type Refused } from './vector.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 interface SignatureInput {
   readonly root_key_hex: string;

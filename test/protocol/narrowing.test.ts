@@ -17,7 +17,7 @@ import { formatTerms, readTerms, type Terms } from '#protocol/terms.ts';
 import { mintToken, verifyToken } from '#protocol/token.ts';
 import { ACCESS_KINDS, type AccessKind } from '#protocol/token-id.ts';
 import { bytes32, capabilities, holderCaveats, latin1, requests, services, terms, tokenIds } from './arbitraries.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 const facts: fc.Arbitrary<CaveatFacts> = fc
   .tuple(fc.record({ service: services, tier: fc.nat(3), capabilities }), requests)

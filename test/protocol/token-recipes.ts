@@ -12,7 +12,7 @@ import { type Terms } from '#protocol/terms.ts';
 import { mintToken } from '#protocol/token.ts';
 import { encodeTokenId, formatClaimObjectName, type AccessKind } from '#protocol/token-id.ts';
 import { bytesOf, hexOf, type Vector } from './vector.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 export interface TokenIdInput {
   readonly key_id: number;

@@ -18,7 +18,7 @@ import mintedJson from '../vectors/minted-tokens.json' with { type: 'json' };
 import { bytes32, holderCaveats } from './arbitraries.ts';
 import { termsOf, tokenIdOf, writeMintedTokens, type MintExpected, type MintInput } from './token-recipes.ts';
 import { asExpected, bytesOf, hexOf, readVectors } from './vector.ts';
-import { hmac } from './webcrypto-hmac.ts';
+import { hmac } from './hmac.ts';
 
 const MINTED = readVectors<MintInput, MintExpected>(mintedJson);
 const PREIMAGE = bytesOf('a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf');

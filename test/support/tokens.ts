@@ -13,7 +13,7 @@ import { deriveEpochKey } from '#protocol/root-key.ts';
 import { type Terms } from '#protocol/terms.ts';
 import { mintToken } from '#protocol/token.ts';
 import { epochAt, TOKEN_ID_RANDOM_BYTES, type TokenId } from '#protocol/token-id.ts';
-import { hmac } from '../protocol/webcrypto-hmac.ts';
+import { hmac } from '../protocol/hmac.ts';
 
 export const TOKEN_SECRET = new Uint8Array(32).fill(7);
 export const TOKEN_SECRET_HEX = formatHex(TOKEN_SECRET);

@@ -2,11 +2,9 @@
  * Durable Object namespaces that tell each call on their way: how many objects a request asks. What goes over the session of
  * a lease afterwards is no call of its own. Which object it is, and where it is to be made, is told too.
  */
+import { OBJECT_BINDINGS } from '#durable-objects/object-table.ts';
 
 type Namespaces = Readonly<Record<string, DurableObjectNamespace>>;
-
-/** The bindings of the objects. */
-export const OBJECT_BINDINGS = ['REPLAY_SET', 'QUOTA', 'RATE_LIMITER', 'CONTROL', 'SETTLEMENTS'] as const;
 
 /** The object that is called. */
 export interface CalledObject {

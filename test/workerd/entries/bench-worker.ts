@@ -5,11 +5,7 @@ import { type Env } from '#src/deps.ts';
 import { createWorker } from '#src/worker.ts';
 import { stockPools } from '../bench-stock.ts';
 
-export { Control } from '#durable-objects/control.ts';
-export { Quota } from '#durable-objects/quota.ts';
-export { RateLimiter } from '#durable-objects/rate-limiter.ts';
-export { ReplaySet } from '#durable-objects/replay-set.ts';
-export { Settlements } from '#durable-objects/settlements.ts';
+export * from '#durable-objects/objects.ts';
 
 /** One route has places at its origin; the others do without. */
 const fences = { concurrency: false } as const;

@@ -2,11 +2,7 @@
 import { defineGateway } from '#src/config/config.ts';
 import { createWorker } from '#src/worker.ts';
 
-export { Control } from '#durable-objects/control.ts';
-export { Quota } from '#durable-objects/quota.ts';
-export { RateLimiter } from '#durable-objects/rate-limiter.ts';
-export { ReplaySet } from '#durable-objects/replay-set.ts';
-export { Settlements } from '#durable-objects/settlements.ts';
+export * from '#durable-objects/objects.ts';
 
 export default createWorker(
   defineGateway({

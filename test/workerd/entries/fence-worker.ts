@@ -12,11 +12,7 @@ import { compileGatewayFences, gatewayFenceKeys } from '#src/config/fences.ts';
 import { type Control } from '#src/ports.ts';
 import * as z from 'zod/mini';
 
-export { Control } from '#durable-objects/control.ts';
-export { Quota } from '#durable-objects/quota.ts';
-export { RateLimiter } from '#durable-objects/rate-limiter.ts';
-export { ReplaySet } from '#durable-objects/replay-set.ts';
-export { Settlements } from '#durable-objects/settlements.ts';
+export * from '#durable-objects/objects.ts';
 
 interface Env {
   readonly QUOTA: DurableObjectNamespace<QuotaObject>;

@@ -2,10 +2,6 @@
 import { createWorker } from '#src/worker.ts';
 import { LND_SHOP } from '../lnd-shop.ts';
 
-export { Control } from '#durable-objects/control.ts';
-export { Quota } from '#durable-objects/quota.ts';
-export { RateLimiter } from '#durable-objects/rate-limiter.ts';
-export { ReplaySet } from '#durable-objects/replay-set.ts';
-export { Settlements } from '#durable-objects/settlements.ts';
+export * from '#durable-objects/objects.ts';
 
 export default createWorker({ ...LND_SHOP, pool: false });

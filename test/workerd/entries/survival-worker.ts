@@ -11,11 +11,7 @@ import { jsonLog } from '#adapters/json-log.ts';
 import { bytesField, FIELD, numberField, textField, writeInvoice } from '../../protocol/invoice-writer.ts';
 import { LEASE_MS, MADE_AHEAD, SOLD_OUT, survivalGateway } from '../../survival/shop.ts';
 
-export { Control } from '#durable-objects/control.ts';
-export { Quota } from '#durable-objects/quota.ts';
-export { RateLimiter } from '#durable-objects/rate-limiter.ts';
-export { ReplaySet } from '#durable-objects/replay-set.ts';
-export { Settlements } from '#durable-objects/settlements.ts';
+export * from '#durable-objects/objects.ts';
 
 const mintAs = async (firstByte: number, { amountMsat, memo, expirySeconds }: InvoiceOrder): ReturnType<Lightning['mint']> => {
   if (memo.startsWith(SOLD_OUT)) throw new Error(SOLD_OUT);

@@ -1,0 +1,8 @@
+/*
+ * The classes of the Durable Objects, for the entry of a Worker: `export * from` this once.
+ */
+export { Control } from './control.ts';
+export { Quota } from './quota.ts';
+export { RateLimiter } from './rate-limiter.ts';
+export { ReplaySet } from './replay-set.ts';
+export { Settlements } from './settlements.ts';
