@@ -7,11 +7,13 @@ import { prepareCall, readCall, type Call, type Fetch, type SendCall } from './c
 import { formatStoreKey } from './credential-store.ts';
 import { L402Error, type L402ErrorCode } from './error.ts';
 import { checkAsked, readAsked, type Offer } from './offer.ts';
-import { forget, isReplacedBy, keyFor, readTokenFacts, type Kept } from './kept-credentials.ts';
+import { forget, isReplacedBy, keyFor, type Kept } from './kept-credentials.ts';
 import { isPaidBy, purchase, type Purchase, type Wallet } from './payment.ts';
 import { purchasesOf } from './purchases.ts';
 import { noteUse, recall, recallFor, release, turnsCredentialDown } from './reuse.ts';
+import { noteTaken } from './recent-uses.ts';
 import { readSettings, type L402FetchOptions, type Settings } from './settings.ts';
+import { readTokenFacts } from './token-facts.ts';
 
 /** Makes a function to be used like `fetch`, which pays what it is asked for, up to a limit. */
 export function createL402Fetch(options: L402FetchOptions): Fetch {
@@ -52,6 +54,7 @@ async function ask(errand: Errand): Promise<Response> {
     await forget(settings.store, stored);
     return takeOrPay(await send(undefined), { ...errand, stored: undefined });
   }
+  if (response.status !== 402) noteTaken(settings.store, formatStoreKey(call.method, call.url), stored.credential);
   await noteUse(response, { store: settings.store, kept: stored });
   // A 402 does not drop it: it may be good for another body at this address, and a new purchase takes its place anyway.
   return takeOrPay(response, { ...errand, refused: response.status === 402 ? [...errand.refused, stored.credential] : errand.refused });
@@ -116,11 +119,12 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
 /** The one place that spends. From here on every error says whether money has moved. */
 async function payAndRetry(challenge: Response, buying: Buying & { readonly intent: string }): Promise<Response> {
   const { call, settings, offer, wallet, refused } = buying;
-  const { store, unpaid } = settings;
+  const { store, unpaid, clock } = settings;
   const { busy } = purchasesOf(store);
   let bought: Purchase;
   try {
-    bought = await purchase(offer, { wallet, store, call, worthless: refused.filter((one) => isReplacedBy(one, offer.token)), busy });
+    const worthless = refused.filter((one) => isReplacedBy(one, offer.token));
+    bought = await purchase(offer, { wallet, clock, store, call, worthless, busy });
   } catch (error) {
     if (unpaid === 'response' && error instanceof L402Error && error.paid === 'no') return challenge;
     discard(challenge);
@@ -150,6 +154,7 @@ async function retry({ credential, storeFault }: Purchase, buying: Buying & { re
     throw new L402Error('store_failed', { paid: 'yes', detail, offer, credential, cause: storeFault.cause });
   }
   if (isForeign(response, call)) return response;
+  noteTaken(store, formatStoreKey(call.method, call.url), credential);
   const isUsedUp = await noteUse(response, { store, kept: { key: keyFor(credential, call), credential } });
   if (isUsedUp) purchasesOf(store).noteSingle(intent);
   return response;

@@ -16,6 +16,7 @@ export type Wallet = (invoice: string) => Promise<string>;
 
 export interface PaymentOptions {
   readonly wallet: Wallet;
+  readonly clock: () => number;
   readonly store: CredentialStore;
   readonly call: Pick<Call, 'method' | 'url' | 'signal'>;
   /** What the new credential takes the place of. */
@@ -34,14 +35,15 @@ export interface Purchase {
  * Pays once and keeps the credential. A hostile invoice can hold a wallet up for days, so a caller who aborts is let go,
  * not knowing what becomes of the payment; if it succeeds after all, the credential is there for the next call.
  */
-export async function purchase(offer: Offer, { wallet, store, call, worthless, busy }: PaymentOptions): Promise<Purchase> {
+export async function purchase(offer: Offer, { wallet, clock, store, call, worthless, busy }: PaymentOptions): Promise<Purchase> {
   const { signal } = call;
   let isLetGo = false;
   const paying = payOffer(offer, wallet).then(async (credential) => {
     if (!isLetGo) busy.add(credential);
     try {
       // Kept before it is sent: a crash from here on costs nothing.
-      await keep(store, { key: keyFor(credential, call), credential }, worthless);
+      const nowSeconds = Math.floor(clock() / 1000);
+      await keep(store, { key: keyFor(credential, call), credential }, { nowSeconds, worthless });
       return { credential, storeFault: undefined };
     } catch (cause) {
       return { credential, storeFault: { cause } };

@@ -5,8 +5,9 @@
 import { parseChallenges } from '#protocol/challenge-header.ts';
 import { type Call } from './call.ts';
 import { formatStoreKey, type CredentialStore } from './credential-store.ts';
-import { fitsCall, forget, readTokenFacts, recallAll, tokenOf, type Kept } from './kept-credentials.ts';
+import { forget, recallAll, type Kept } from './kept-credentials.ts';
 import { purchasesOf } from './purchases.ts';
+import { fitsCall, readTokenFacts, tokenOf } from './token-facts.ts';
 
 interface Lookup {
   readonly store: CredentialStore;

@@ -31,6 +31,22 @@ function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = 
   return { shop, kept, make, fetch: make() };
 }
 
+/** Several shops at one origin, each below the first segment of its own, with one client for all. */
+function street(offers: readonly (readonly [string, ShopOptions])[], options: Partial<L402FetchOptions> = {}) {
+  const shops = new Map(offers.map(([name, offered]) => [name, openShop(offered)]));
+  const all = [...shops.values()];
+  const shopOf = (address: string) => shops.get(new URL(address).pathname.split('/')[1]!)!;
+  const opened = client(
+    {},
+    {
+      fetch: (input, init) => shopOf(String(input)).fetch(input, init),
+      wallet: (invoice) => all.find(({ sales }) => sales.some((sale) => sale.invoice === invoice))!.wallet(invoice),
+      ...options,
+    },
+  );
+  return { ...opened, payments: () => all.reduce((sum, { paid }) => sum + paid.length, 0) };
+}
+
 /** Lets everything that can settle settle. */
 const settle = async () => {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
@@ -64,17 +80,44 @@ describe('what was bought for many calls', () => {
   });
 
   it('M47: is kept beside what was bought for another service, and found again when a 402 names its service', async () => {
-    const shops = { a: openShop({ token: sells('alpha', 'access=pass') }), b: openShop({ token: sells('beta', 'access=pass') }) };
-    const shopOf = (address: string) => (new URL(address).pathname.startsWith('/a') ? shops.a : shops.b);
-    const { fetch } = client(
-      {},
-      {
-        fetch: (input, init) => shopOf(String(input)).fetch(input, init),
-        wallet: (invoice) => [shops.a, shops.b].find(({ sales }) => sales.some((sale) => sale.invoice === invoice))!.wallet(invoice),
-      },
-    );
+    const { fetch, payments } = street([
+      ['a', { token: sells('alpha', 'access=pass') }],
+      ['b', { token: sells('beta', 'access=pass') }],
+    ]);
     for (const path of ['/a/1', '/b/1', '/a/2', '/b/2', '/a/3', '/b/3']) expect((await fetch(`${ORIGIN}${path}`)).status).toBe(200);
-    expect([shops.a.paid.length, shops.b.paid.length]).toEqual([1, 1]);
+    expect(payments()).toBe(2);
+  });
+
+  it.each([9, 40])('M47: is bought once for each of %i services of one origin that are used in turn', async (count) => {
+    const names = Array.from({ length: count }, (_, index) => `s${index}`);
+    const { fetch, payments } = street(names.map((name) => [name, { token: sells(name, 'access=calls:100'), uses: 100 }]));
+    for (let round = 0; round < 4; round++) {
+      for (const name of names) expect((await fetch(`${ORIGIN}/${name}/${round}`)).status).toBe(200);
+    }
+    expect(payments()).toBe(count);
+  });
+
+  it('M47: goes only where an origin has more than 256 of it: first what has ended, then what was used longest ago', async () => {
+    const names = Array.from({ length: 258 }, (_, index) => `s${index}`);
+    let nowMs = NOW_MS;
+    const until = (name: string) => (paymentHash: Uint8Array) =>
+      makeToken(paymentHash, [`services=${name}:0`, 'access=pass', `${name}_valid_until=${NOW + (name === 's3' ? 60 : 3600)}`]);
+    const { kept, fetch, payments } = street(
+      names.map((name) => [name, { token: until(name) }]),
+      { clock: () => nowMs },
+    );
+    const keptAt = () => kept.get(ORIGIN)!.split('\n');
+    const use = async (name: string) => expect((await fetch(`${ORIGIN}/${name}/`)).status).toBe(200);
+    for (const name of names.slice(0, 256)) await use(name);
+    const bought = keptAt().toReversed();
+    // The first is used again; the second is now the one that was used longest ago.
+    await use('s0');
+    nowMs += 61_000;
+    await use('s256');
+    expect(bought.filter((one) => !keptAt().includes(one))).toEqual([bought[3]]);
+    await use('s257');
+    expect(bought.filter((one) => !keptAt().includes(one))).toEqual([bought[1], bought[3]]);
+    expect([keptAt().length, payments()]).toEqual([256, 258]);
   });
 
   it('M47: is not sent where its holder has narrowed it away from, nor after its end, nor to another origin', async () => {
