@@ -3,12 +3,11 @@
  * beside those of other services; any other for its address. The newest stands first. A live credential pushes out another only
  * where there are more than anyone needs. Effects: the store.
  */
-import { parseAccess } from '#protocol/access.ts';
 import { type Call } from './call.ts';
 import { formatStoreKey, type CredentialStore } from './credential-store.ts';
 import { L402Error } from './error.ts';
 import { listTaken } from './recent-uses.ts';
-import { hasEnded, readTokenFacts, tokenOf } from './token-facts.ts';
+import { hasEnded, readTokenFacts, tellsTerms, tokenOf } from './token-facts.ts';
 
 /** Credentials under one key, an origin or an address: what has ended goes first, then what nobody has used for longest. */
 export const MOST_KEPT = 256;
@@ -20,14 +19,12 @@ export interface Kept {
 }
 
 /**
- * Whether what was refused where this token is sold is worth nothing any more. It may belong to another service; and a balance
- * that is too small for one call may do for another.
+ * Whether a purchase takes the place of a credential that was refused without a word why. Only of another make, whose servers have
+ * no other way to say that it is over, and only where it was bought; ours say what is wrong.
  */
-export function isReplacedBy(refused: string, token: string): boolean {
-  const before = readTokenFacts(tokenOf(refused));
-  const { services } = readTokenFacts(token);
-  const isOther = before.services.length > 0 && !before.services.some((service) => services.includes(service));
-  return !isOther && !before.caveats.some(({ condition, value }) => condition === 'access' && parseAccess(value)?.kind === 'credit');
+export function isReplaceable(refused: string): boolean {
+  const facts = readTokenFacts(tokenOf(refused));
+  return facts.uses !== 'many' && !tellsTerms(facts);
 }
 
 /** Where a credential is kept that was bought for a call. */

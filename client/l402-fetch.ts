@@ -7,9 +7,10 @@ import { prepareCall, readCall, type Call, type Fetch, type SendCall } from './c
 import { formatStoreKey } from './credential-store.ts';
 import { L402Error, type L402ErrorCode } from './error.ts';
 import { checkAsked, readAsked, type Offer } from './offer.ts';
-import { forget, isReplacedBy, keyFor, type Kept } from './kept-credentials.ts';
+import { forget, isReplaceable, keyFor, type Kept } from './kept-credentials.ts';
 import { isPaidBy, purchase, type Purchase, type Wallet } from './payment.ts';
 import { purchasesOf } from './purchases.ts';
+import { readVerdict } from './refusal.ts';
 import { noteUse, recall, recallFor, release, turnsCredentialDown } from './reuse.ts';
 import { noteTaken } from './recent-uses.ts';
 import { readSettings, type L402FetchOptions, type Settings } from './settings.ts';
@@ -25,7 +26,7 @@ export function createL402Fetch(options: L402FetchOptions): Fetch {
     const stored = call.bringsCredential ? undefined : await recall(call, lookupIn(settings));
     if (settings.wallet === undefined && stored === undefined) return settings.fetch(input, init);
     const send = ready ?? (await prepareCall(call, settings).finally(() => stored && release(settings.store, stored)));
-    return ask({ call, stored, refused: [], send, settings });
+    return ask({ call, stored, refused: [], worthless: [], send, settings });
   };
 }
 
@@ -36,6 +37,8 @@ interface Errand {
   readonly stored: Kept | undefined;
   /** What was paid for earlier and is not good for this call. */
   readonly refused: readonly string[];
+  /** Of these, what a new purchase takes the place of. */
+  readonly worthless: readonly string[];
   readonly send: SendCall;
   readonly settings: Settings;
 }
@@ -54,10 +57,29 @@ async function ask(errand: Errand): Promise<Response> {
     await forget(settings.store, stored);
     return takeOrPay(await send(undefined), { ...errand, stored: undefined });
   }
-  if (response.status !== 402) noteTaken(settings.store, formatStoreKey(call.method, call.url), stored.credential);
   await noteUse(response, { store: settings.store, kept: stored });
-  // A 402 does not drop it: it may be good for another body at this address, and a new purchase takes its place anyway.
-  return takeOrPay(response, { ...errand, refused: response.status === 402 ? [...errand.refused, stored.credential] : errand.refused });
+  if (isRefusal(response)) return takeOrPay(response, await noteRefusal(response, { ...errand, stored }));
+  noteTaken(settings.store, formatStoreKey(call.method, call.url), stored.credential);
+  return takeOrPay(response, errand);
+}
+
+/** Whether a gateway asks for a payment; what an origin asks for itself is none of our business. */
+function isRefusal({ status, headers }: Response): boolean {
+  return status === 402 && headers.get('l402-answered-by') !== 'origin';
+}
+
+/** A 402 drops a credential only if it says that it is over: it may be good for another call (M47). */
+async function noteRefusal(response: Response, errand: Errand & { readonly stored: Kept }): Promise<Errand> {
+  const { stored, refused, worthless, settings } = errand;
+  const verdict = await readVerdict(response);
+  // One that stays for a fault of the store is refused again at worst.
+  if (verdict === 'over') await forget(settings.store, stored).catch(() => {});
+  const isReplaced = verdict === 'unsaid' && isReplaceable(stored.credential);
+  return {
+    ...errand,
+    refused: [...refused, stored.credential],
+    worthless: isReplaced ? [...worthless, stored.credential] : worthless,
+  };
 }
 
 /** Decides whether the answer is taken as it is, turned down, or paid for. */
@@ -111,19 +133,18 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
   if (others !== undefined) {
     discard(challenge);
     await others;
-    return ask({ ...buying, stored: await recall(call, lookupIn(settings)) });
+    return ask({ ...buying, stored: await recall(call, { ...lookupIn(settings), tried: buying.refused }) });
   }
   return purchases.run(intent, () => payAndRetry(challenge, { ...buying, intent }));
 }
 
 /** The one place that spends. From here on every error says whether money has moved. */
 async function payAndRetry(challenge: Response, buying: Buying & { readonly intent: string }): Promise<Response> {
-  const { call, settings, offer, wallet, refused } = buying;
+  const { call, settings, offer, wallet, worthless } = buying;
   const { store, unpaid, clock } = settings;
   const { busy } = purchasesOf(store);
   let bought: Purchase;
   try {
-    const worthless = refused.filter((one) => isReplacedBy(one, offer.token));
     bought = await purchase(offer, { wallet, clock, store, call, worthless, busy });
   } catch (error) {
     if (unpaid === 'response' && error instanceof L402Error && error.paid === 'no') return challenge;
@@ -144,7 +165,7 @@ async function retry({ credential, storeFault }: Purchase, buying: Buying & { re
   const response = await send(credential).catch((cause: unknown) => {
     throw new L402Error('retry_failed', { paid: 'yes', detail: 'the call failed after the payment', offer, credential, cause });
   });
-  if (response.status === 402 && response.headers.get('l402-answered-by') !== 'origin') {
+  if (isRefusal(response)) {
     discard(response);
     throw new L402Error('credential_refused', { paid: 'yes', detail: 'the server asks for another payment', offer, credential });
   }

@@ -1,6 +1,7 @@
 /*
- * Which credential each address took last, so that where there are too many the one goes that nobody has used for longest (M47).
- * Memory of one process; it goes with the store.
+ * Which credential each address took last (M47). It is the one to send there again: another that is good there too may be meant for
+ * dearer calls. And where there are too many, the one goes that nobody has used for longest. Memory of one process; it goes with
+ * the store.
  */
 import { type CredentialStore } from './credential-store.ts';
 
@@ -15,6 +16,11 @@ export function noteTaken(store: CredentialStore, address: string, credential: s
   taken.delete(address);
   taken.set(address, credential);
   if (taken.size > MOST_ADDRESSES) taken.delete(taken.keys().next().value!);
+}
+
+/** The credential that was taken last at an address. */
+export function lastTaken(store: CredentialStore, address: string): string | undefined {
+  return takenIn(store).get(address);
 }
 
 /** Credentials in the order of their latest use, the one used longest ago first. */

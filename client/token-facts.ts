@@ -4,8 +4,17 @@
  */
 import { parseAccess } from '#protocol/access.ts';
 import { decodeCaveat, type Caveat } from '#protocol/caveat.ts';
-import { allowsMethod, isBelow, parseHosts, parseMethods, parsePathPrefix, parseSeconds } from '#protocol/caveat-values.ts';
+import {
+  allowsMethod,
+  isBelow,
+  parseCapabilities,
+  parseHosts,
+  parseMethods,
+  parsePathPrefix,
+  parseSeconds,
+} from '#protocol/caveat-values.ts';
 import { parseToken } from '#protocol/macaroon-codec.ts';
+import { parseMsat } from '#protocol/msat.ts';
 import { parseServices } from '#protocol/services.ts';
 import { type Call } from './call.ts';
 
@@ -21,12 +30,54 @@ export interface TokenFacts {
 export function readTokenFacts(token: string): TokenFacts {
   const parsed = parseToken(token);
   const caveats = parsed.ok ? parsed.value.caveats.map((caveat) => decodeCaveat(caveat, 'holder')) : [];
-  const find = (condition: string) => caveats.find((caveat) => caveat.condition === condition)?.value;
-  const services = [...(parseServices(find('services') ?? '')?.keys() ?? [])];
+  const services = [...(parseServices(valueOf({ caveats }, 'services') ?? '')?.keys() ?? [])];
   if (services.length === 0) return { services, uses: 'unknown', caveats };
-  const access = find('access');
+  const access = valueOf({ caveats }, 'access');
   const kind = access === undefined ? 'call' : parseAccess(access)?.kind;
   return { services, uses: kind === undefined ? 'unknown' : kind === 'call' ? 'one' : 'many', caveats };
+}
+
+/** Whether it is a token of our own gateway, which says what was paid for it; other makes do not. */
+export function tellsTerms({ caveats }: TokenFacts): boolean {
+  return caveats.some(({ condition }) => condition === 'paid_msat');
+}
+
+/**
+ * Whether a token may buy what another is offered for: it is of the same service and, as far as both tell, of no lower tier, with no
+ * capability less, and did not cost less.
+ */
+export function coversOffer(token: string, offered: string): boolean {
+  const held = readTokenFacts(token);
+  const wanted = readTokenFacts(offered);
+  const service = held.services.find((service) => wanted.services.includes(service));
+  if (service === undefined) return false;
+  if (!tellsTerms(held) || !tellsTerms(wanted)) return true;
+  return hasTier(held, wanted, service) && hasCapabilities(held, wanted, service) && isWorth(held, wanted);
+}
+
+type Compare<Rest extends readonly unknown[] = []> = (held: TokenFacts, wanted: TokenFacts, ...rest: Rest) => boolean;
+
+const hasTier: Compare<[string]> = (held, wanted, service) => {
+  const tierOf = (facts: TokenFacts) => parseServices(valueOf(facts, 'services') ?? '')?.get(service) ?? 0;
+  return tierOf(held) >= tierOf(wanted);
+};
+
+const hasCapabilities: Compare<[string]> = (held, wanted, service) => {
+  const capabilitiesOf = (facts: TokenFacts) => parseCapabilities(valueOf(facts, `${service}_capabilities`) ?? '');
+  const has = capabilitiesOf(held);
+  return [...capabilitiesOf(wanted)].every((capability) => has.has(capability));
+};
+
+const isWorth: Compare = (held, wanted) => {
+  const isCredit = (facts: TokenFacts) => parseAccess(valueOf(facts, 'access') ?? '')?.kind === 'credit';
+  // What a call takes from a balance does not stand in the token.
+  if (isCredit(held) || isCredit(wanted) || valueOf(held, 'quote') === valueOf(wanted, 'quote')) return true;
+  const paidFor = (facts: TokenFacts) => parseMsat(valueOf(facts, 'paid_msat') ?? '') ?? 0n;
+  return paidFor(held) >= paidFor(wanted);
+};
+
+function valueOf({ caveats }: Pick<TokenFacts, 'caveats'>, condition: string): string | undefined {
+  return caveats.find((caveat) => caveat.condition === condition)?.value;
 }
 
 /** The token of a credential. */

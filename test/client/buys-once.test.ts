@@ -3,7 +3,7 @@
  * live credential is neither overwritten nor taken from the call that bought it. Payments are counted throughout.
  */
 import { describe, expect, it } from 'vitest';
-import { createL402Fetch, type L402FetchOptions } from '#client/index.ts';
+import { createL402Fetch, formatStoreKey, type L402FetchOptions } from '#client/index.ts';
 import { NOW_MS } from './invoice-maker.ts';
 import { ADDRESS, makeToken, openShop, type ShopOptions } from './fake-shop.ts';
 
@@ -188,6 +188,136 @@ describe('what was bought for one call', () => {
     const used = await Promise.all(Array.from({ length: 5 }, () => fetch(ADDRESS)));
     expect(used.map(({ status }) => status)).toEqual(Array(5).fill(200));
     expect([shop.paid.length, kept.size]).toEqual([5, 0]);
+  });
+});
+
+describe('a credential that a 402 has refused', () => {
+  it.each([
+    [{ code: 'tier_too_low' }],
+    [{ code: 'capability_missing' }],
+    [{ code: 'payment_too_small' }],
+    [{ code: 'payment_spent', remaining_msat: 30 }],
+    [{ code: 'payment_spent' }],
+    [{ code: 'token_key_unknown' }],
+    [{ code: 'caveat_exhausted' }],
+    [{ code: 'payment_required' }],
+  ])('M47: stays, and is used where it is good, as long as nobody says that it is over: %j', async (problem) => {
+    const offered = (more: string) => ({ token: sells('s', 'access=calls:100', more), uses: 100, refusal: () => problem });
+    const { fetch, payments } = street([
+      ['low', offered('note=low')],
+      ['high', offered('note=high')],
+    ]);
+    for (let round = 0; round < 5; round++) {
+      for (const address of ['low', 'high']) expect((await fetch(`${ORIGIN}/${address}`)).status).toBe(200);
+    }
+    expect(payments()).toBe(2);
+  });
+
+  it.each([
+    [{ code: 'token_expired' }],
+    [{ code: 'token_revoked' }],
+    [{ code: 'payment_spent', remaining: 0 }],
+    [{ code: 'payment_spent', remaining_msat: 0 }],
+  ])('M47: goes when it is said to be over, whether or not another is bought: %j', async (problem) => {
+    for (const priceMsat of [10_000n, 99_000n]) {
+      const { shop, kept, fetch } = client({ token: sells('s', 'access=calls:100'), refusal: () => problem, priceMsat });
+      const old = `L402 ${sells('s', 'access=calls:100')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      const live = `L402 ${sells('other', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      kept.set(ORIGIN, `${old}\n${live}`);
+      const { status } = await fetch(ADDRESS).catch(() => ({ status: 'too dear' }));
+      const bought = shop.paid.length > 0 ? [`L402 ${shop.sales.at(-1)!.token}:${shop.sales.at(-1)!.preimageHex}`] : [];
+      expect([status, bought.length]).toEqual(priceMsat === 10_000n ? [200, 1] : ['too dear', 0]);
+      expect(kept.get(ORIGIN)!.split('\n')).toEqual([...bought, live]);
+    }
+  });
+
+  it.each([
+    ['a lower tier', ['services=s:0', 'paid_msat=10000']],
+    ['a capability less', ['services=s:1', 's_capabilities=read', 'paid_msat=10000']],
+    ['a smaller price', ['services=s:1', 's_capabilities=read,write', 'paid_msat=9999']],
+  ])('M47: is joined by no other that %s makes too little for what is offered', async (_, caveats) => {
+    const wanted = ['services=s:1', 's_capabilities=read,write', 'paid_msat=10000', 'quote=q'];
+    const make = (more: readonly string[]) => (paymentHash: Uint8Array) =>
+      makeToken(paymentHash, [...more, 'access=calls:100', `s_valid_until=${NOW + 3600}`]);
+    const { shop, kept, fetch } = client({ token: make(wanted), uses: 100, refusal: () => ({ code: 'tier_too_low' }) });
+    const held = Array.from({ length: 5 }, () => `L402 ${make(caveats)(new Uint8Array(32))}:${'ab'.repeat(32)}`);
+    kept.set(ORIGIN, held.join('\n'));
+    expect((await fetch(ADDRESS)).status).toBe(200);
+    // The first, which was sent before anything was known; none; what was bought.
+    expect([shop.seen.length, shop.paid.length]).toEqual([2, 1]);
+    expect(kept.get(ORIGIN)!.split('\n').slice(1)).toEqual(held);
+  });
+
+  it('M47: leaves the call to another that does cover what is offered: a balance, a higher tier, a price that was the same', async () => {
+    const offers = [
+      ['access=credit:5000', 'services=s:1', 'paid_msat=5000'],
+      ['access=calls:100', 'services=s:2', 'paid_msat=10000'],
+      ['access=calls:100', 'services=s:1', 'paid_msat=1', 'quote=q'],
+    ];
+    for (const good of offers) {
+      const wanted = ['access=calls:100', 'services=s:1', 'paid_msat=10000', 'quote=q'];
+      const tokens = [good, wanted];
+      const token = (paymentHash: Uint8Array) => makeToken(paymentHash, [...(tokens.shift() ?? wanted), `s_valid_until=${NOW + 3600}`]);
+      const { shop, kept, fetch } = client({ token, uses: 100, refusal: () => ({ code: 'tier_too_low' }) });
+      await shop.fetch(ADDRESS);
+      const low = `L402 ${makeToken(new Uint8Array(32), ['services=s:0', 'access=pass', 'paid_msat=1'])}:${'ab'.repeat(32)}`;
+      kept.set(ORIGIN, [low, `L402 ${shop.sales[0]!.token}:${shop.sales[0]!.preimageHex}`].join('\n'));
+      expect((await fetch(ADDRESS)).status).toBe(200);
+      expect(shop.paid).toEqual([]);
+    }
+  });
+
+  it('M47: leaves the call to another for one call that is kept for the same address, unless somebody else is using that', async () => {
+    const token = (paymentHash: Uint8Array) => sells('once', 'paid_msat=10000')(paymentHash);
+    const { shop, kept, fetch } = client({ token, uses: 1, refusal: () => ({ code: 'payment_too_small' }) });
+    await shop.fetch(ADDRESS);
+    const small = `L402 ${sells('once', 'paid_msat=1')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+    const large = `L402 ${shop.sales[0]!.token}:${shop.sales[0]!.preimageHex}`;
+    const key = formatStoreKey('GET', new URL(ADDRESS));
+    kept.set(key, `${small}\n${large}`);
+    const answers = await Promise.all([fetch(ADDRESS), fetch(ADDRESS)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect([shop.paid.length, kept.get(key)]).toEqual([1, small]);
+  });
+
+  it('M47: is one of eight at most: then the call pays', async () => {
+    const { shop, kept, fetch } = client({ token: sells('s', 'access=credit:5000'), refusal: () => ({ code: 'payment_spent' }) });
+    const rests = Array.from({ length: 12 }, () => `L402 ${sells('s', 'access=credit:5000')(new Uint8Array(32))}:${'ab'.repeat(32)}`);
+    kept.set(ORIGIN, rests.join('\n'));
+    expect((await fetch(ADDRESS)).status).toBe(200);
+    expect([shop.seen.length, shop.paid.length, kept.get(ORIGIN)!.split('\n').length]).toEqual([9, 1, 13]);
+  });
+
+  it('M47: stays when it was the origin behind the gateway that asks for a payment of its own', async () => {
+    const headers = { 'content-type': 'application/problem+json', 'l402-answered-by': 'origin' };
+    const answer = () => new Response('{"code":"token_expired"}', { status: 402, headers });
+    const { kept, fetch } = client({ answer });
+    const old = `L402 ${sells('s', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+    kept.set(ORIGIN, old);
+    expect([(await fetch(ADDRESS)).status, kept.get(ORIGIN)]).toEqual([402, old]);
+  });
+
+  it('M47: stays when the body is endless, broken or no object, and what comes back can still be read', async () => {
+    const endless = () => new ReadableStream({ pull: (stream) => stream.enqueue(new Uint8Array(10_000)) });
+    const broken = () => new ReadableStream({ pull: (stream) => stream.error(new Error('reset')) });
+    const over = '{"code":"token_expired"}';
+    for (const body of [endless, broken, () => 'null', () => '[', () => '', () => null, () => over]) {
+      const old = `L402 ${sells('s', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      const shop = openShop({ priceMsat: 99_000n });
+      const kept = new Map([[ORIGIN, old]]);
+      const fetch = createL402Fetch({
+        wallet: shop.wallet,
+        maxPriceSats: 10,
+        unpaid: 'response',
+        store: kept,
+        clock: () => NOW_MS,
+        fetch: async (input, init) => new Response(body(), await shop.fetch(input, init)),
+      });
+      const response = await fetch(ADDRESS);
+      expect([response.status, kept.get(ORIGIN)]).toEqual([402, body() === over ? undefined : old]);
+      if (body() === over) expect(await response.text()).toBe(over);
+      else await response.body?.cancel().catch(() => {});
+    }
   });
 });
 
