@@ -9,7 +9,7 @@ import { L402Error, type L402ErrorCode } from './error.ts';
 import { checkAsked, readAsked, type Offer } from './offer.ts';
 import { forget, isReplaceable, keyFor, type Kept } from './kept-credentials.ts';
 import { isPaidBy, purchase, type Purchase, type Wallet } from './payment.ts';
-import { purchasesOf } from './purchases.ts';
+import { purchasesOf, type Buy } from './purchases.ts';
 import { readVerdict } from './refusal.ts';
 import { noteUse, recall, recallFor, release, turnsCredentialDown } from './reuse.ts';
 import { noteTaken } from './recent-uses.ts';
@@ -128,24 +128,29 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
   const purchases = purchasesOf(settings.store);
   const { services, uses } = readTokenFacts(offer.token);
   const intent = services.length === 0 ? formatStoreKey(call.method, call.url) : `${call.url.origin} ${services.join(',')}`;
-  if (uses === 'one' || purchases.isSingle(intent)) return payAndRetry(challenge, { ...buying, intent });
-  const others = purchases.settled(intent, call.signal);
+  const pay: Buy<Response> = (onPaying) => payAndRetry(challenge, { ...buying, intent, onPaying });
+  const isBeside = uses === 'one' || purchases.isSingle(intent);
+  // Where it is kept, the call that takes it over has to look.
+  const place = uses === 'one' ? formatStoreKey(call.method, call.url) : intent;
+  const others = isBeside ? purchases.takeOver(place, call.signal) : purchases.settled(intent, call.signal);
   if (others !== undefined) {
     discard(challenge);
     await others;
     return ask({ ...buying, stored: await recall(call, { ...lookupIn(settings), tried: buying.refused }) });
   }
-  return purchases.run(intent, () => payAndRetry(challenge, { ...buying, intent }));
+  return isBeside ? purchases.runBeside(place, pay) : purchases.run(intent, pay);
 }
 
+type Paying = Buying & { readonly intent: string; readonly onPaying: Parameters<Buy<Response>>[0] };
+
 /** The one place that spends. From here on every error says whether money has moved. */
-async function payAndRetry(challenge: Response, buying: Buying & { readonly intent: string }): Promise<Response> {
-  const { call, settings, offer, wallet, worthless } = buying;
+async function payAndRetry(challenge: Response, buying: Paying): Promise<Response> {
+  const { call, settings, offer, wallet, worthless, onPaying } = buying;
   const { store, unpaid, clock } = settings;
   const { busy } = purchasesOf(store);
   let bought: Purchase;
   try {
-    bought = await purchase(offer, { wallet, clock, store, call, worthless, busy });
+    bought = await purchase(offer, { wallet, clock, store, call, worthless, busy, onPaying });
   } catch (error) {
     if (unpaid === 'response' && error instanceof L402Error && error.paid === 'no') return challenge;
     discard(challenge);
@@ -159,7 +164,7 @@ async function payAndRetry(challenge: Response, buying: Buying & { readonly inte
   }
 }
 
-async function retry({ credential, storeFault }: Purchase, buying: Buying & { readonly intent: string }): Promise<Response> {
+async function retry({ credential, storeFault }: Purchase, buying: Paying): Promise<Response> {
   const { call, send, settings, offer, intent } = buying;
   const { store } = settings;
   const response = await send(credential).catch((cause: unknown) => {

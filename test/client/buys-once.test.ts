@@ -3,54 +3,10 @@
  * live credential is neither overwritten nor taken from the call that bought it. Payments are counted throughout.
  */
 import { describe, expect, it } from 'vitest';
-import { createL402Fetch, formatStoreKey, type L402FetchOptions } from '#client/index.ts';
+import { createL402Fetch, formatStoreKey } from '#client/index.ts';
 import { NOW_MS } from './invoice-maker.ts';
-import { ADDRESS, makeToken, openShop, type ShopOptions } from './fake-shop.ts';
-
-const ORIGIN = 'https://shop.example';
-const NOW = Math.floor(NOW_MS / 1000);
-
-/** Tokens as our gateway makes them; `more` says what is bought. */
-const sells =
-  (service: string, ...more: readonly string[]) =>
-  (paymentHash: Uint8Array) =>
-    makeToken(paymentHash, [`services=${service}:0`, ...more, `${service}_valid_until=${NOW + 3600}`]);
-
-function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = {}) {
-  const shop = openShop(offered);
-  const kept = new Map<string, string>();
-  const settings = {
-    wallet: shop.wallet,
-    maxPriceSats: 10,
-    network: 'regtest',
-    store: kept,
-    fetch: shop.fetch,
-    clock: () => NOW_MS,
-  } as const;
-  const make = (more: Partial<L402FetchOptions> = {}) => createL402Fetch({ ...settings, ...options, ...more });
-  return { shop, kept, make, fetch: make() };
-}
-
-/** Several shops at one origin, each below the first segment of its own, with one client for all. */
-function street(offers: readonly (readonly [string, ShopOptions])[], options: Partial<L402FetchOptions> = {}) {
-  const shops = new Map(offers.map(([name, offered]) => [name, openShop(offered)]));
-  const all = [...shops.values()];
-  const shopOf = (address: string) => shops.get(new URL(address).pathname.split('/')[1]!)!;
-  const opened = client(
-    {},
-    {
-      fetch: (input, init) => shopOf(String(input)).fetch(input, init),
-      wallet: (invoice) => all.find(({ sales }) => sales.some((sale) => sale.invoice === invoice))!.wallet(invoice),
-      ...options,
-    },
-  );
-  return { ...opened, payments: () => all.reduce((sum, { paid }) => sum + paid.length, 0) };
-}
-
-/** Lets everything that can settle settle. */
-const settle = async () => {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-};
+import { ADDRESS, makeToken, openShop } from './fake-shop.ts';
+import { client, NOW, ORIGIN, sells, settle, street } from './payer.ts';
 
 describe('what was bought for many calls', () => {
   it('M47: is bought once by ten first calls at once, and used by all of them', async () => {
@@ -318,42 +274,5 @@ describe('a credential that a 402 has refused', () => {
       if (body() === over) expect(await response.text()).toBe(over);
       else await response.body?.cancel().catch(() => {});
     }
-  });
-});
-
-describe('a purchase that others wait for', () => {
-  it('M31 M47: is not made a second time when it is not known whether it was made', async () => {
-    let payments = 0;
-    const wallet = async () => {
-      payments += 1;
-      await settle();
-      throw new Error('connection lost');
-    };
-    const { fetch } = client({ uses: 100 }, { wallet });
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => fetch(ADDRESS)));
-    expect(outcomes.map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : one.value.status))).toEqual(
-      Array(10).fill('payment_failed'),
-    );
-    expect(payments).toBe(1);
-  });
-
-  it('M47: lets those go who abort, and goes on without them', async () => {
-    const { shop, make } = client({ uses: 100 });
-    let pay = () => undefined as void;
-    const asked = new Promise<void>((resolve) => void (pay = resolve));
-    const wallet = async (invoice: string) => {
-      await asked;
-      return shop.wallet(invoice);
-    };
-    const first = make({ wallet })(ADDRESS);
-    await settle();
-    const impatient = new AbortController();
-    const second = make({ wallet })(ADDRESS, { signal: impatient.signal });
-    await settle();
-    impatient.abort(new Error('no time'));
-    await expect(second).rejects.toThrow('no time');
-    pay();
-    expect((await first).status).toBe(200);
-    expect(shop.paid).toHaveLength(1);
   });
 });
