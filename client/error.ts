@@ -19,7 +19,8 @@ const HINTS = {
   payment_refused: 'Nothing was paid: the wallet says so. See the cause.',
   payment_failed:
     'That the wallet failed does not prove that nothing was paid. Look up the payment hash of the offer before you call again.',
-  payment_interrupted: 'The call was aborted while the wallet was paying. Look up the payment hash of the offer before you call again.',
+  payment_interrupted:
+    'The call was aborted while the wallet was paying, which goes on. Call again: that waits for the payment and uses it. In another process look up the payment hash of the offer first.',
   preimage_wrong: 'A wallet must give the preimage of the very invoice as 64 hex digits. Look up the payment hash of the offer.',
   credential_refused:
     'It is paid, yet the server asks for a payment. Do not pay again: send the credential later, or show it to the seller.',

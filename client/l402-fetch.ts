@@ -7,11 +7,14 @@ import { prepareCall, readCall, type Call, type Fetch, type SendCall } from './c
 import { formatStoreKey } from './credential-store.ts';
 import { L402Error, type L402ErrorCode } from './error.ts';
 import { checkAsked, readAsked, type Offer } from './offer.ts';
-import { forget, isReplacedBy, keyFor, readTokenFacts, type Kept } from './kept-credentials.ts';
+import { forget, isReplaceable, keyFor, type Kept } from './kept-credentials.ts';
 import { isPaidBy, purchase, type Purchase, type Wallet } from './payment.ts';
-import { purchasesOf } from './purchases.ts';
+import { purchasesOf, type Buy } from './purchases.ts';
+import { readVerdict } from './refusal.ts';
 import { noteUse, recall, recallFor, release, turnsCredentialDown } from './reuse.ts';
+import { noteTaken } from './recent-uses.ts';
 import { readSettings, type L402FetchOptions, type Settings } from './settings.ts';
+import { readTokenFacts } from './token-facts.ts';
 
 /** Makes a function to be used like `fetch`, which pays what it is asked for, up to a limit. */
 export function createL402Fetch(options: L402FetchOptions): Fetch {
@@ -23,7 +26,7 @@ export function createL402Fetch(options: L402FetchOptions): Fetch {
     const stored = call.bringsCredential ? undefined : await recall(call, lookupIn(settings));
     if (settings.wallet === undefined && stored === undefined) return settings.fetch(input, init);
     const send = ready ?? (await prepareCall(call, settings).finally(() => stored && release(settings.store, stored)));
-    return ask({ call, stored, refused: [], send, settings });
+    return ask({ call, stored, refused: [], worthless: [], send, settings });
   };
 }
 
@@ -34,6 +37,8 @@ interface Errand {
   readonly stored: Kept | undefined;
   /** What was paid for earlier and is not good for this call. */
   readonly refused: readonly string[];
+  /** Of these, what a new purchase takes the place of. */
+  readonly worthless: readonly string[];
   readonly send: SendCall;
   readonly settings: Settings;
 }
@@ -53,8 +58,28 @@ async function ask(errand: Errand): Promise<Response> {
     return takeOrPay(await send(undefined), { ...errand, stored: undefined });
   }
   await noteUse(response, { store: settings.store, kept: stored });
-  // A 402 does not drop it: it may be good for another body at this address, and a new purchase takes its place anyway.
-  return takeOrPay(response, { ...errand, refused: response.status === 402 ? [...errand.refused, stored.credential] : errand.refused });
+  if (isRefusal(response)) return takeOrPay(response, await noteRefusal(response, { ...errand, stored }));
+  noteTaken(settings.store, formatStoreKey(call.method, call.url), stored.credential);
+  return takeOrPay(response, errand);
+}
+
+/** Whether a gateway asks for a payment; what an origin asks for itself is none of our business. */
+function isRefusal({ status, headers }: Response): boolean {
+  return status === 402 && headers.get('l402-answered-by') !== 'origin';
+}
+
+/** A 402 drops a credential only if it says that it is over: it may be good for another call (M47). */
+async function noteRefusal(response: Response, errand: Errand & { readonly stored: Kept }): Promise<Errand> {
+  const { stored, refused, worthless, settings } = errand;
+  const verdict = await readVerdict(response);
+  // One that stays for a fault of the store is refused again at worst.
+  if (verdict === 'over') await forget(settings.store, stored).catch(() => {});
+  const isReplaced = verdict === 'unsaid' && isReplaceable(stored.credential);
+  return {
+    ...errand,
+    refused: [...refused, stored.credential],
+    worthless: isReplaced ? [...worthless, stored.credential] : worthless,
+  };
 }
 
 /** Decides whether the answer is taken as it is, turned down, or paid for. */
@@ -103,24 +128,29 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
   const purchases = purchasesOf(settings.store);
   const { services, uses } = readTokenFacts(offer.token);
   const intent = services.length === 0 ? formatStoreKey(call.method, call.url) : `${call.url.origin} ${services.join(',')}`;
-  if (uses === 'one' || purchases.isSingle(intent)) return payAndRetry(challenge, { ...buying, intent });
-  const others = purchases.settled(intent, call.signal);
+  const pay: Buy<Response> = (onPaying) => payAndRetry(challenge, { ...buying, intent, onPaying });
+  const isBeside = uses === 'one' || purchases.isSingle(intent);
+  // Where it is kept, the call that takes it over has to look.
+  const place = uses === 'one' ? formatStoreKey(call.method, call.url) : intent;
+  const others = isBeside ? purchases.takeOver(place, call.signal) : purchases.settled(intent, call.signal);
   if (others !== undefined) {
     discard(challenge);
     await others;
-    return ask({ ...buying, stored: await recall(call, lookupIn(settings)) });
+    return ask({ ...buying, stored: await recall(call, { ...lookupIn(settings), tried: buying.refused }) });
   }
-  return purchases.run(intent, () => payAndRetry(challenge, { ...buying, intent }));
+  return isBeside ? purchases.runBeside(place, pay) : purchases.run(intent, pay);
 }
 
+type Paying = Buying & { readonly intent: string; readonly onPaying: Parameters<Buy<Response>>[0] };
+
 /** The one place that spends. From here on every error says whether money has moved. */
-async function payAndRetry(challenge: Response, buying: Buying & { readonly intent: string }): Promise<Response> {
-  const { call, settings, offer, wallet, refused } = buying;
-  const { store, unpaid } = settings;
+async function payAndRetry(challenge: Response, buying: Paying): Promise<Response> {
+  const { call, settings, offer, wallet, worthless, onPaying } = buying;
+  const { store, unpaid, clock } = settings;
   const { busy } = purchasesOf(store);
   let bought: Purchase;
   try {
-    bought = await purchase(offer, { wallet, store, call, worthless: refused.filter((one) => isReplacedBy(one, offer.token)), busy });
+    bought = await purchase(offer, { wallet, clock, store, call, worthless, busy, onPaying });
   } catch (error) {
     if (unpaid === 'response' && error instanceof L402Error && error.paid === 'no') return challenge;
     discard(challenge);
@@ -134,13 +164,13 @@ async function payAndRetry(challenge: Response, buying: Buying & { readonly inte
   }
 }
 
-async function retry({ credential, storeFault }: Purchase, buying: Buying & { readonly intent: string }): Promise<Response> {
+async function retry({ credential, storeFault }: Purchase, buying: Paying): Promise<Response> {
   const { call, send, settings, offer, intent } = buying;
   const { store } = settings;
   const response = await send(credential).catch((cause: unknown) => {
     throw new L402Error('retry_failed', { paid: 'yes', detail: 'the call failed after the payment', offer, credential, cause });
   });
-  if (response.status === 402 && response.headers.get('l402-answered-by') !== 'origin') {
+  if (isRefusal(response)) {
     discard(response);
     throw new L402Error('credential_refused', { paid: 'yes', detail: 'the server asks for another payment', offer, credential });
   }
@@ -150,6 +180,7 @@ async function retry({ credential, storeFault }: Purchase, buying: Buying & { re
     throw new L402Error('store_failed', { paid: 'yes', detail, offer, credential, cause: storeFault.cause });
   }
   if (isForeign(response, call)) return response;
+  noteTaken(store, formatStoreKey(call.method, call.url), credential);
   const isUsedUp = await noteUse(response, { store, kept: { key: keyFor(credential, call), credential } });
   if (isUsedUp) purchasesOf(store).noteSingle(intent);
   return response;

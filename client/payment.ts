@@ -11,17 +11,23 @@ import { L402Error, PaymentRefused } from './error.ts';
 import { keep, keyFor } from './kept-credentials.ts';
 import { type Offer } from './offer.ts';
 
-/** Pays a BOLT 11 invoice and gives its preimage in hex. Throws when it cannot: `PaymentRefused` if surely nothing was paid. */
+/**
+ * Pays a BOLT 11 invoice and gives its preimage in hex. Throws when it cannot: `PaymentRefused` if surely nothing was paid. It has to
+ * come to an end: as long as it does not, calls that want the same wait for it, whether or not the one that began it was aborted.
+ */
 export type Wallet = (invoice: string) => Promise<string>;
 
 export interface PaymentOptions {
   readonly wallet: Wallet;
+  readonly clock: () => number;
   readonly store: CredentialStore;
   readonly call: Pick<Call, 'method' | 'url' | 'signal'>;
   /** What the new credential takes the place of. */
   readonly worthless: readonly string[];
   /** It is there as long as it has not been used by the call that it was bought for. */
   readonly busy: Set<string>;
+  /** Told at once what ends when the wallet is done and the credential is kept, whatever the caller does. */
+  readonly onPaying: (paying: Promise<unknown>) => void;
 }
 
 /** A credential that is paid for, and what went wrong with keeping it. */
@@ -32,27 +38,34 @@ export interface Purchase {
 
 /**
  * Pays once and keeps the credential. A hostile invoice can hold a wallet up for days, so a caller who aborts is let go,
- * not knowing what becomes of the payment; if it succeeds after all, the credential is there for the next call.
+ * not knowing what becomes of the payment. It goes on: the next call waits for it, and finds the credential if it succeeds.
  */
-export async function purchase(offer: Offer, { wallet, store, call, worthless, busy }: PaymentOptions): Promise<Purchase> {
+export async function purchase(offer: Offer, options: PaymentOptions): Promise<Purchase> {
+  const { wallet, clock, store, call, worthless, busy, onPaying } = options;
   const { signal } = call;
   let isLetGo = false;
+  let bought: string | undefined;
   const paying = payOffer(offer, wallet).then(async (credential) => {
+    bought = credential;
     if (!isLetGo) busy.add(credential);
     try {
       // Kept before it is sent: a crash from here on costs nothing.
-      await keep(store, { key: keyFor(credential, call), credential }, worthless);
+      const nowSeconds = Math.floor(clock() / 1000);
+      await keep(store, { key: keyFor(credential, call), credential }, { nowSeconds, worthless });
       return { credential, storeFault: undefined };
     } catch (cause) {
       return { credential, storeFault: { cause } };
     }
   });
+  onPaying(paying);
   if (signal === undefined) return paying;
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     const detail = 'the call was aborted while the wallet was paying';
     stop = () => {
       isLetGo = true;
+      // Left while it was being kept: it is free for others.
+      if (bought !== undefined) busy.delete(bought);
       reject(new L402Error('payment_interrupted', { paid: 'unknown', detail, offer, cause: signal.reason }));
     };
     signal.addEventListener('abort', stop);

@@ -5,16 +5,30 @@
 import { type CredentialStore } from './credential-store.ts';
 import { L402Error } from './error.ts';
 
+/** Buys, and tells what it waits for as soon as the wallet is asked. */
+export type Buy<Value> = (onPaying: (paying: Promise<unknown>) => void) => Promise<Value>;
+
 export interface Purchases {
   /** Until the purchase for this intent is over; `undefined`: nobody is buying. Throws what left that purchase in doubt. */
   settled(intent: string, signal: AbortSignal | undefined): Promise<void> | undefined;
-  /** Buys for an intent: all others with the same one wait for it. */
-  run<Value>(intent: string, buy: () => Promise<Value>): Promise<Value>;
+  /** Buys for an intent: all others with the same one wait for it, until the wallet is done even if the buyer has left before. */
+  run<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
+  /** Buys beside others with the same intent what each uses up itself. */
+  runBeside<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
+  /** As `settled`, for what a buyer beside others has left behind: one call each waits for it, and may leave it to the next. */
+  takeOver(intent: string, signal: AbortSignal | undefined): Promise<void> | undefined;
   /** What is bought there is used up by the call that bought it: each call buys its own. */
   noteSingle(intent: string): void;
   isSingle(intent: string): boolean;
   /** Credentials whose first use is under way: nobody else takes them. */
   readonly busy: Set<string>;
+}
+
+/** A purchase whose buyer has left while the wallet was paying. */
+interface LeftBehind {
+  readonly intent: string;
+  readonly over: Promise<unknown>;
+  isTaken: boolean;
 }
 
 const ofStores = new WeakMap<CredentialStore, Purchases>();
@@ -32,20 +46,42 @@ export function purchasesOf(store: CredentialStore): Purchases {
 
 function createPurchases(): Purchases {
   const running = new Map<string, Promise<unknown>>();
+  const leftBehind = new Set<LeftBehind>();
   const singles = new Set<string>();
   return {
     settled(intent, signal) {
-      const buying = running.get(intent);
-      return buying === undefined ? undefined : untilAborted(buying.catch(throwDoubt), signal);
+      const over = running.get(intent);
+      return over === undefined ? undefined : untilAborted(over.catch(throwDoubt), signal);
     },
     async run(intent, buy) {
-      const buying = buy();
-      running.set(intent, buying);
+      const { buying, over, isPaying } = start(buy);
+      running.set(intent, over);
       try {
         return await buying;
       } finally {
-        if (running.get(intent) === buying) running.delete(intent);
+        const leave = () => void running.delete(intent);
+        if (isPaying()) void over.then(leave, leave);
+        else leave();
       }
+    },
+    async runBeside(intent, buy) {
+      const { buying, over, isPaying } = start(buy);
+      try {
+        return await buying;
+      } finally {
+        const left = { intent, over, isTaken: false };
+        const leave = () => void leftBehind.delete(left);
+        if (isPaying()) {
+          leftBehind.add(left);
+          void over.then(leave, leave);
+        }
+      }
+    },
+    takeOver(intent, signal) {
+      const left = [...leftBehind].find((one) => one.intent === intent && !one.isTaken);
+      if (left === undefined) return undefined;
+      left.isTaken = true;
+      return untilAborted(left.over.catch(throwDoubt), signal).finally(() => (left.isTaken = false));
     },
     noteSingle(intent) {
       singles.add(intent);
@@ -54,6 +90,24 @@ function createPurchases(): Purchases {
     isSingle: (intent) => singles.has(intent),
     busy: new Set(),
   };
+}
+
+/** Begins a purchase. It is over when its buyer is done or gone, and the wallet is done: that is how it ends for those who wait. */
+function start<Value>(buy: Buy<Value>) {
+  let paying: Promise<unknown> | undefined;
+  let isPaying = false;
+  const buying = buy((payment) => {
+    const end = () => void (isPaying = false);
+    [paying, isPaying] = [payment, true];
+    void payment.then(end, end);
+  });
+  const over = buying.then(
+    () => paying,
+    () => paying,
+  );
+  // Perhaps nobody waits.
+  over.catch(() => {});
+  return { buying, over, isPaying: () => isPaying };
 }
 
 /** Who waited for a payment that may have been made must not make another one. */

@@ -5,8 +5,10 @@
 import { parseChallenges } from '#protocol/challenge-header.ts';
 import { type Call } from './call.ts';
 import { formatStoreKey, type CredentialStore } from './credential-store.ts';
-import { fitsCall, forget, readTokenFacts, recallAll, tokenOf, type Kept } from './kept-credentials.ts';
+import { forget, recallAll, type Kept } from './kept-credentials.ts';
 import { purchasesOf } from './purchases.ts';
+import { lastTaken } from './recent-uses.ts';
+import { coversOffer, fitsCall, readTokenFacts, tokenOf } from './token-facts.ts';
 
 interface Lookup {
   readonly store: CredentialStore;
@@ -16,25 +18,45 @@ interface Lookup {
 }
 
 /**
- * The credential that a call sends first: one of its own address, else the latest that was bought at its origin and may fit. A
- * credential for one call that somebody else is using is left to them.
+ * The credential that a call sends first: one of its own address, else of its origin; of several the one that was taken there last,
+ * else the newest. A credential for one call that somebody else is using is left to them.
  */
-export async function recall(call: Call, { store, nowSeconds }: Lookup): Promise<Kept | undefined> {
-  const purchases = purchasesOf(store);
-  const key = formatStoreKey(call.method, call.url);
-  await purchases.settled(key, call.signal);
-  const all = await recallAll(store, key);
-  const own = all.find((credential) => !purchases.busy.has(credential) && fitsCall(credential, call, nowSeconds));
-  if (own !== undefined) {
-    if (isForOne(own)) purchases.busy.add(own);
-    return { key, credential: own };
+export async function recall(call: Call, lookup: Lookup): Promise<Kept | undefined> {
+  const { store } = lookup;
+  const address = formatStoreKey(call.method, call.url);
+  await purchasesOf(store).settled(address, call.signal);
+  const taken = lastTaken(store, address);
+  const isFitting = createFilter(call, lookup);
+  for (const key of [address, call.url.origin]) {
+    const kept = await recallAll(store, key);
+    const credential = kept.find((one) => one === taken && isFitting(one)) ?? kept.find(isFitting);
+    if (credential !== undefined) return takeUp({ key, credential }, store);
   }
-  const other = (await recallAll(store, call.url.origin)).find((credential) => fitsCall(credential, call, nowSeconds));
-  return other === undefined ? undefined : { key: call.url.origin, credential: other };
+  return undefined;
+}
+
+/**
+ * What may be good for a call, is not used by another and has not been tried. From choosing one until it is taken up nothing is
+ * waited for: another call would choose it too.
+ */
+function createFilter(call: Call, { store, nowSeconds, tried = [] }: Lookup): (credential: string) => boolean {
+  const { busy } = purchasesOf(store);
+  const isBusy = (credential: string) => busy.has(credential) && !isForMany(credential);
+  return (credential) => !isBusy(credential) && !tried.includes(credential) && fitsCall(credential, call, nowSeconds);
+}
+
+/** Nobody else takes what is good for one call, until it is released. */
+function takeUp(kept: Kept, store: CredentialStore): Kept {
+  if (isForOne(kept.credential)) purchasesOf(store).busy.add(kept.credential);
+  return kept;
 }
 
 function isForOne(credential: string): boolean {
   return readTokenFacts(tokenOf(credential)).uses === 'one';
+}
+
+function isForMany(credential: string): boolean {
+  return readTokenFacts(tokenOf(credential)).uses === 'many';
 }
 
 /** What was recalled for a call is free for others again. */
@@ -42,17 +64,24 @@ export function release(store: CredentialStore, { credential }: Kept): void {
   if (isForOne(credential)) purchasesOf(store).busy.delete(credential);
 }
 
-/** A credential for the service that a 402 has named; the call may not have known it before. */
-export async function recallFor(token: string, call: Call, { store, nowSeconds, tried = [] }: Lookup): Promise<Kept | undefined> {
-  const { services } = readTokenFacts(token);
-  const key = call.url.origin;
-  const found = (await recallAll(store, key)).find(
-    (credential) =>
-      !tried.includes(credential) &&
-      fitsCall(credential, call, nowSeconds) &&
-      readTokenFacts(tokenOf(credential)).services.some((service) => services.includes(service)),
-  );
-  return found === undefined ? undefined : { key, credential: found };
+/** Credentials that one call tries at most: after that it pays. */
+const MOST_TRIED = 8;
+
+/** A credential that may buy what a 402 has offered; the call may not have known before what its address belongs to. */
+export async function recallFor(
+  offered: string,
+  call: Call,
+  lookup: Lookup & { readonly tried: readonly string[] },
+): Promise<Kept | undefined> {
+  const { store, tried } = lookup;
+  if (tried.length >= MOST_TRIED) return undefined;
+  const isFitting = createFilter(call, lookup);
+  for (const key of [formatStoreKey(call.method, call.url), call.url.origin]) {
+    const kept = await recallAll(store, key);
+    const credential = kept.find((one) => isFitting(one) && coversOffer(tokenOf(one), offered));
+    if (credential !== undefined) return takeUp({ key, credential }, store);
+  }
+  return undefined;
 }
 
 /** Drops a credential that an answer says is used up; whether it was. The answer is never lost over a store that fails. */

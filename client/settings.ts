@@ -43,7 +43,7 @@ const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
 /** Checks and completes the options; what is wrong with them is the caller's mistake and throws. */
 export function readSettings(options: L402FetchOptions): Settings {
-  const { wallet, maxPriceSats, network = 'mainnet', maxBodyBytes = DEFAULT_MAX_BODY_BYTES, unpaid = 'throw' } = options;
+  const { wallet, maxPriceSats, network = 'mainnet', maxBodyBytes = DEFAULT_MAX_BODY_BYTES, unpaid = 'throw', clock = Date.now } = options;
   if (typeof maxPriceSats !== 'number' || !(maxPriceSats >= 0)) throw new TypeError('maxPriceSats: a number of satoshi from 0');
   if (!NETWORKS.includes(network)) throw new TypeError(`network: one of ${NETWORKS.join(', ')}`);
   if (!(maxBodyBytes >= 0)) throw new TypeError('maxBodyBytes: a number of bytes from 0');
@@ -53,11 +53,11 @@ export function readSettings(options: L402FetchOptions): Settings {
     wallet,
     maxPriceMsat: msatFromSats(maxPriceSats),
     network,
-    store: options.store ?? createMemoryStore(),
+    store: options.store ?? createMemoryStore({ clock }),
     // Looked up at each call, and never called as a method of something else: browsers throw at that.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     maxBodyBytes,
     unpaid,
-    clock: options.clock ?? Date.now,
+    clock,
   };
 }

@@ -3,38 +3,10 @@
  * live credential is neither overwritten nor taken from the call that bought it. Payments are counted throughout.
  */
 import { describe, expect, it } from 'vitest';
-import { createL402Fetch, type L402FetchOptions } from '#client/index.ts';
+import { createL402Fetch, formatStoreKey } from '#client/index.ts';
 import { NOW_MS } from './invoice-maker.ts';
-import { ADDRESS, makeToken, openShop, type ShopOptions } from './fake-shop.ts';
-
-const ORIGIN = 'https://shop.example';
-const NOW = Math.floor(NOW_MS / 1000);
-
-/** Tokens as our gateway makes them; `more` says what is bought. */
-const sells =
-  (service: string, ...more: readonly string[]) =>
-  (paymentHash: Uint8Array) =>
-    makeToken(paymentHash, [`services=${service}:0`, ...more, `${service}_valid_until=${NOW + 3600}`]);
-
-function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = {}) {
-  const shop = openShop(offered);
-  const kept = new Map<string, string>();
-  const settings = {
-    wallet: shop.wallet,
-    maxPriceSats: 10,
-    network: 'regtest',
-    store: kept,
-    fetch: shop.fetch,
-    clock: () => NOW_MS,
-  } as const;
-  const make = (more: Partial<L402FetchOptions> = {}) => createL402Fetch({ ...settings, ...options, ...more });
-  return { shop, kept, make, fetch: make() };
-}
-
-/** Lets everything that can settle settle. */
-const settle = async () => {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
-};
+import { ADDRESS, makeToken, openShop } from './fake-shop.ts';
+import { client, NOW, ORIGIN, sells, settle, street } from './payer.ts';
 
 describe('what was bought for many calls', () => {
   it('M47: is bought once by ten first calls at once, and used by all of them', async () => {
@@ -64,17 +36,44 @@ describe('what was bought for many calls', () => {
   });
 
   it('M47: is kept beside what was bought for another service, and found again when a 402 names its service', async () => {
-    const shops = { a: openShop({ token: sells('alpha', 'access=pass') }), b: openShop({ token: sells('beta', 'access=pass') }) };
-    const shopOf = (address: string) => (new URL(address).pathname.startsWith('/a') ? shops.a : shops.b);
-    const { fetch } = client(
-      {},
-      {
-        fetch: (input, init) => shopOf(String(input)).fetch(input, init),
-        wallet: (invoice) => [shops.a, shops.b].find(({ sales }) => sales.some((sale) => sale.invoice === invoice))!.wallet(invoice),
-      },
-    );
+    const { fetch, payments } = street([
+      ['a', { token: sells('alpha', 'access=pass') }],
+      ['b', { token: sells('beta', 'access=pass') }],
+    ]);
     for (const path of ['/a/1', '/b/1', '/a/2', '/b/2', '/a/3', '/b/3']) expect((await fetch(`${ORIGIN}${path}`)).status).toBe(200);
-    expect([shops.a.paid.length, shops.b.paid.length]).toEqual([1, 1]);
+    expect(payments()).toBe(2);
+  });
+
+  it.each([9, 40])('M47: is bought once for each of %i services of one origin that are used in turn', async (count) => {
+    const names = Array.from({ length: count }, (_, index) => `s${index}`);
+    const { fetch, payments } = street(names.map((name) => [name, { token: sells(name, 'access=calls:100'), uses: 100 }]));
+    for (let round = 0; round < 4; round++) {
+      for (const name of names) expect((await fetch(`${ORIGIN}/${name}/${round}`)).status).toBe(200);
+    }
+    expect(payments()).toBe(count);
+  });
+
+  it('M47: goes only where an origin has more than 256 of it: first what has ended, then what was used longest ago', async () => {
+    const names = Array.from({ length: 258 }, (_, index) => `s${index}`);
+    let nowMs = NOW_MS;
+    const until = (name: string) => (paymentHash: Uint8Array) =>
+      makeToken(paymentHash, [`services=${name}:0`, 'access=pass', `${name}_valid_until=${NOW + (name === 's3' ? 60 : 3600)}`]);
+    const { kept, fetch, payments } = street(
+      names.map((name) => [name, { token: until(name) }]),
+      { clock: () => nowMs },
+    );
+    const keptAt = () => kept.get(ORIGIN)!.split('\n');
+    const use = async (name: string) => expect((await fetch(`${ORIGIN}/${name}/`)).status).toBe(200);
+    for (const name of names.slice(0, 256)) await use(name);
+    const bought = keptAt().toReversed();
+    // The first is used again; the second is now the one that was used longest ago.
+    await use('s0');
+    nowMs += 61_000;
+    await use('s256');
+    expect(bought.filter((one) => !keptAt().includes(one))).toEqual([bought[3]]);
+    await use('s257');
+    expect(bought.filter((one) => !keptAt().includes(one))).toEqual([bought[1], bought[3]]);
+    expect([keptAt().length, payments()]).toEqual([256, 258]);
   });
 
   it('M47: is not sent where its holder has narrowed it away from, nor after its end, nor to another origin', async () => {
@@ -148,39 +147,132 @@ describe('what was bought for one call', () => {
   });
 });
 
-describe('a purchase that others wait for', () => {
-  it('M31 M47: is not made a second time when it is not known whether it was made', async () => {
-    let payments = 0;
-    const wallet = async () => {
-      payments += 1;
-      await settle();
-      throw new Error('connection lost');
-    };
-    const { fetch } = client({ uses: 100 }, { wallet });
-    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => fetch(ADDRESS)));
-    expect(outcomes.map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : one.value.status))).toEqual(
-      Array(10).fill('payment_failed'),
-    );
-    expect(payments).toBe(1);
+describe('a credential that a 402 has refused', () => {
+  it.each([
+    [{ code: 'tier_too_low' }],
+    [{ code: 'capability_missing' }],
+    [{ code: 'payment_too_small' }],
+    [{ code: 'payment_spent', remaining_msat: 30 }],
+    [{ code: 'payment_spent' }],
+    [{ code: 'token_key_unknown' }],
+    [{ code: 'caveat_exhausted' }],
+    [{ code: 'payment_required' }],
+  ])('M47: stays, and is used where it is good, as long as nobody says that it is over: %j', async (problem) => {
+    const offered = (more: string) => ({ token: sells('s', 'access=calls:100', more), uses: 100, refusal: () => problem });
+    const { fetch, payments } = street([
+      ['low', offered('note=low')],
+      ['high', offered('note=high')],
+    ]);
+    for (let round = 0; round < 5; round++) {
+      for (const address of ['low', 'high']) expect((await fetch(`${ORIGIN}/${address}`)).status).toBe(200);
+    }
+    expect(payments()).toBe(2);
   });
 
-  it('M47: lets those go who abort, and goes on without them', async () => {
-    const { shop, make } = client({ uses: 100 });
-    let pay = () => undefined as void;
-    const asked = new Promise<void>((resolve) => void (pay = resolve));
-    const wallet = async (invoice: string) => {
-      await asked;
-      return shop.wallet(invoice);
-    };
-    const first = make({ wallet })(ADDRESS);
-    await settle();
-    const impatient = new AbortController();
-    const second = make({ wallet })(ADDRESS, { signal: impatient.signal });
-    await settle();
-    impatient.abort(new Error('no time'));
-    await expect(second).rejects.toThrow('no time');
-    pay();
-    expect((await first).status).toBe(200);
-    expect(shop.paid).toHaveLength(1);
+  it.each([
+    [{ code: 'token_expired' }],
+    [{ code: 'token_revoked' }],
+    [{ code: 'payment_spent', remaining: 0 }],
+    [{ code: 'payment_spent', remaining_msat: 0 }],
+  ])('M47: goes when it is said to be over, whether or not another is bought: %j', async (problem) => {
+    for (const priceMsat of [10_000n, 99_000n]) {
+      const { shop, kept, fetch } = client({ token: sells('s', 'access=calls:100'), refusal: () => problem, priceMsat });
+      const old = `L402 ${sells('s', 'access=calls:100')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      const live = `L402 ${sells('other', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      kept.set(ORIGIN, `${old}\n${live}`);
+      const { status } = await fetch(ADDRESS).catch(() => ({ status: 'too dear' }));
+      const bought = shop.paid.length > 0 ? [`L402 ${shop.sales.at(-1)!.token}:${shop.sales.at(-1)!.preimageHex}`] : [];
+      expect([status, bought.length]).toEqual(priceMsat === 10_000n ? [200, 1] : ['too dear', 0]);
+      expect(kept.get(ORIGIN)!.split('\n')).toEqual([...bought, live]);
+    }
+  });
+
+  it.each([
+    ['a lower tier', ['services=s:0', 'paid_msat=10000']],
+    ['a capability less', ['services=s:1', 's_capabilities=read', 'paid_msat=10000']],
+    ['a smaller price', ['services=s:1', 's_capabilities=read,write', 'paid_msat=9999']],
+  ])('M47: is joined by no other that %s makes too little for what is offered', async (_, caveats) => {
+    const wanted = ['services=s:1', 's_capabilities=read,write', 'paid_msat=10000', 'quote=q'];
+    const make = (more: readonly string[]) => (paymentHash: Uint8Array) =>
+      makeToken(paymentHash, [...more, 'access=calls:100', `s_valid_until=${NOW + 3600}`]);
+    const { shop, kept, fetch } = client({ token: make(wanted), uses: 100, refusal: () => ({ code: 'tier_too_low' }) });
+    const held = Array.from({ length: 5 }, () => `L402 ${make(caveats)(new Uint8Array(32))}:${'ab'.repeat(32)}`);
+    kept.set(ORIGIN, held.join('\n'));
+    expect((await fetch(ADDRESS)).status).toBe(200);
+    // The first, which was sent before anything was known; none; what was bought.
+    expect([shop.seen.length, shop.paid.length]).toEqual([2, 1]);
+    expect(kept.get(ORIGIN)!.split('\n').slice(1)).toEqual(held);
+  });
+
+  it('M47: leaves the call to another that does cover what is offered: a balance, a higher tier, a price that was the same', async () => {
+    const offers = [
+      ['access=credit:5000', 'services=s:1', 'paid_msat=5000'],
+      ['access=calls:100', 'services=s:2', 'paid_msat=10000'],
+      ['access=calls:100', 'services=s:1', 'paid_msat=1', 'quote=q'],
+    ];
+    for (const good of offers) {
+      const wanted = ['access=calls:100', 'services=s:1', 'paid_msat=10000', 'quote=q'];
+      const tokens = [good, wanted];
+      const token = (paymentHash: Uint8Array) => makeToken(paymentHash, [...(tokens.shift() ?? wanted), `s_valid_until=${NOW + 3600}`]);
+      const { shop, kept, fetch } = client({ token, uses: 100, refusal: () => ({ code: 'tier_too_low' }) });
+      await shop.fetch(ADDRESS);
+      const low = `L402 ${makeToken(new Uint8Array(32), ['services=s:0', 'access=pass', 'paid_msat=1'])}:${'ab'.repeat(32)}`;
+      kept.set(ORIGIN, [low, `L402 ${shop.sales[0]!.token}:${shop.sales[0]!.preimageHex}`].join('\n'));
+      expect((await fetch(ADDRESS)).status).toBe(200);
+      expect(shop.paid).toEqual([]);
+    }
+  });
+
+  it('M47: leaves the call to another for one call that is kept for the same address, unless somebody else is using that', async () => {
+    const token = (paymentHash: Uint8Array) => sells('once', 'paid_msat=10000')(paymentHash);
+    const { shop, kept, fetch } = client({ token, uses: 1, refusal: () => ({ code: 'payment_too_small' }) });
+    await shop.fetch(ADDRESS);
+    const small = `L402 ${sells('once', 'paid_msat=1')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+    const large = `L402 ${shop.sales[0]!.token}:${shop.sales[0]!.preimageHex}`;
+    const key = formatStoreKey('GET', new URL(ADDRESS));
+    kept.set(key, `${small}\n${large}`);
+    const answers = await Promise.all([fetch(ADDRESS), fetch(ADDRESS)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect([shop.paid.length, kept.get(key)]).toEqual([1, small]);
+  });
+
+  it('M47: is one of eight at most: then the call pays', async () => {
+    const { shop, kept, fetch } = client({ token: sells('s', 'access=credit:5000'), refusal: () => ({ code: 'payment_spent' }) });
+    const rests = Array.from({ length: 12 }, () => `L402 ${sells('s', 'access=credit:5000')(new Uint8Array(32))}:${'ab'.repeat(32)}`);
+    kept.set(ORIGIN, rests.join('\n'));
+    expect((await fetch(ADDRESS)).status).toBe(200);
+    expect([shop.seen.length, shop.paid.length, kept.get(ORIGIN)!.split('\n').length]).toEqual([9, 1, 13]);
+  });
+
+  it('M47: stays when it was the origin behind the gateway that asks for a payment of its own', async () => {
+    const headers = { 'content-type': 'application/problem+json', 'l402-answered-by': 'origin' };
+    const answer = () => new Response('{"code":"token_expired"}', { status: 402, headers });
+    const { kept, fetch } = client({ answer });
+    const old = `L402 ${sells('s', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+    kept.set(ORIGIN, old);
+    expect([(await fetch(ADDRESS)).status, kept.get(ORIGIN)]).toEqual([402, old]);
+  });
+
+  it('M47: stays when the body is endless, broken or no object, and what comes back can still be read', async () => {
+    const endless = () => new ReadableStream({ pull: (stream) => stream.enqueue(new Uint8Array(10_000)) });
+    const broken = () => new ReadableStream({ pull: (stream) => stream.error(new Error('reset')) });
+    const over = '{"code":"token_expired"}';
+    for (const body of [endless, broken, () => 'null', () => '[', () => '', () => null, () => over]) {
+      const old = `L402 ${sells('s', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
+      const shop = openShop({ priceMsat: 99_000n });
+      const kept = new Map([[ORIGIN, old]]);
+      const fetch = createL402Fetch({
+        wallet: shop.wallet,
+        maxPriceSats: 10,
+        unpaid: 'response',
+        store: kept,
+        clock: () => NOW_MS,
+        fetch: async (input, init) => new Response(body(), await shop.fetch(input, init)),
+      });
+      const response = await fetch(ADDRESS);
+      expect([response.status, kept.get(ORIGIN)]).toEqual([402, body() === over ? undefined : old]);
+      if (body() === over) expect(await response.text()).toBe(over);
+      else await response.body?.cancel().catch(() => {});
+    }
   });
 });

@@ -39,6 +39,8 @@ export interface ShopOptions {
   /** What makes the invoice a special one. */
   readonly invoice?: Partial<InvoiceOptions>;
   readonly token?: (paymentHash: Uint8Array) => string;
+  /** The problem body for a credential that is not good; left out: one that says nothing about it. */
+  readonly refusal?: (shown: string) => Readonly<Record<string, unknown>>;
   /** Answers in the place of the shop; `credential` is the good one that was shown, if any. */
   readonly answer?: (seen: Seen, credential: string | undefined) => Response | undefined;
 }
@@ -95,7 +97,8 @@ export function openShop(options: ShopOptions = {}): Shop {
       const good = sales.some((sale) => sale.token === token && sale.preimageHex === preimageHex) && left.get(token)! > 0;
       const own = answer?.(arrived, good ? shown : undefined);
       if (own !== undefined) return own;
-      if (!good) return paymentRequired([challenge(sell())].flat());
+      const problem = shown === '' ? undefined : options.refusal?.(shown);
+      if (!good) return paymentRequired([challenge(sell())].flat(), problem);
       left.set(token, left.get(token)! - 1);
       return Response.json({ answer: 42 }, uses === undefined ? {} : { headers: { 'l402-remaining': String(left.get(token)) } });
     },
@@ -103,10 +106,13 @@ export function openShop(options: ShopOptions = {}): Shop {
 }
 
 /** A 402 with these challenges, one header line each. */
-export function paymentRequired(challenges: readonly string[]): Response {
+export function paymentRequired(
+  challenges: readonly string[],
+  problem: Readonly<Record<string, unknown>> = { code: 'payment_required' },
+): Response {
   const headers = new Headers({ 'content-type': 'application/problem+json' });
   for (const challenge of challenges) headers.append('www-authenticate', challenge);
-  return new Response('{"code":"payment_required"}', { status: 402, headers });
+  return new Response(JSON.stringify(problem), { status: 402, headers });
 }
 
 /** A token in the layout that every real server uses; the client cannot check its signature. */

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { createL402Fetch, createMemoryStore, formatStoreKey, type CredentialStore, type L402FetchOptions } from '#client/index.ts';
 import { NOW_MS } from './invoice-maker.ts';
-import { ADDRESS, from, openShop, paymentRequired, type Shop, type ShopOptions } from './fake-shop.ts';
+import { ADDRESS, from, makeToken, openShop, paymentRequired, type Shop, type ShopOptions } from './fake-shop.ts';
 
 function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = {}) {
   const shop = openShop(offered);
@@ -251,8 +251,26 @@ describe('stores', () => {
       store.set(key, value);
     expect(['a', 'b', 'c'].map((key) => store.get(key))).toEqual(['3', undefined, '4']);
     const large = createMemoryStore();
-    for (let index = 0; index <= 1000; index++) large.set(String(index), 'x');
-    expect([large.get('0'), large.get('1'), large.get('1000')]).toEqual([undefined, 'x', 'x']);
+    for (let index = 0; index <= 4096; index++) large.set(String(index), 'x');
+    expect([large.get('0'), large.get('1'), large.get('4096')]).toEqual([undefined, 'x', 'x']);
+  });
+
+  it('M31 M47: the memory store drops what has ended before anything else, and what was asked for longest ago before the rest', () => {
+    const credential = (endsAtSeconds: number) =>
+      `L402 ${makeToken(new Uint8Array(32), ['services=a:0', 'access=pass', `a_valid_until=${endsAtSeconds}`])}:${'ab'.repeat(32)}`;
+    const now = Math.floor(NOW_MS / 1000);
+    const [one, two, three, four] = [1, 2, 3, 4].map((more) => credential(now + more)) as [string, string, string, string];
+    const store = createMemoryStore({ mostCredentials: 3, clock: () => NOW_MS });
+    store.set('a', one);
+    store.set('b', `${two}\n${credential(now)}`);
+    store.set('c', three);
+    expect(['a', 'b', 'c'].map((key) => store.get(key))).toEqual([one, two, three]);
+    store.get('a');
+    store.set('d', four);
+    expect(['a', 'b', 'c', 'd'].map((key) => store.get(key))).toEqual([one, undefined, three, four]);
+    store.delete('a');
+    store.set('b', two);
+    expect(['a', 'b', 'c', 'd'].map((key) => store.get(key))).toEqual([undefined, two, three, four]);
   });
 
   it('M31: a store may be asynchronous', async () => {
