@@ -14,7 +14,7 @@ const SHOWN: readonly (readonly [name: string, title: string])[] = [
   ['proxy_insert', 'a proxy with one durable row (yardstick)'],
   ['single_use', 'a single call'],
   ['hot_token', 'a call of one token for many'],
-  ['fences', 'a single call with every fence'],
+  ['policy', 'a single call with every policy'],
   ['challenge_pool', 'a 402 with an invoice from the pool'],
   ['challenge_direct', 'a 402 whose invoice is made for it'],
   ['garbage', 'a malformed request'],

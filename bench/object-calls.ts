@@ -3,7 +3,7 @@
  * is left out: it is asked in the background. Effects: requests.
  */
 import { type Case } from './cases.ts';
-import { readTallies, sumTallies } from './operations.ts';
+import { readUsages, sumUsages } from './operations.ts';
 
 const REQUESTS = 20;
 /** Of a case whose answers are large. */
@@ -35,5 +35,5 @@ export async function countObjectCalls({ path, status, tokens, fromMany, isSpent
 }
 
 async function readCalls(baseUrl: string): Promise<number> {
-  return sumTallies(await readTallies(baseUrl)).calls;
+  return sumUsages(await readUsages(baseUrl)).calls;
 }

@@ -42,7 +42,7 @@ export const HISTORY_CASES = [
   'pass_many',
   'single_use',
   'hot_token',
-  'fences',
+  'policy',
   'challenge_pool',
   'challenge_direct',
   'garbage',

@@ -28,7 +28,7 @@ interface Stored {
 /** For so long a place of the quota may still want challenges that nobody asks for: what was asked for a thousand times is cold then. */
 export const STOCKED_MS = 3_600_000;
 /** A place is a byte in the name of a challenge. */
-const MOST_PLACES = 256;
+const MOST_SHARDS = 256;
 
 export class Control extends DurableObject {
   #state: ControlState;
@@ -74,14 +74,14 @@ export class Control extends DurableObject {
   }
 
   /** Remembers that a place of the quota is in use. */
-  noteStocked(place: number): void {
-    if (Number.isInteger(place) && place >= 0 && place < MOST_PLACES) this.#stockedAtMs.set(place, Date.now());
+  noteStocked(shard: number): void {
+    if (Number.isInteger(shard) && shard >= 0 && shard < MOST_SHARDS) this.#stockedAtMs.set(shard, Date.now());
   }
 
   /** The places that were in use lately, so that nobody has to wake the others to learn that they want nothing. */
-  stockedPlaces(): readonly number[] {
+  stockedShards(): readonly number[] {
     const nowMs = Date.now();
-    for (const [place, atMs] of this.#stockedAtMs) if (Math.abs(nowMs - atMs) >= STOCKED_MS) this.#stockedAtMs.delete(place);
+    for (const [shard, atMs] of this.#stockedAtMs) if (Math.abs(nowMs - atMs) >= STOCKED_MS) this.#stockedAtMs.delete(shard);
     return [...this.#stockedAtMs.keys()].toSorted((one, other) => one - other);
   }
 

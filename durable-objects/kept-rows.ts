@@ -3,7 +3,7 @@
  * and loses its memory, so counts kept in memory alone could be reset by waiting a little. Changed rows are therefore
  * written together, at most once a second: no answer waits for the disk, a busy row costs one write a second and not one
  * a call, sleep loses nothing, and a crash at most the last second. For counts that guard, not for money: those are
- * durable before they are answered (claim-book.ts). Effects: the storage it is given, one timer.
+ * durable before they are answered (claim-store.ts). Effects: the storage it is given, one timer.
  */
 import { dropOtherVersions } from './table-versions.ts';
 

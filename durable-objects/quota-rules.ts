@@ -1,6 +1,6 @@
 /*
- * What one who has not paid may have: so many requests, so many free calls, so many invoices. A tally says what has been
- * used; the same rules hold for the tally of a client, of the larger network it is in, and of all clients together (M20).
+ * What one who has not paid may have: so many requests, so many free calls, so many invoices. A usage count says what has been
+ * used; the same rules hold for the usage count of a client, of the larger network it is in, and of all clients together (M20).
  * An ask passes under all of them or under none, and what is refused is not counted: a flood of refusals writes nothing.
  * Pure.
  *
@@ -8,7 +8,7 @@
  *                                                                         (or the same again: M18)
  */
 import { CROWD_RETRY_MS } from './crowd-rules.ts';
-import { HANDED_WEIGHT, type HandedChallenge } from './handed-rules.ts';
+import { ISSUED_WEIGHT, type IssuedChallenge } from './issued-rules.ts';
 import { type KnownNode, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
 
@@ -35,12 +35,12 @@ export interface OpenChallenge {
   readonly endsAtMs: number;
 }
 
-export interface Tally {
+export interface Usage {
   readonly requests: RateLog;
   readonly challenges: readonly OpenChallenge[];
   readonly free: readonly { readonly scope: string; readonly used: number; readonly endsAtMs: number }[];
   /** Of a single client: challenges that it may be given again. */
-  readonly handed?: readonly HandedChallenge[];
+  readonly issued?: readonly IssuedChallenge[];
   /** Of a single client: whom it comes from. */
   readonly crowd?: readonly string[];
   /** From then on nothing of it counts any more. */
@@ -57,7 +57,7 @@ export interface QuotaAsk {
   /** What would be sold. Nothing: the price is not known yet. */
   readonly offer?: QuotaOffer | undefined;
   /** Payment hashes that the request shows: their challenges are never given again. Nothing: they cannot be told, so none is. */
-  readonly shown?: readonly string[] | undefined;
+  readonly presented?: readonly string[] | undefined;
 }
 
 /** An offer as the object knows it. */
@@ -108,21 +108,21 @@ export type QuotaAnswer =
 
 /** The client first, then whatever it is a part of. */
 export interface QuotaLevel {
-  readonly tally: Tally;
+  readonly usage: Usage;
   readonly bounds: QuotaBounds;
 }
 
 export interface QuotaDecision {
   readonly answer: QuotaAnswer;
-  /** The new tallies, in order; none when refused. */
-  readonly tallies?: readonly Tally[];
-  /** The tallies if the client is given a challenge again that it has: a request, and no new challenge. */
-  readonly repeatTallies?: readonly Tally[];
-  /** What the tallies now count as open. */
+  /** The new usage counts, in order; none when refused. */
+  readonly usages?: readonly Usage[];
+  /** The usage counts if the client is given a challenge again that it has: a request, and no new challenge. */
+  readonly repeatUsages?: readonly Usage[];
+  /** What the usage counts now count as open. */
   readonly challenge?: OpenChallenge;
 }
 
-export const EMPTY_TALLY: Tally = { requests: [], challenges: [], free: [], endsAtMs: 0 };
+export const EMPTY_TALLY: Usage = { requests: [], challenges: [], free: [], endsAtMs: 0 };
 /** A /48 holds 65,536 clients of its owner's making: together they get this many times what one gets (M20). */
 export const GROUP_FACTOR = 10;
 /** Routes with free calls, for one client. More get none. */
@@ -131,10 +131,10 @@ export const MINUTE_MS = 60_000;
 
 /** Decides about one request without a verified token. `isCrowded`: the client has to leave what is left to others. */
 export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk & { readonly isCrowded?: boolean }, nowMs: number): QuotaDecision {
-  const live = levels.map(({ tally, bounds }) => ({ tally: cleanTally(tally, nowMs), bounds }));
+  const live = levels.map(({ usage, bounds }) => ({ usage: cleanUsage(usage, nowMs), bounds }));
   const limited = live.filter(({ bounds }) => bounds.requests !== undefined);
   const requests = takeRates(
-    limited.map(({ tally, bounds }) => ({ log: tally.requests, bound: bounds.requests! })),
+    limited.map(({ usage, bounds }) => ({ log: usage.requests, bound: bounds.requests! })),
     nowMs,
   );
   if (!requests.allowed) return refuseAsk('requests', requests.retryAfterSeconds);
@@ -142,46 +142,46 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk & { readon
   const counted = live.map((level): QuotaLevel => {
     const log = requests.logs?.[limited.indexOf(level)];
     if (log === undefined) return level;
-    const { tally, bounds } = level;
-    return { bounds, tally: keep(tally, { requests: log }, nowMs + bounds.requests!.windowMs) };
+    const { usage, bounds } = level;
+    return { bounds, usage: keep(usage, { requests: log }, nowMs + bounds.requests!.windowMs) };
   });
 
   const free = takeFree(counted, ask, nowMs);
-  if (free !== undefined) return { answer: { kind: 'free', readings: [...own, free.reading] }, tallies: free.tallies };
+  if (free !== undefined) return { answer: { kind: 'free', readings: [...own, free.reading] }, usages: free.usages };
 
   const waits = counted.map((level) => challengeWaitMs(level, nowMs));
   const waitMs = Math.max(...waits, ask.isCrowded === true ? CROWD_RETRY_MS : 0);
   if (waitMs > 0) {
     const { answer } = refuseAsk('challenges', seconds(waitMs));
     const isOthers = answer.kind === 'refused' && (waits[0] ?? 0) === 0;
-    return { answer: isOthers ? { ...answer, isCrowded: true } : answer, repeatTallies: counted.map(({ tally }) => tally) };
+    return { answer: isOthers ? { ...answer, isCrowded: true } : answer, repeatUsages: counted.map(({ usage }) => usage) };
   }
   const challenge = { id: ask.challengeId, atMs: nowMs, endsAtMs: nowMs + ask.challengeMs };
-  const tallies = counted.map(({ tally }) =>
-    keep(tally, { challenges: [...tally.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
+  const usages = counted.map(({ usage }) =>
+    keep(usage, { challenges: [...usage.challenges, challenge] }, Math.max(challenge.endsAtMs, nowMs + MINUTE_MS)),
   );
   return {
-    answer: { kind: 'challenge', readings: [...own, readChallenges({ ...counted[0]!, tally: tallies[0]! }, nowMs)] },
-    tallies,
+    answer: { kind: 'challenge', readings: [...own, readChallenges({ ...counted[0]!, usage: usages[0]! }, nowMs)] },
+    usages,
     challenge,
   };
 }
 
-/** The tally with one that was ready in the place of the challenge that it counts. */
-export function countReady(tally: Tally, challenge: OpenChallenge, { id, endsAtMs }: ReadyChallenge): Tally {
+/** The usage count with one that was ready in the place of the challenge that it counts. */
+export function countReady(usage: Usage, challenge: OpenChallenge, { id, endsAtMs }: ReadyChallenge): Usage {
   const ready = { id, atMs: challenge.atMs, endsAtMs };
   // It was counted last.
-  return keep(tally, { challenges: [...tally.challenges.slice(0, -1), ready] }, endsAtMs);
+  return keep(usage, { challenges: [...usage.challenges.slice(0, -1), ready] }, endsAtMs);
 }
 
-/** The tally without a challenge that was paid; nothing if it holds no such challenge. */
-export function giveBackChallenge(tally: Tally, { challengeId, wasMade }: Omit<PaidChallenge, 'client'>): Tally | undefined {
-  const found = tally.challenges.find(({ id }) => id === challengeId);
+/** The usage count without a challenge that was paid; nothing if it holds no such challenge. */
+export function giveBackChallenge(usage: Usage, { challengeId, wasMade }: Omit<PaidChallenge, 'client'>): Usage | undefined {
+  const found = usage.challenges.find(({ id }) => id === challengeId);
   if (found === undefined) return undefined;
   const left = wasMade !== false ? [] : [{ ...found, endsAtMs: found.atMs }];
   return {
-    ...keepHanded(tally, (handed) => handed.filter(({ item }) => item.id !== challengeId)),
-    challenges: tally.challenges.flatMap((challenge) => (challenge === found ? left : [challenge])),
+    ...keepIssued(usage, (issued) => issued.filter(({ item }) => item.id !== challengeId)),
+    challenges: usage.challenges.flatMap((challenge) => (challenge === found ? left : [challenge])),
   };
 }
 
@@ -194,9 +194,9 @@ export function widenBounds({ requests, free, challenges }: QuotaBounds): QuotaB
   };
 }
 
-/** How many things a tally remembers. */
-export function weighTally({ requests, challenges, free, handed = [] }: Tally): number {
-  return 1 + requests.length + challenges.length + free.length + handed.length * HANDED_WEIGHT;
+/** How many things a usage count remembers. */
+export function weighUsage({ requests, challenges, free, issued = [] }: Usage): number {
+  return 1 + requests.length + challenges.length + free.length + issued.length * ISSUED_WEIGHT;
 }
 
 /** Says only what was exceeded, and not whether it was the client's own bound: how busy others are is nobody's business. */
@@ -204,23 +204,23 @@ function refuseAsk(by: 'requests' | 'challenges', retryAfterSeconds: number): Qu
   return { answer: { kind: 'refused', by, retryAfterSeconds, readings: [{ policy: by, remaining: 0, resetSeconds: retryAfterSeconds }] } };
 }
 
-function keepHanded(tally: Tally, change: (handed: readonly HandedChallenge[]) => readonly HandedChallenge[]): Tally {
-  return tally.handed === undefined ? tally : { ...tally, handed: change(tally.handed) };
+function keepIssued(usage: Usage, change: (issued: readonly IssuedChallenge[]) => readonly IssuedChallenge[]): Usage {
+  return usage.issued === undefined ? usage : { ...usage, issued: change(usage.issued) };
 }
 
-/** Nothing is copied where nothing has ended: a tally of all clients is long, and everyone asks it. */
-function cleanTally(tally: Tally, nowMs: number): Tally {
-  const { challenges, free } = tally;
+/** Nothing is copied where nothing has ended: a usage count of all clients is long, and everyone asks it. */
+function cleanUsage(usage: Usage, nowMs: number): Usage {
+  const { challenges, free } = usage;
   const isLive = ({ atMs, endsAtMs }: OpenChallenge) => endsAtMs > nowMs || isRecent(atMs, nowMs);
   return {
-    ...keepHanded(tally, (handed) => handed.filter(({ item }) => item.endsAtMs > nowMs)),
+    ...keepIssued(usage, (issued) => issued.filter(({ item }) => item.endsAtMs > nowMs)),
     challenges: challenges.every(isLive) ? challenges : challenges.filter(isLive),
     free: free.filter(({ endsAtMs }) => endsAtMs > nowMs),
   };
 }
 
-function keep(tally: Tally, change: Partial<Tally>, endsAtMs: number): Tally {
-  return { ...tally, ...change, endsAtMs: Math.max(tally.endsAtMs, endsAtMs) };
+function keep(usage: Usage, change: Partial<Usage>, endsAtMs: number): Usage {
+  return { ...usage, ...change, endsAtMs: Math.max(usage.endsAtMs, endsAtMs) };
 }
 
 /** A free call of everyone concerned; nothing if one of them has none left. */
@@ -228,43 +228,43 @@ function takeFree(
   levels: readonly QuotaLevel[],
   { scope }: QuotaAsk,
   nowMs: number,
-): { readonly tallies: readonly Tally[]; readonly reading: QuotaReading } | undefined {
-  const tallies: Tally[] = [];
+): { readonly usages: readonly Usage[]; readonly reading: QuotaReading } | undefined {
+  const usages: Usage[] = [];
   let reading: QuotaReading | undefined;
-  for (const { tally, bounds } of levels) {
-    const use = tally.free.find((candidate) => candidate.scope === scope);
+  for (const { usage, bounds } of levels) {
+    const use = usage.free.find((candidate) => candidate.scope === scope);
     const used = use?.used ?? 0;
     if (bounds.free === undefined || used >= bounds.free.calls) return undefined;
-    if (use === undefined && tally.free.length >= MOST_FREE_SCOPES) return undefined;
+    if (use === undefined && usage.free.length >= MOST_FREE_SCOPES) return undefined;
     const endsAtMs = use?.endsAtMs ?? nowMs + bounds.free.periodMs;
-    const others = tally.free.filter((candidate) => candidate !== use);
-    tallies.push(keep(tally, { free: [...others, { scope, used: used + 1, endsAtMs }] }, endsAtMs));
+    const others = usage.free.filter((candidate) => candidate !== use);
+    usages.push(keep(usage, { free: [...others, { scope, used: used + 1, endsAtMs }] }, endsAtMs));
     reading ??= { policy: 'free', remaining: bounds.free.calls - used - 1, resetSeconds: seconds(endsAtMs - nowMs) };
   }
-  return reading === undefined ? undefined : { tallies, reading };
+  return reading === undefined ? undefined : { usages, reading };
 }
 
 /** Until one more challenge may be offered; 0 if it may be now. */
-function challengeWaitMs({ tally, bounds }: QuotaLevel, nowMs: number): number {
-  const { recent, open } = countChallenges(tally, nowMs);
+function challengeWaitMs({ usage, bounds }: QuotaLevel, nowMs: number): number {
+  const { recent, open } = countChallenges(usage, nowMs);
   const { perMinute, open: mostOpen } = bounds.challenges;
   // After a bound has been lowered more than one has to go.
-  const minuteWait = recent < perMinute ? 0 : instantAt(recentInstants(tally, nowMs), recent - perMinute, nowMs) + MINUTE_MS - nowMs;
-  const openWait = open < mostOpen ? 0 : instantAt(openEnds(tally, nowMs), open - mostOpen, nowMs + MINUTE_MS) - nowMs;
+  const minuteWait = recent < perMinute ? 0 : instantAt(recentInstants(usage, nowMs), recent - perMinute, nowMs) + MINUTE_MS - nowMs;
+  const openWait = open < mostOpen ? 0 : instantAt(openEnds(usage, nowMs), open - mostOpen, nowMs + MINUTE_MS) - nowMs;
   return Math.max(minuteWait, openWait);
 }
 
 function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
-  const { recent, open } = countChallenges(level.tally, nowMs);
+  const { recent, open } = countChallenges(level.usage, nowMs);
   const { perMinute, open: mostOpen } = level.bounds.challenges;
   const remaining = Math.max(0, Math.min(perMinute - recent, mostOpen - open));
   const untilMs =
-    remaining > 0 ? instantAt(recentInstants(level.tally, nowMs), 0, nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
+    remaining > 0 ? instantAt(recentInstants(level.usage, nowMs), 0, nowMs) + MINUTE_MS - nowMs : challengeWaitMs(level, nowMs);
   return { policy: 'challenges', remaining, resetSeconds: seconds(untilMs) };
 }
 
-/** In one pass: this is what every ask costs at the tally of all clients. */
-export function countChallenges({ challenges }: Tally, nowMs: number): { readonly recent: number; readonly open: number } {
+/** In one pass: this is what every ask costs at the usage count of all clients. */
+export function countChallenges({ challenges }: Usage, nowMs: number): { readonly recent: number; readonly open: number } {
   let recent = 0;
   let open = 0;
   for (const { atMs, endsAtMs } of challenges) {
@@ -278,11 +278,11 @@ function isRecent(atMs: number, nowMs: number): boolean {
   return atMs > nowMs - MINUTE_MS;
 }
 
-function recentInstants({ challenges }: Tally, nowMs: number): RateLog {
+function recentInstants({ challenges }: Usage, nowMs: number): RateLog {
   return challenges.flatMap(({ atMs }) => (isRecent(atMs, nowMs) ? [atMs] : []));
 }
 
-function openEnds({ challenges }: Tally, nowMs: number): RateLog {
+function openEnds({ challenges }: Usage, nowMs: number): RateLog {
   return challenges.flatMap(({ endsAtMs }) => (endsAtMs > nowMs ? [endsAtMs] : [])).toSorted((left, right) => left - right);
 }
 

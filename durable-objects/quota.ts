@@ -1,7 +1,7 @@
 /*
  * The quota object: a share of all clients that have not paid, one call for each of their requests. Which share is fixed
- * by the adapter; a /48 and its clients are always in the same. Those who show a payment that is used up have a lane of their
- * own, which no crowd of others can fill (M19). Tallies are kept as kept-rows.ts says: a crash gives back at most one second
+ * by the adapter; a /48 and its clients are always in the same. Those who show a payment that is used up have a traffic class of their
+ * own, which no crowd of others can fill (M19). Usage counts are kept as kept-rows.ts says: a crash gives back at most one second
  * of freebies, sleep gives back nothing. The invoices that the object hands out are durable before the answer, in tables of
  * their own (invoice-pool.ts).
  */
@@ -10,20 +10,20 @@ import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
 import { laterNode, type KnownNode, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { runAlarm } from './prune-alarm.ts';
 import { type PaidChallenge, type QuotaAnswer } from './quota-rules.ts';
-import { openTallies, type KeptChallenge, type TallyAsk, type TallyRoom } from './tally-room.ts';
+import { openUsageStore, type KeptChallenge, type UsageAsk, type UsageStore } from './usage-store.ts';
 
 export type { KeptChallenge };
 
-export interface QuotaRequest extends TallyAsk {
-  readonly lane: QuotaLane;
+export interface QuotaRequest extends UsageAsk {
+  readonly trafficClass: QuotaClass;
   /** Challenges that were paid meanwhile: they are given back first. */
   readonly paid: readonly PaidChallenge[];
   /** Challenges that were made meanwhile, so that they can be given again. */
-  readonly kept: readonly (KeptChallenge & { readonly lane: QuotaLane })[];
+  readonly kept: readonly (KeptChallenge & { readonly trafficClass: QuotaClass })[];
 }
 
 /** Those who have not paid, and those whose payment is used up. */
-export type QuotaLane = 'unpaid' | 'paid';
+export type QuotaClass = 'unpaid' | 'paid';
 
 /** What an offer has room for, and its name. */
 export interface StockedOffer {
@@ -34,33 +34,33 @@ export interface StockedOffer {
 }
 
 /** Clients and networks of one object. */
-export const MOST_TALLIES = 10_000;
-/** Instants, challenges and free calls in all tallies of one object: some 10 MB. An isolate may hold all sixteen objects. */
-export const MOST_TALLIED = 150_000;
+export const MOST_USAGES = 10_000;
+/** Instants, challenges and free calls in all usage counts of one object: some 10 MB. An isolate may hold all sixteen objects. */
+export const MOST_COUNTED = 150_000;
 /** The same for payments that are used up. */
-const MOST_PAID_TALLIES = 2500;
-const MOST_PAID_TALLIED = 40_000;
+const MOST_PAID_USAGES = 2500;
+const MOST_PAID_COUNTED = 40_000;
 /** Ended invoices lie on the disk of an idle object for so long. */
 const ALARM_MS = 3_600_000;
 
 export class Quota extends DurableObject {
-  readonly #lanes: Readonly<Record<QuotaLane, TallyRoom>>;
+  readonly #classes: Readonly<Record<QuotaClass, UsageStore>>;
   readonly #pool: InvoicePool;
   #node: KnownNode | undefined;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#lanes = {
-      unpaid: openTallies(ctx.storage, { table: 'rows_v1', mostTallies: MOST_TALLIES, mostTallied: MOST_TALLIED }),
-      paid: openTallies(ctx.storage, { table: 'paid_v1', mostTallies: MOST_PAID_TALLIES, mostTallied: MOST_PAID_TALLIED }),
+    this.#classes = {
+      unpaid: openUsageStore(ctx.storage, { table: 'rows_v2', mostUsages: MOST_USAGES, mostCounted: MOST_COUNTED }),
+      paid: openUsageStore(ctx.storage, { table: 'paid_v2', mostUsages: MOST_PAID_USAGES, mostCounted: MOST_PAID_COUNTED }),
     };
     this.#pool = openInvoicePool(ctx.storage);
   }
 
   /** Decides about one request without a payment that is good for it: a free call, an invoice, or neither. */
-  ask({ lane, paid, kept, ...order }: QuotaRequest): QuotaAnswer {
+  ask({ trafficClass, paid, kept, ...order }: QuotaRequest): QuotaAnswer {
     this.giveBack(paid);
-    for (const challenge of kept) this.#lanes[challenge.lane].keep(challenge);
+    for (const challenge of kept) this.#classes[challenge.trafficClass].keep(challenge);
     const nowMs = Date.now();
     this.#node = laterNode(this.#node, order.ask.offer?.node);
     const offer = order.ask.offer === undefined ? undefined : { ...order.ask.offer, node: this.#node };
@@ -71,15 +71,15 @@ export class Quota extends DurableObject {
       ({ refill } = taken);
       return taken.item;
     };
-    const answer = this.#lanes[lane].ask({ ...order, ask: { ...order.ask, offer } }, takeReady, nowMs);
+    const answer = this.#classes[trafficClass].ask({ ...order, ask: { ...order.ask, offer } }, takeReady, nowMs);
     return refill > 0 && answer.kind === 'challenge' ? { ...answer, refill } : answer;
   }
 
   /** A payment has been used: its challenge no longer counts against anyone. Saying it twice changes nothing. */
   giveBack(paid: readonly PaidChallenge[]): void {
     for (const challenge of paid) {
-      // Who paid a challenge of the other lane is not known by the payment that the lane is counted for.
-      if (!this.#lanes.unpaid.giveBack(challenge)) this.#lanes.paid.giveBackAnywhere(challenge);
+      // Who paid a challenge of the other traffic class is not known by the payment that the traffic class is counted for.
+      if (!this.#classes.unpaid.giveBack(challenge)) this.#classes.paid.giveBackAnywhere(challenge);
     }
   }
 
@@ -104,9 +104,9 @@ export class Quota extends DurableObject {
   async #dropEnded(): Promise<void> {
     const nowMs = Date.now();
     this.#pool.prune(nowMs);
-    for (const lane of Object.values(this.#lanes)) {
-      lane.sweep(nowMs);
-      await lane.flush();
+    for (const trafficClass of Object.values(this.#classes)) {
+      trafficClass.sweep(nowMs);
+      await trafficClass.flush();
     }
     if (this.#pool.size > 0) await this.#planAlarm();
   }

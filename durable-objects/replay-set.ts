@@ -1,10 +1,10 @@
 /*
  * The replay set: a Durable Object that holds the claims of a share of all payment hashes. A claim is a lease over one
  * RPC session: reserve, then commit or release on the lease; who has lost the session finishes by reservation id.
- * The rules are in claim-rules.ts, the rows in claim-book.ts; here are only time, transactions and their grouping.
+ * The rules are in claim-rules.ts, the rows in claim-store.ts; here are only time, transactions and their grouping.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
-import { ClaimBook, type ClaimRequest, type FinishRequest, type RevokeRequest } from './claim-book.ts';
+import { ClaimStore, type ClaimRequest, type FinishRequest, type RevokeRequest } from './claim-store.ts';
 import { type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
 import { PruneAlarm } from './prune-alarm.ts';
 
@@ -42,7 +42,7 @@ interface Waiting {
 }
 
 export class ReplaySet extends DurableObject {
-  readonly #book: ClaimBook;
+  readonly #book: ClaimStore;
   readonly #alarm: PruneAlarm;
   #waiting: Waiting[] = [];
   #isFlushing = false;
@@ -50,7 +50,7 @@ export class ReplaySet extends DurableObject {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#book = new ClaimBook(ctx.storage.sql);
+    this.#book = new ClaimStore(ctx.storage.sql);
     this.#alarm = new PruneAlarm(ctx.storage, () => this.#book.nextPruneMs);
   }
 

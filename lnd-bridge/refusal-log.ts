@@ -12,7 +12,7 @@ export interface RefusalLog {
   flush(): void;
 }
 
-interface Tally {
+interface Usage {
   readonly status: number;
   /** The second of the last line. */
   second: number;
@@ -22,25 +22,25 @@ interface Tally {
 
 /** At most one line a second for each code; `count` says for how many refusals it stands. */
 export function createRefusalLog({ log, clock }: { log: Log; clock: Clock }): RefusalLog {
-  const tallies = new Map<RefusalCode, Tally>();
+  const usages = new Map<RefusalCode, Usage>();
 
-  function write(code: RefusalCode, tally: Tally): void {
-    log({ event: 'request_refused', code, status: tally.status, count: tally.count });
-    tally.count = 0;
+  function write(code: RefusalCode, usage: Usage): void {
+    log({ event: 'request_refused', code, status: usage.status, count: usage.count });
+    usage.count = 0;
   }
 
   return {
     note({ code, status }) {
       const nowSeconds = clock.nowSeconds();
-      const tally = tallies.get(code) ?? { status, second: -1, count: 0 };
-      tallies.set(code, tally);
-      tally.count += 1;
-      if (tally.second === nowSeconds) return;
-      tally.second = nowSeconds;
-      write(code, tally);
+      const usage = usages.get(code) ?? { status, second: -1, count: 0 };
+      usages.set(code, usage);
+      usage.count += 1;
+      if (usage.second === nowSeconds) return;
+      usage.second = nowSeconds;
+      write(code, usage);
     },
     flush() {
-      for (const [code, tally] of tallies) if (tally.count > 0) write(code, tally);
+      for (const [code, usage] of usages) if (usage.count > 0) write(code, usage);
     },
   };
 }

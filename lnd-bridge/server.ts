@@ -1,5 +1,5 @@
 /*
- * The bridge's HTTP face: path, method, size, signature, replay, rate, then the endpoint; cheap before dear. What comes
+ * The bridge's HTTP face: path, method, size, signature, replay, rate, then the endpoint; cheap before expensive. What comes
  * after a good signature is signed in turn, refusals too. Only signed requests count towards the rate, so that garbage
  * from others cannot lock the gateway out. Effects: sockets, the node, the log.
  */

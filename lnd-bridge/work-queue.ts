@@ -43,23 +43,23 @@ const ANYONE: Caller = { waiting: 'client', deadlineMs: Infinity, isGone: () => 
 
 /** At most `concurrency` tasks at once and `capacity` waiting. */
 export function createWorkQueue({ concurrency, capacity, nowMs = () => performance.now() }: WorkQueueOptions): WorkQueue {
-  const lanes = { client: [] as Waiting[], nobody: [] as Waiting[] };
+  const classes = { client: [] as Waiting[], nobody: [] as Waiting[] };
   let running = 0;
   let taskMs = 0;
-  const count = () => lanes.client.length + lanes.nobody.length;
+  const count = () => classes.client.length + classes.nobody.length;
 
   const isLate = ({ deadlineMs, isGone }: Caller, ahead: number) => isGone() || nowMs() + taskMs * (1 + ahead / concurrency) > deadlineMs;
 
   /** The next one whose caller can still be served; those before it are told so. */
   const next = (): Waiting | undefined => {
-    for (const lane of [lanes.client, lanes.nobody]) {
-      const kept = lane.splice(0);
+    for (const trafficClass of [classes.client, classes.nobody]) {
+      const kept = trafficClass.splice(0);
       for (const one of kept) {
         if (isLate(one.caller, 0)) one.resolve('late');
-        else lane.push(one);
+        else trafficClass.push(one);
       }
     }
-    return lanes.client.shift() ?? lanes.nobody.shift();
+    return classes.client.shift() ?? classes.nobody.shift();
   };
 
   return {
@@ -70,13 +70,13 @@ export function createWorkQueue({ concurrency, capacity, nowMs = () => performan
       return running;
     },
     async run(task, caller = ANYONE) {
-      const lane = lanes[caller.waiting];
+      const trafficClass = classes[caller.waiting];
       if (running >= concurrency) {
-        const ahead = caller.waiting === 'client' ? lanes.client.length : count();
+        const ahead = caller.waiting === 'client' ? classes.client.length : count();
         if (isLate(caller, ahead + 1)) return refuse('late');
         if (count() >= capacity) return refuse('full');
         // The place of whoever has just finished is handed over, so nobody slips in between.
-        const turn = await new Promise<'now' | 'late'>((resolve) => void lane.push({ caller, resolve }));
+        const turn = await new Promise<'now' | 'late'>((resolve) => void trafficClass.push({ caller, resolve }));
         if (turn === 'late') return refuse('late');
       } else if (caller.isGone()) return refuse('late');
       // Where there is room nothing is foretold: what was learned in an outage must not outlast it.

@@ -215,8 +215,8 @@ function exampleOf(schema: Schema, written: readonly WrittenKey[], constants: Co
   }
   if (shape === undefined) return undefined;
   const needed = Object.entries(shape).filter(([, value]) => standardOf(value) === 'needed');
-  const shown = needed.length > 0 ? needed : Object.entries(shape).slice(0, 1);
-  const parts = shown.map(([name, value]) => {
+  const presented = needed.length > 0 ? needed : Object.entries(shape).slice(0, 1);
+  const parts = presented.map(([name, value]) => {
     const own = written.find((key) => key.name === name);
     const example = own?.example ?? exampleOf(value, own === undefined ? [] : findKeys(own.value, constants), constants);
     return example === undefined ? undefined : `${name}: ${example}`;

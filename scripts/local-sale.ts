@@ -87,7 +87,7 @@ function pickSecrets(gateway: unknown, environment: Environment): Readonly<Recor
 
 /** What only Cloudflare has: here each request would be answered 404 or 500. */
 function findElsewhere({ settings, pricing }: Config): readonly string[] {
-  const kinds = new Set(settings.routes.routes.map(({ passage }) => passage?.origin.kind));
+  const kinds = new Set(settings.routes.routes.map(({ upstream }) => upstream?.origin.kind));
   const places = [...(kinds.has('same_zone') ? ["'same-zone'"] : []), ...(kinds.has('service') ? ['a service binding'] : [])];
   return [
     ...places.map(
@@ -98,8 +98,8 @@ function findElsewhere({ settings, pricing }: Config): readonly string[] {
 }
 
 function nameOrigins({ settings }: Config): string {
-  const names = settings.routes.routes.flatMap(({ passage }) =>
-    passage?.origin.kind === 'url' ? [`${passage.origin.base}${passage.origin.prefix}`] : [],
+  const names = settings.routes.routes.flatMap(({ upstream }) =>
+    upstream?.origin.kind === 'url' ? [`${upstream.origin.base}${upstream.origin.prefix}`] : [],
   );
   return [...new Set(names)].join(', ');
 }

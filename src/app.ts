@@ -7,7 +7,7 @@ import { Hono } from 'hono/tiny';
 import { gate } from '#gateway/gate.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { answerOrder } from '#gateway/operator.ts';
-import { describeSituations } from '#gateway/answers/refusals.ts';
+import { describeProblemTypes } from '#gateway/answers/refusals.ts';
 import { OWN_ANSWER_HEADERS, problem } from '#gateway/answers/refuse.ts';
 import { answerPush } from '#gateway/payment/settlement-push.ts';
 import { type Result } from '#protocol/result.ts';
@@ -44,7 +44,7 @@ export function l402(deps: GateDeps): MiddlewareHandler {
 function addOwnPages(app: Hono, { operator, settlements, settings, bodies, clock, log }: GateDeps): void {
   const { docsUrl, network } = settings;
   app.get(`${OWN_PREFIX}/health`, ({ json }) => json({ status: 'ok', network }, 200, { ...OWN_ANSWER_HEADERS }));
-  app.get(`${OWN_PREFIX}/codes`, ({ text }) => text(describeSituations(), 200, { ...OWN_ANSWER_HEADERS }));
+  app.get(`${OWN_PREFIX}/codes`, ({ text }) => text(describeProblemTypes(), 200, { ...OWN_ANSWER_HEADERS }));
   if (operator !== undefined) {
     app.post(`${OWN_PREFIX}/control`, ({ req }) => answerOrder(req.raw, operator, { docsUrl, bodies, clock, log }));
   }

@@ -12,7 +12,7 @@ import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { createOriginProof } from '#gateway/upstream/origin-proof.ts';
-import { SERVICE_NAME } from '#gateway/routing/passage.ts';
+import { SERVICE_NAME } from '#gateway/routing/upstream.ts';
 import { createRefusedClaims } from '#gateway/payment/refused-claims.ts';
 import { type RouteTable } from '#gateway/route.ts';
 import { createSettlement } from '#gateway/payment/settlement.ts';
@@ -75,15 +75,15 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
   if (env.BRIDGE !== undefined && typeof env.BRIDGE.fetch !== 'function') return refuse(['BRIDGE: neither a service nor a VPC service']);
   for (const warning of warnings) jsonLog('config_warning', { message: warning });
-  const { skewSeconds, fences } = settings;
+  const { skewSeconds, policy } = settings;
   const time = { clock: platformClock, wait: platformWait };
   const log = boundLog(jsonLog, platformClock);
   const origin = createPlatformOrigin(services.value);
-  const { breaker } = fences;
+  const { breaker } = policy;
   const probePath = breaker?.probePath;
   const claims = createDurableClaims(REPLAY_SET);
   const control = createDurableControl(CONTROL, {
-    ...fences,
+    ...policy,
     ...time,
     random: platformRandom,
     probe:
@@ -106,7 +106,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
     quota: rememberAnswers(createDurableQuota(QUOTA, { time }), platformClock),
-    rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: fences.isolates, clock: platformClock }),
+    rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: policy.isolates, clock: platformClock }),
     control,
     operator: adminSecret && {
       secret: adminSecret,
@@ -118,8 +118,8 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     },
     halfOpen: createHalfOpenTrials(),
     places:
-      fences.concurrency &&
-      createConcurrency({ ...fences.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
+      policy.concurrency &&
+      createConcurrency({ ...policy.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
     schemes,
     proveSettled: createSettlement(),
     settlements: config.value.settlementFeed ? createDurableSettlements(SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
@@ -157,16 +157,16 @@ function findRevocable(schemes: readonly PaymentScheme[], named: NamedToken): Re
 
 /** To the head of an answer, on whichever route. */
 function longestCallMs({ routes }: RouteTable): number {
-  return Math.max(...routes.map(({ passage }) => (passage?.timeoutSeconds ?? 0) * 1000));
+  return Math.max(...routes.map(({ upstream }) => (upstream?.timeoutSeconds ?? 0) * 1000));
 }
 
 /** The Workers behind the service bindings that routes name. */
 function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<string, Fetcher>, readonly string[]> {
   const services = new Map<string, Fetcher>();
   const problems: string[] = [];
-  for (const { match, passage } of routes) {
-    if (passage?.origin.kind !== 'service') continue;
-    const { binding } = passage.origin;
+  for (const { match, upstream } of routes) {
+    if (upstream?.origin.kind !== 'service') continue;
+    const { binding } = upstream.origin;
     const service = (env as Readonly<Record<string, unknown>>)[binding] as Fetcher | undefined;
     // A Durable Object namespace or a store is an object too, but sends no requests.
     if (typeof service === 'object' && typeof service.fetch === 'function') services.set(binding, service);

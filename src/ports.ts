@@ -5,7 +5,7 @@
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
 import { type ControlAnswer, type Maintenance, type MaintenanceOrder, type Revocation } from '#durable-objects/control-rules.ts';
-import { type HandedChallenge } from '#durable-objects/handed-rules.ts';
+import { type IssuedChallenge } from '#durable-objects/issued-rules.ts';
 import { type KnownNode, type PoolBounds, type ReadyChallenge } from '#durable-objects/pool-rules.ts';
 import {
   type ClientKey,
@@ -152,11 +152,11 @@ export type Pricing = (question: PriceQuestion) => Promise<Msat>;
 export type Background = (work: Promise<unknown>) => void;
 
 /** Those who have not paid, and those who show a payment that is used up: for them a client is that payment (M19). */
-export type QuotaLane = 'unpaid' | 'paid';
+export type QuotaClass = 'unpaid' | 'paid';
 
 /** An offer whose challenges are made beforehand, in one of the places where clients are counted. */
 export interface PooledOffer {
-  readonly place: number;
+  readonly shard: number;
   readonly key: string;
   /** Of all places together. */
   readonly bounds: PoolBounds;
@@ -166,7 +166,7 @@ export interface PooledOffer {
 
 export interface QuotaOrder {
   readonly client: ClientKey;
-  readonly lane: QuotaLane;
+  readonly trafficClass: QuotaClass;
   readonly ask: QuotaAsk;
   /** What one client gets. */
   readonly bounds: QuotaBounds;
@@ -179,16 +179,16 @@ export interface QuotaOrder {
 /** What one who has not paid may have. One object call each; throws when it cannot be reached. */
 export interface Quota {
   /** Where a client is counted, from 0 to 255; the name of a challenge begins with this byte. */
-  readonly placeOf: (client: ClientKey) => number;
+  readonly shardOf: (client: ClientKey) => number;
   readonly ask: (order: QuotaOrder) => Promise<QuotaAnswer>;
   /** The challenge has been paid and used: it counts no longer. Costs a call of its own at most once a second and place. */
   readonly giveBack: (paid: PaidChallenge, background: Background) => void;
   /** Remembers a challenge that was made for an ask, so that the client can be given it again (M18). Costs no call of its own. */
-  readonly keep: (challenge: HandedChallenge & Pick<QuotaOrder, 'client' | 'lane'>) => void;
+  readonly keep: (challenge: IssuedChallenge & Pick<QuotaOrder, 'client' | 'trafficClass'>) => void;
   /** Brings challenges of an offer into the pool. */
   readonly stock: (offer: PooledOffer, items: readonly ReadyChallenge[]) => Promise<void>;
   /** How many challenges of each offer one who asks is to bring to a place; nobody else is told to meanwhile. */
-  readonly want: (place: number, offers: readonly Omit<PooledOffer, 'place'>[]) => Promise<readonly number[]>;
+  readonly want: (shard: number, offers: readonly Omit<PooledOffer, 'shard'>[]) => Promise<readonly number[]>;
 }
 
 /** `exact`: one count for all, an object call. `isolate`: each isolate counts a share. `platform`: the platform's own limiter. */
@@ -236,9 +236,9 @@ export interface Control {
   readonly revoke: (revocation: Revocation) => Promise<ControlAnswer>;
   readonly setMaintenance: (order: MaintenanceOrder) => Promise<ControlAnswer>;
   /** Says that a place of the quota is asked for what can be made beforehand. */
-  readonly noteStocked: (place: number, background: Background) => void;
+  readonly noteStocked: (shard: number, background: Background) => void;
   /** Places of which somebody has said so lately. Throws when nobody can tell. */
-  readonly stockedPlaces: () => Promise<readonly number[]>;
+  readonly stockedShards: () => Promise<readonly number[]>;
 }
 
 /** Sends a request to the origin, or to the service of that binding; rejects when no answer comes. */

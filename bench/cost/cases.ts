@@ -18,7 +18,7 @@ const TITLES = [
   ['single_use', 'a single call', 'counting'],
   ['hot_token', 'a call of a token for many', 'counting'],
   ['credit', 'a call that a balance pays', 'counting'],
-  ['fences', 'a single call with every fence', 'counting'],
+  ['policy', 'a single call with every policy', 'counting'],
   ['challenge_pool', 'a 402 whose invoice is ready', 'forwarding'],
   ['challenge_direct', 'a 402 that waits for its invoice', 'forwarding'],
   ['flood', 'a request beyond its quota (429)', 'forwarding'],

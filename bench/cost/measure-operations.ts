@@ -4,7 +4,7 @@
  * does not count. Effects: requests.
  */
 import { type Case } from '../cases.ts';
-import { readTallies, subtractTally, sumTallies } from '../operations.ts';
+import { readUsages, subtractUsage, sumUsages } from '../operations.ts';
 import { readCpuMs } from '../process-facts.ts';
 import { type BenchSystem } from '../system.ts';
 import { type Operations } from './price-operations.ts';
@@ -79,12 +79,12 @@ async function makeLoad({ tokens, fromMany, status }: Case, count: number): Prom
 }
 
 async function count(system: BenchSystem, load: Load, work: (load: Load) => Promise<void>): Promise<Omit<Operations, 'cpuMs'>> {
-  const read = async () => sumTallies(await readTallies(system.urlOf('metered', '')));
+  const read = async () => sumUsages(await readUsages(system.urlOf('metered', '')));
   await rest();
   const before = await read();
   await work(load);
   await rest();
-  const done = subtractTally(await read(), before);
+  const done = subtractUsage(await read(), before);
   const each = (sum: number) => sum / load.requests.length;
   return {
     workerRequests: 1,

@@ -5,21 +5,21 @@ import { defineGateway } from 'l402-edge/config';
 
 export const gateway = defineGateway({
   origin: 'https://api.example.com',
-  fences: {
+  policy: {
     // Of each service, and of all clients together no more than the total.
     freeCalls: { calls: 20, seconds: 86_400, total: 16_000 },
   },
   routes: [
     { match: 'GET /v1/rates/:currency', service: 'rates', priceSats: 2, description: 'One exchange rate' },
     { match: 'GET /v1/rates', service: 'rates', priceSats: 2, description: 'All exchange rates' },
-    // Too dear to give away.
+    // Too expensive to give away.
     {
       match: 'POST /v1/forecast',
       service: 'forecast',
       priceSats: 100,
       access: { calls: 10 },
       maxBodyBytes: 65_536,
-      fences: { freeCalls: false },
+      policy: { freeCalls: false },
       description: 'Forecast, 10 calls',
     },
   ],

@@ -48,18 +48,18 @@ export function createDurableControl(namespace: DurableObjectNamespace<ControlOb
     ...keepSnapshot(exchange, options),
     revoke: async (revocation) => stub().revoke(revocation),
     setMaintenance: async (order) => stub().setMaintenance(order),
-    noteStocked(place, background) {
+    noteStocked(shard, background) {
       const nowMs = options.clock();
-      const notedAtMs = noted.get(place);
+      const notedAtMs = noted.get(shard);
       if (notedAtMs !== undefined && msBetween(nowMs, notedAtMs) < NOTE_AGAIN_MS) return;
-      noted.set(place, nowMs);
+      noted.set(shard, nowMs);
       background(
         stub()
-          .noteStocked(place)
-          .catch(() => void noted.delete(place)),
+          .noteStocked(shard)
+          .catch(() => void noted.delete(shard)),
       );
     },
-    stockedPlaces: async () => stub().stockedPlaces(),
+    stockedShards: async () => stub().stockedShards(),
   };
 }
 

@@ -8,7 +8,7 @@ import { REGION_UNKNOWN } from '#protocol/region.ts';
 import { type PoolBounds } from '#durable-objects/pool-rules.ts';
 import { type ClientKey, type PaidChallenge, type QuotaBounds } from '#durable-objects/quota-rules.ts';
 import { placedIn } from './object-places.ts';
-import { type Background, type Clock, type Quota, type QuotaLane, type Wait } from '../ports.ts';
+import { type Background, type Clock, type Quota, type QuotaClass, type Wait } from '../ports.ts';
 
 /** Objects that share all clients. Another number is another set of objects, and everyone starts anew. */
 export const QUOTA_SHARDS = 16;
@@ -32,7 +32,7 @@ export interface DurableQuotaOptions {
 
 interface Waiting {
   readonly paid: PaidChallenge[];
-  readonly kept: (KeptChallenge & { readonly lane: QuotaLane })[];
+  readonly kept: (KeptChallenge & { readonly trafficClass: QuotaClass })[];
 }
 
 /** Quotas in the objects of a namespace. */
@@ -40,28 +40,28 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
   const waiting = Array.from({ length: QUOTA_SHARDS }, (): Waiting => ({ paid: [], kept: [] }));
   const tellingSinceMs = new Map<number, number>();
   const givenBack = new Set<string>();
-  const stubFor = (place: number, region = REGION_UNKNOWN) => namespace.get(namespace.idFromName(nameObject(place)), placedIn(region));
+  const stubFor = (shard: number, region = REGION_UNKNOWN) => namespace.get(namespace.idFromName(nameObject(shard)), placedIn(region));
   /** What was told is forgotten once the object has said so: saying it twice changes nothing. */
-  const tell = async (place: number): Promise<void> => {
-    const { paid } = waiting[place]!;
+  const tell = async (shard: number): Promise<void> => {
+    const { paid } = waiting[shard]!;
     const told = [...paid];
     if (told.length === 0) return;
-    await stubFor(place).giveBack(told);
+    await stubFor(shard).giveBack(told);
     const isTold = new Set(told);
-    waiting[place]!.paid.splice(0, Infinity, ...paid.filter((challenge) => !isTold.has(challenge)));
+    waiting[shard]!.paid.splice(0, Infinity, ...paid.filter((challenge) => !isTold.has(challenge)));
   };
-  const tellSoon = (place: number, background: Background) => {
+  const tellSoon = (shard: number, background: Background) => {
     if (time === undefined) return;
     const nowMs = time.clock();
-    const sinceMs = tellingSinceMs.get(place);
+    const sinceMs = tellingSinceMs.get(shard);
     if (sinceMs !== undefined && Math.abs(nowMs - sinceMs) < LONGEST_TELL_MS) return;
-    tellingSinceMs.set(place, nowMs);
+    tellingSinceMs.set(shard, nowMs);
     const done = () => {
-      if (tellingSinceMs.get(place) === nowMs) tellingSinceMs.delete(place);
+      if (tellingSinceMs.get(shard) === nowMs) tellingSinceMs.delete(shard);
     };
     const told = time
       .wait(TELL_MS)
-      .then(() => tell(place))
+      .then(() => tell(shard))
       .finally(done);
     // Told with the next ask, or the next report, when it fails.
     background(told.catch(() => undefined));
@@ -71,16 +71,16 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
     bounds: sharePool(offer.bounds),
   });
   return {
-    placeOf,
-    async ask({ client, lane, ask, bounds, totals, region }) {
-      const place = placeOf(client);
-      const { paid, kept } = waiting[place]!;
+    shardOf,
+    async ask({ client, trafficClass, ask, bounds, totals, region }) {
+      const shard = shardOf(client);
+      const { paid, kept } = waiting[shard]!;
       const { offer } = ask;
       const shared = offer?.pool === undefined ? ask : { ...ask, offer: { ...offer, pool: sharePool(offer.pool) } };
       const totalsHere = shareBounds(totals);
       const told = { paid: paid.splice(0), kept: kept.splice(0) };
       try {
-        return await stubFor(place, region).ask({ client, lane, ask: shared, bounds, totals: totalsHere, ...told });
+        return await stubFor(shard, region).ask({ client, trafficClass, ask: shared, bounds, totals: totalsHere, ...told });
       } catch (error) {
         paid.unshift(...told.paid);
         kept.unshift(...told.kept);
@@ -91,34 +91,34 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       if (givenBack.has(paid.challengeId)) return;
       if (givenBack.size >= MOST_REMEMBERED) givenBack.delete(givenBack.keys().next().value!);
       givenBack.add(paid.challengeId);
-      const place = placeOfChallenge(paid.challengeId) ?? placeOf(paid.client);
-      const waitingHere = waiting[place]!.paid;
+      const shard = shardOfChallenge(paid.challengeId) ?? shardOf(paid.client);
+      const waitingHere = waiting[shard]!.paid;
       waitingHere.push(paid);
       // Of more, the oldest counts until its invoice expires.
       if (waitingHere.length > MOST_UNTOLD) waitingHere.shift();
-      if (waitingHere.length === MOST_WAITING) background(tell(place).catch(() => undefined));
-      else tellSoon(place, background);
+      if (waitingHere.length === MOST_WAITING) background(tell(shard).catch(() => undefined));
+      else tellSoon(shard, background);
     },
-    keep({ client, lane, offer, item }) {
-      const { kept } = waiting[placeOf(client)]!;
-      kept.push({ client, lane, offer, item });
+    keep({ client, trafficClass, offer, item }) {
+      const { kept } = waiting[shardOf(client)]!;
+      kept.push({ client, trafficClass, offer, item });
       if (kept.length > MOST_KEPT) kept.shift();
     },
-    async stock({ place, ...offer }, items) {
-      await stubFor(place).stock(share(offer), items);
+    async stock({ shard, ...offer }, items) {
+      await stubFor(shard).stock(share(offer), items);
     },
-    async want(place, offers) {
-      return stubFor(place).want(offers.map(share));
+    async want(shard, offers) {
+      return stubFor(shard).want(offers.map(share));
     },
   };
 }
 
 /** The object that counts a client. A network and all its clients are in one. */
 export function nameQuotaObject(client: ClientKey): string {
-  return nameObject(placeOf(client));
+  return nameObject(shardOf(client));
 }
 
-function placeOf({ key, group }: ClientKey): number {
+function shardOf({ key, group }: ClientKey): number {
   return hashText(group ?? key) % QUOTA_SHARDS;
 }
 
@@ -139,12 +139,12 @@ function shareOf(total: number): number {
   return Math.max(1, Math.floor(total / QUOTA_SHARDS));
 }
 
-function nameObject(place: number): string {
-  return `quota/1/${place}`;
+function nameObject(shard: number): string {
+  return `quota/1/${shard}`;
 }
 
 /** A challenge begins with the place where it is counted: whoever pays it may come from anywhere. */
-function placeOfChallenge(challengeId: string): number | undefined {
+function shardOfChallenge(challengeId: string): number | undefined {
   return /^[0-9a-f]{16}$/.test(challengeId) ? Number.parseInt(challengeId.slice(0, 2), 16) % QUOTA_SHARDS : undefined;
 }
 

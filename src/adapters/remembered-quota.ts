@@ -4,7 +4,7 @@
  * or forged credential does not reach the object that others need. Nothing that hands out something new is remembered.
  * Effects: memory; those of the quota behind it.
  */
-import { LEAST_REPEATED_LIFE_MS } from '#durable-objects/handed-rules.ts';
+import { LEAST_REPEATED_LIFE_MS } from '#durable-objects/issued-rules.ts';
 import { type Clock, type Quota, type QuotaAnswer, type QuotaOrder } from '../ports.ts';
 
 /** An answer is used again for so long, and never for longer than the object itself would refuse. */
@@ -44,8 +44,8 @@ export function rememberAnswers(quota: Quota, clock: Clock): Quota {
         const known = remembered.find((one) => isFresh(one, nowMs) && holdsFor(one, order, nowMs));
         if (known !== undefined) return known.answer;
         // Whose payment was shown once is not given again (M18).
-        const { shown = [] } = order.ask;
-        if (remembered.some((one) => isOfShown(one, shown))) clients.delete(order.client.key);
+        const { presented = [] } = order.ask;
+        if (remembered.some((one) => isOfPresented(one, presented))) clients.delete(order.client.key);
       }
       const answer = await quota.ask(order);
       keep(order, answer);
@@ -72,10 +72,10 @@ function lifeOf({ bounds }: QuotaOrder, answer: QuotaAnswer): number {
 /** Whether an answer to one order is the answer to another. */
 function holdsFor({ order, answer }: Remembered, asked: QuotaOrder, nowMs: number): boolean {
   // Bounds belong to a route, and are compiled once.
-  if (order.lane !== asked.lane || order.bounds !== asked.bounds || order.totals !== asked.totals) return false;
+  if (order.trafficClass !== asked.trafficClass || order.bounds !== asked.bounds || order.totals !== asked.totals) return false;
   if (order.ask.scope !== asked.ask.scope) return false;
-  const { offer, shown } = asked.ask;
-  const mayRepeat = offer?.repeats === true && shown !== undefined;
+  const { offer, presented } = asked.ask;
+  const mayRepeat = offer?.repeats === true && presented !== undefined;
   if (answer.kind === 'refused') {
     if (answer.by === 'requests') return true;
     // What was shown then, the object has forgotten: so it makes no difference what is shown now.
@@ -83,14 +83,14 @@ function holdsFor({ order, answer }: Remembered, asked: QuotaOrder, nowMs: numbe
   }
   if (answer.kind !== 'challenge' || answer.item === undefined || !mayRepeat) return false;
   const { paymentHashHex, endsAtMs } = answer.item;
-  return offer.key === order.ask.offer?.key && !shown.includes(paymentHashHex) && endsAtMs - nowMs >= LEAST_REPEATED_LIFE_MS;
+  return offer.key === order.ask.offer?.key && !presented.includes(paymentHashHex) && endsAtMs - nowMs >= LEAST_REPEATED_LIFE_MS;
 }
 
-function isOfShown({ answer }: Remembered, shown: readonly string[]): boolean {
-  return answer.kind === 'challenge' && answer.item !== undefined && shown.includes(answer.item.paymentHashHex);
+function isOfPresented({ answer }: Remembered, presented: readonly string[]): boolean {
+  return answer.kind === 'challenge' && answer.item !== undefined && presented.includes(answer.item.paymentHashHex);
 }
 
 /** Whether the object looked for a challenge that could be given again. */
 function wasLookedUp({ ask }: QuotaOrder): boolean {
-  return ask.offer?.repeats === true && ask.shown !== undefined;
+  return ask.offer?.repeats === true && ask.presented !== undefined;
 }

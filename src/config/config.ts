@@ -14,14 +14,14 @@ import { numberOfRegion, REGIONS } from '#protocol/region.ts';
 import { LONGEST_EPOCH_HOURS } from '#protocol/token-id.ts';
 import { LARGEST_SKEW_SECONDS } from '#schemes/scheme.ts';
 import { describeIssues, PLAIN_WORDS } from './issues.ts';
-import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './passage.ts';
-import { compileGatewayFences, gatewayFenceKeys } from './fences.ts';
+import { namedSecrets, OriginSchema, OriginUrl, ZoneHosts } from './upstream.ts';
+import { compileGatewayPolicy, gatewayPolicyKeys } from './policy.ts';
 import { compilePool, PoolSchema } from './pool.ts';
 import { BINDING_NAME } from './price.ts';
 import { everythingAt, prepareRoutes, RouteSchema, type RouteConfig } from './route.ts';
 import { whole } from './numbers.ts';
 
-export { namedSecrets } from './passage.ts';
+export { namedSecrets } from './upstream.ts';
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
@@ -72,7 +72,7 @@ export const GatewaySchema = z.strictObject({
   hmac: z._default(z.enum(['webcrypto', 'node']), 'webcrypto'),
   /** Invoices made before anyone asks, for prices that are fixed, so that a 402 waits for no node; `false`: none. */
   pool: z.prefault(z.union([PoolSchema, z.literal(false)]), {}),
-  ...gatewayFenceKeys,
+  ...gatewayPolicyKeys,
 });
 
 /** What a seller writes. */
@@ -183,13 +183,13 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const offered = everything ? everythingAt(priceSats, written) : written;
   const prepared = prepareRoutes(offered, {
     smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
-    passage: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
+    upstream: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
     gateway: readable,
   });
-  const fences = compileGatewayFences(readable);
+  const policy = compileGatewayPolicy(readable);
   const pool = compilePool(readable.pool, settings);
   if (!pool.ok) problems.push(...pool.refusal.map((problem) => `gateway.config.ts: ${problem}`));
-  if (!fences.ok) problems.push(...fences.refusal.map((problem) => `gateway.config.ts: ${problem}`));
+  if (!policy.ok) problems.push(...policy.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
   // Tokens of a past epoch must outlive it (M8).
   const lives = [settings.redeemSeconds, ...offered.map(secondsOf)];
@@ -208,12 +208,12 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
     }
     if (own !== undefined) others.push(own);
   }
-  if (problems.length > 0 || !file.success || !prepared.ok || !fences.ok || !pool.ok) return refuse(problems);
+  if (problems.length > 0 || !file.success || !prepared.ok || !policy.ok || !pool.ok) return refuse(problems);
 
   const routes = compileRoutes(prepared.value);
   const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
   return accept({
-    settings: { ...settings, claimRegion, claimShardBits, routes, network: NETWORK, pool: pool.value, fences: fences.value },
+    settings: { ...settings, claimRegion, claimShardBits, routes, network: NETWORK, pool: pool.value, policy: policy.value },
     bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
     settlementFeed,
     hmac,

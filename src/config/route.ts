@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { AccessSchema, readAccess } from './access.ts';
 import { findNearest } from './issues.ts';
-import { compileRouteFences, routeFenceKeys, type GatewayFences } from './fences.ts';
+import { compileRoutePolicy, routePolicyKeys, type GatewayPolicy } from './policy.ts';
 import { describeRoute } from '#gateway/routing/find-route.ts';
 import { type Route, type Sale } from '#gateway/route.ts';
 import { COMMON_METHODS } from '#gateway/answers/methods.ts';
@@ -15,7 +15,7 @@ import { formatHex } from '#protocol/bytes.ts';
 import { formatAccess } from '#protocol/access.ts';
 import { isSamePrice, type Price } from '#gateway/pricing/price.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { PASSAGE_KEYS, preparePassage, type PassageDefaults } from './passage.ts';
+import { UPSTREAM_KEYS, prepareUpstream, type UpstreamDefaults } from './upstream.ts';
 import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
@@ -62,8 +62,8 @@ export const RouteSchema = z.strictObject({
   ...PRICE_KEYS,
   /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. @example { calls: 100, seconds: 2592000 } */
   access: z.optional(AccessSchema),
-  ...PASSAGE_KEYS,
-  ...routeFenceKeys,
+  ...UPSTREAM_KEYS,
+  ...routePolicyKeys,
 });
 
 export type RouteConfig = z.output<typeof RouteSchema>;
@@ -77,14 +77,14 @@ export function everythingAt(priceSats: number, written: readonly RouteConfig[])
 /** What routes have in common. */
 export interface RouteDefaults {
   readonly smallestInvoiceMsat: bigint;
-  readonly passage: PassageDefaults;
-  readonly gateway: GatewayFences;
+  readonly upstream: UpstreamDefaults;
+  readonly gateway: GatewayPolicy;
 }
 
 /** Compiles routes, or lists what is wrong with each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
-  { smallestInvoiceMsat, passage: defaults, gateway }: RouteDefaults,
+  { smallestInvoiceMsat, upstream: defaults, gateway }: RouteDefaults,
 ): Result<readonly Route[], readonly string[]> {
   const problems: string[] = [];
   const routes: Route[] = [];
@@ -102,16 +102,16 @@ export function prepareRoutes(
     const refusedInForm = readRefusedInForm(route, conditionNames);
     if (!refusedInForm.ok) problems.push(`routes.${index}.refuseInForm: ${refusedInForm.refusal}`);
     if (!pattern.ok || !sale.ok || !refusedInForm.ok) continue;
-    const passage = sale.value.kind === 'closed' ? undefined : preparePassage(route, defaults);
-    if (passage?.ok === false) problems.push(...passage.refusal.map((problem) => `routes.${index}${problem}`));
+    const upstream = sale.value.kind === 'closed' ? undefined : prepareUpstream(route, defaults);
+    if (upstream?.ok === false) problems.push(...upstream.refusal.map((problem) => `routes.${index}${problem}`));
     else {
-      const fences = compileRouteFences(gateway, route.fences);
+      const policy = compileRoutePolicy(gateway, route.policy);
       routes.push({
         ...place,
         pattern: pattern.value,
         sale: sale.value,
-        passage: passage?.value,
-        fences,
+        upstream: upstream?.value,
+        policy,
         refusedInForm: refusedInForm.value,
       });
     }

@@ -7,12 +7,12 @@ import { type HeldBody } from './request/held-body.ts';
 import { type StatedLimit } from './answers/rate-fields.ts';
 import { type GatewayRefusal } from './answers/refusals.ts';
 import { type Remaining } from './answers/remaining.ts';
-import { type Trip } from './request-context.ts';
+import { type Dispatch } from './request-context.ts';
 
 export type Admission =
   | {
       readonly kind: 'free';
-      readonly trip: Trip;
+      readonly dispatch: Dispatch;
       readonly body: HeldBody | undefined;
       /** What is left of the free calls of a route that is sold. */
       readonly limits: readonly StatedLimit[];
@@ -20,7 +20,7 @@ export type Admission =
   | {
       readonly kind: 'enter';
       readonly quote: Quote;
-      readonly trip: Trip;
+      readonly dispatch: Dispatch;
       readonly callId: string;
       /** By which the origin knows a call that is sent again. */
       readonly callKey: string;

@@ -1,5 +1,5 @@
 /*
- * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before dear: routes, the fences
+ * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before expensive: routes, the policies
  * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
  * Durable Object call each). The Lightning node is asked only at the first use of a token that says it must be (M24).
  */
@@ -7,18 +7,18 @@ import { accept, refuse } from '#protocol/result.ts';
 import { type Background, type ControlView } from '../ports.ts';
 import { type Admission } from './admission.ts';
 import { tryCredentials, type Unpaid } from './payment/credentials.ts';
-import { judgeFences } from './policy/fences.ts';
+import { judgePolicy } from './policy/policy.ts';
 import { type GateDeps } from './gate-deps.ts';
 import { openInquiry, type Inquiry, type Look } from './payment/inquiry.ts';
 import { leaseSecondsOf, SEND_WITHIN_MS } from './payment/lease.ts';
 import { rateOfAll, rateOfRoute } from './policy/rate.ts';
-import { findObstacle, nameOrigin } from './routing/passage.ts';
+import { findObstacle, nameOrigin } from './routing/upstream.ts';
 import { type GatewayRefusal } from './answers/refusals.ts';
 import { type RequestFacts } from './request/request-facts.ts';
 import { findRoute } from './routing/find-route.ts';
 import { type QuoteOutcome } from './pricing/quote.ts';
 import { holdersOf } from './policy/concurrency.ts';
-import { type Way } from './request-context.ts';
+import { type RequestContext } from './request-context.ts';
 import { admitUnpaid } from './payment/unpaid.ts';
 import { findEncodedBody } from './pricing/weighed-body.ts';
 
@@ -34,26 +34,31 @@ export async function admit(
   const found = findRoute(settings.routes, facts);
   if (!found.ok) return refused(found.refusal);
   const route = found.value;
-  const { sale, passage } = route;
-  if (sale.kind === 'closed' || passage === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
-  const obstacle = findObstacle(passage, facts) ?? findEncodedBody(route, facts.headers);
+  const { sale, upstream } = route;
+  if (sale.kind === 'closed' || upstream === undefined) return refused({ code: 'route_closed', detail: 'this route is closed' });
+  const obstacle = findObstacle(upstream, facts) ?? findEncodedBody(route, facts.headers);
   if (obstacle !== undefined) return refused(obstacle);
-  const look = lookFrom({ route, passage, facts }, { deps, background });
+  const look = lookFrom({ route, upstream, facts }, { deps, background });
   const looking = look();
   const looked = looking instanceof Promise ? await looking : looking;
   if (!looked.ok) return refused(looked.refusal);
-  const way = looked.value;
+  const context = looked.value;
   if (sale.kind === 'free') {
-    const steps = [...rateOfAll(settings.fences.rate), ...rateOfRoute(route)];
-    return { kind: 'free', trip: { way, lane: 'free', steps, voters: [], holders: holdersOf(facts, deps) }, body: undefined, limits: [] };
+    const steps = [...rateOfAll(settings.policy.rate), ...rateOfRoute(route)];
+    return {
+      kind: 'free',
+      dispatch: { context, trafficClass: 'free', steps, voters: [], holders: holdersOf(facts, deps) },
+      body: undefined,
+      limits: [],
+    };
   }
-  const inquiry = openInquiry({ request, facts, sold: { route, sale, passage }, way, look }, deps);
+  const inquiry = openInquiry({ request, facts, sold: { route, sale, upstream }, context, look }, deps);
   if (!inquiry.isPriceAsked) {
     const quoted = inquiry.quote({ kind: 'unpaid', client: undefined });
     const known = quoted instanceof Promise ? await quoted : quoted;
     if (!known.ok) return refused(known.refusal);
   }
-  const lease = { seconds: leaseSecondsOf(passage), sendWithinMs: SEND_WITHIN_MS };
+  const lease = { seconds: leaseSecondsOf(upstream), sendWithinMs: SEND_WITHIN_MS };
   const tried = await tryCredentials(inquiry, { deps, background, lease });
   return tried.kind === 'unpaid' ? admitWithout(tried, inquiry, { deps, background }) : tried;
 }
@@ -62,18 +67,27 @@ function refused(reason: GatewayRefusal): Admission {
   return { kind: 'refuse', reason };
 }
 
-interface Looked extends Pick<Way, 'route' | 'passage'> {
+interface Looked extends Pick<RequestContext, 'route' | 'upstream'> {
   readonly facts: RequestFacts;
 }
 
-/** How things stand at the moment of the call: the snapshot that the isolate has then, and what the fences make of it. */
-function lookFrom({ route, passage, facts }: Looked, { deps, background }: { deps: GateDeps; background: Background }): Look {
-  const { match, sale, fences } = route;
-  const origin = nameOrigin(passage, facts);
+/** How things stand at the moment of the call: the snapshot that the isolate has then, and what the policies make of it. */
+function lookFrom({ route, upstream, facts }: Looked, { deps, background }: { deps: GateDeps; background: Background }): Look {
+  const { match, sale, policy } = route;
+  const origin = nameOrigin(upstream, facts);
   const judge = (control: ControlView) => {
-    const way: Way = { route, passage, match, isSold: sale.kind === 'paid', client: facts.client, control, origin, nowMs: deps.clock() };
-    const fenced = judgeFences(way, fences, deps.settings.fences);
-    return fenced === undefined ? accept(way) : refuse(fenced);
+    const context: RequestContext = {
+      route,
+      upstream,
+      match,
+      isSold: sale.kind === 'paid',
+      client: facts.client,
+      control,
+      origin,
+      nowMs: deps.clock(),
+    };
+    const barred = judgePolicy(context, policy, deps.settings.policy);
+    return barred === undefined ? accept(context) : refuse(barred);
   };
   return () => {
     const reading = deps.control.read(background);
@@ -91,12 +105,12 @@ async function admitWithout(
   const quote = async (): Promise<QuoteOutcome> => {
     const { address, key } = facts.client();
     const quoted = await inquiry.quote({ kind: 'unpaid', client: address === undefined ? undefined : key.key });
-    const fenced = quoted.ok && inquiry.isPriceAsked ? await inquiry.lookAgain() : undefined;
-    return fenced === undefined ? quoted : refuse(fenced);
+    const barred = quoted.ok && inquiry.isPriceAsked ? await inquiry.lookAgain() : undefined;
+    return barred === undefined ? quoted : refuse(barred);
   };
-  const shown = listHashes(facts.presentations);
+  const presented = listHashes(facts.presentations);
   const offered = { service: sold.sale.service, quote, known: inquiry.known(), isFixed: sold.sale.price.kind === 'fixed' };
-  const asked = { way: inquiry.way(), reason, ...offered, shown, usedUp, body: inquiry.body() };
+  const asked = { context: inquiry.context(), reason, ...offered, presented, usedUp, body: inquiry.body() };
   const admission = await admitUnpaid(asked, { deps, background });
   if (admission.kind !== 'free' || !inquiry.readsForm) return admission;
   // A free call asks nobody for its price, but says no more than its route takes.

@@ -19,7 +19,7 @@ import {
 } from '../ports.ts';
 import { type PaymentScheme } from '#schemes/scheme.ts';
 import { type Concurrency } from './policy/concurrency.ts';
-import { type GatewayFenceSettings } from './policy/fences.ts';
+import { type GatewayPolicySettings } from './policy/policy.ts';
 import { type HalfOpenTrials } from './policy/half-open.ts';
 import { type HeldBodies } from './request/held-body.ts';
 import { type OriginProof } from './upstream/origin-proof.ts';
@@ -44,7 +44,7 @@ export interface GateSettings {
   readonly claimShardBits: number | undefined;
   /** Nothing: no invoice is made before somebody asks. */
   readonly pool: PoolBounds | undefined;
-  readonly fences: GatewayFenceSettings;
+  readonly policy: GatewayPolicySettings;
 }
 
 export interface GateDeps {

@@ -19,7 +19,7 @@ import { answerUnanswered } from './upstream/unanswered.ts';
 /** Answers one request. */
 export async function gate(request: Request, deps: GateDeps, waitUntil: Background): Promise<Response> {
   const { method } = request;
-  const read = readRequestFacts(request, { source: deps.settings.fences.clientAddress, schemes: deps.schemes });
+  const read = readRequestFacts(request, { source: deps.settings.policy.clientAddress, schemes: deps.schemes });
   if (!read.ok) return refused(read.refusal, { method, deps });
   const facts = read.value;
   if (facts.isPreflight) return answerOrPassPreflight(request, { facts, waitUntil }, deps);
@@ -41,16 +41,16 @@ async function pass(
   { facts, admission, waitUntil }: { facts: RequestFacts; admission: Extract<Admission, { kind: 'free' }>; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
-  const { trip, body: held } = admission;
-  const { passage } = trip.way;
-  const { sent, limits } = await send(request, { facts, trip, held }, { deps, background: waitUntil });
+  const { dispatch, body: held } = admission;
+  const { upstream } = dispatch.context;
+  const { sent, limits } = await send(request, { facts, dispatch, held }, { deps, background: waitUntil });
   if (sent.kind === 'answered') {
     const stated = [...admission.limits, ...limits];
-    if (!trip.way.isSold) return stateLimits(freeAnswer(sent.response), stated);
+    if (!dispatch.context.isSold) return stateLimits(freeAnswer(sent.response), stated);
     // Given away to one client and for one call: to no cache that would give it to all, and not for ever.
     return limitStream(stateLimits(paidAnswer(sent.response, undefined), stated), { passEndsAtSeconds: undefined }, deps);
   }
-  return answerUnanswered(sent, { method: facts.method, passage }, deps);
+  return answerUnanswered(sent, { method: facts.method, upstream }, deps);
 }
 
 /** A preflight of a free route is for the origin to answer, by its own policy and on the way of a free call; of any other it is answered here. */

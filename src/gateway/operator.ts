@@ -38,8 +38,8 @@ export async function answerOrder(
     log('refusal', { code: reason.code });
     return problem(reason, { docsUrl, method: 'POST', ...(reason.code === 'order_unauthorized' ? { headers: BEARER } : {}) });
   };
-  const shown = /^Bearer ([0-9a-f]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-  if (!equalBytes(parseHex(shown ?? '') ?? new Uint8Array(), operator.secret)) {
+  const presented = /^Bearer ([0-9a-f]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+  if (!equalBytes(parseHex(presented ?? '') ?? new Uint8Array(), operator.secret)) {
     return refused({ code: 'order_unauthorized', detail: 'the secret of the operator is missing or wrong' });
   }
   const body = await bodies.read(request, { most: LARGEST_ORDER_BYTES, holder: { kind: 'operator', client: undefined } });

@@ -2,21 +2,21 @@
  * A request on its route, and a call that may go to the origin. Types only.
  */
 import { type StatedLimit } from './answers/rate-fields.ts';
-import { type FenceFacts, type Lane } from './policy/fences.ts';
+import { type PolicyFacts, type TrafficClass } from './policy/policy.ts';
 import { type RateStep } from './policy/rate.ts';
 import { type Route } from './route.ts';
-import { type Passage } from './routing/passage.ts';
+import { type Upstream } from './routing/upstream.ts';
 
-/** A request on its route, as the fences know it. */
-export interface Way extends FenceFacts {
+/** A request on its route, as the policies know it. */
+export interface RequestContext extends PolicyFacts {
   readonly route: Route;
-  readonly passage: Passage;
+  readonly upstream: Upstream;
 }
 
 /** A call that may go to the origin. */
-export interface Trip {
-  readonly way: Way;
-  readonly lane: Lane;
+export interface Dispatch {
+  readonly context: RequestContext;
+  readonly trafficClass: TrafficClass;
   readonly steps: readonly RateStep[];
   /** Limits under which it has passed already. */
   readonly stated?: readonly StatedLimit[];

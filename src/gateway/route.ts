@@ -2,10 +2,10 @@
  * What is sold: a route of gateway.config.ts as it was compiled once, and the table of all. Types only.
  */
 import { type Access } from '#protocol/access.ts';
-import { type FenceSettings } from './policy/fences.ts';
+import { type PolicySettings } from './policy/policy.ts';
 import { type Price } from './pricing/price.ts';
 import { type HeaderConditions } from './routing/header-match.ts';
-import { type Passage } from './routing/passage.ts';
+import { type Upstream } from './routing/upstream.ts';
 import { type RoutePattern } from './routing/route-pattern.ts';
 
 export interface Route {
@@ -17,8 +17,8 @@ export interface Route {
   readonly headers: HeaderConditions;
   readonly sale: Sale;
   /** How it goes on to the origin; nothing for a route that is closed. */
-  readonly passage: Passage | undefined;
-  readonly fences: FenceSettings;
+  readonly upstream: Upstream | undefined;
+  readonly policy: PolicySettings;
   /** Parameters that must not stand in a form of this route (M39); usually none. */
   readonly refusedInForm: readonly string[];
 }
@@ -48,5 +48,5 @@ export interface RouteTable {
 export interface Sold {
   readonly route: Route;
   readonly sale: Extract<Sale, { kind: 'paid' }>;
-  readonly passage: Passage;
+  readonly upstream: Upstream;
 }

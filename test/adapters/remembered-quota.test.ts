@@ -1,7 +1,7 @@
 /* What an isolate remembers of the quota's answers, and what it asks for every time. */
 import { describe, expect, it } from 'vitest';
 import { ANSWER_KEPT_MS, MOST_CLIENTS_REMEMBERED, rememberAnswers } from '#adapters/remembered-quota.ts';
-import { LEAST_REPEATED_LIFE_MS } from '#durable-objects/handed-rules.ts';
+import { LEAST_REPEATED_LIFE_MS } from '#durable-objects/issued-rules.ts';
 import { type QuotaAnswer, type QuotaOrder, type ReadyChallenge } from '#src/ports.ts';
 import { openQuota } from '#support/fakes.ts';
 
@@ -24,17 +24,17 @@ function open(answer: QuotaAnswer, ofShown = answer) {
   const time = { nowMs: START_MS };
   let asked = 0;
   const quota = rememberAnswers(
-    { ...openQuota, ask: ({ ask }) => ((asked += 1), Promise.resolve(ask.shown?.includes('aa') === true ? ofShown : answer)) },
+    { ...openQuota, ask: ({ ask }) => ((asked += 1), Promise.resolve(ask.presented?.includes('aa') === true ? ofShown : answer)) },
     () => time.nowMs,
   );
   const orderOf = (ask: Partial<Ask> = {}, changes: Partial<QuotaOrder> = {}): QuotaOrder => ({
     client: { key: '192.0.2.1' },
-    lane: 'unpaid',
+    trafficClass: 'unpaid',
     bounds,
     totals,
     region: 0,
     ...changes,
-    ask: { scope: 's', challengeId: '01', challengeMs: 1000, offer: { key: 'o', repeats: true }, shown: [], ...ask },
+    ask: { scope: 's', challengeId: '01', challengeMs: 1000, offer: { key: 'o', repeats: true }, presented: [], ...ask },
   });
   /** How often the object was asked for these. */
   const count = async (...orders: readonly QuotaOrder[]) => {
@@ -60,7 +60,7 @@ describe('a client that is refused', () => {
 
   it('M37: is refused whatever payment hashes it makes up, and under every name of a challenge', async () => {
     const { orderOf, count } = open(refused);
-    const orders = Array.from({ length: 100 }, (_, index) => orderOf({ shown: [`${index}`], challengeId: `${index}` }));
+    const orders = Array.from({ length: 100 }, (_, index) => orderOf({ presented: [`${index}`], challengeId: `${index}` }));
     expect(await count(...orders)).toBe(1);
   });
 
@@ -74,7 +74,7 @@ describe('a client that is refused', () => {
     const { orderOf, count } = open(refused);
     const others = [
       orderOf({ scope: 'other' }),
-      orderOf({}, { lane: 'paid' }),
+      orderOf({}, { trafficClass: 'paid' }),
       orderOf({}, { bounds: { ...bounds } }),
       orderOf({}, { totals: { ...totals } }),
       orderOf({}, { client: { key: '192.0.2.2' } }),
@@ -82,7 +82,7 @@ describe('a client that is refused', () => {
     expect(await count(orderOf(), ...others)).toBe(1 + others.length);
     const unread = open(refused);
     // What was shown could not be read, so the object has not looked for a challenge that could be given again.
-    expect(await unread.count(unread.orderOf({ shown: undefined }), unread.orderOf())).toBe(2);
+    expect(await unread.count(unread.orderOf({ presented: undefined }), unread.orderOf())).toBe(2);
   });
 
   it('M37: is forgotten when it has paid, or was given a challenge', async () => {
@@ -90,7 +90,7 @@ describe('a client that is refused', () => {
     const client = { key: '192.0.2.1' };
     const steps = [
       () => quota.giveBack({ client, challengeId: '00' }, () => undefined),
-      () => quota.keep({ client, lane: 'unpaid', offer: 'o', item }),
+      () => quota.keep({ client, trafficClass: 'unpaid', offer: 'o', item }),
     ];
     for (const step of steps) {
       await count(orderOf());
@@ -110,9 +110,9 @@ describe('a client that is refused', () => {
 describe('a challenge that is given again', () => {
   it('M37 M18: is given to the same client for the same offer, as long as it lives long enough', async () => {
     const { time, orderOf, count } = open(again);
-    expect(await count(orderOf(), orderOf({ shown: ['bb'] }))).toBe(1);
+    expect(await count(orderOf(), orderOf({ presented: ['bb'] }))).toBe(1);
     expect(await count(orderOf({ offer: { key: 'other', repeats: true } }))).toBe(1);
-    expect(await count(orderOf({ offer: { key: 'o', repeats: false } }), orderOf({ shown: undefined }))).toBe(2);
+    expect(await count(orderOf({ offer: { key: 'o', repeats: false } }), orderOf({ presented: undefined }))).toBe(2);
     time.nowMs += 501;
     expect(await count(orderOf())).toBe(1);
   });
@@ -120,7 +120,7 @@ describe('a challenge that is given again', () => {
   it('M37 M18: is not given by memory once its payment was shown', async () => {
     const { orderOf, count } = open(again, { ...refused, retryAfterSeconds: 0 });
     await count(orderOf());
-    expect(await count(orderOf({ shown: ['aa'] }))).toBe(1);
+    expect(await count(orderOf({ presented: ['aa'] }))).toBe(1);
     expect(await count(orderOf())).toBe(1);
   });
 

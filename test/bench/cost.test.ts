@@ -8,9 +8,9 @@ import { COST_CASES } from '#bench/cost/cases.ts';
 import { countingFloor, forwardingFloor, priceControl, priceOperations, type Operations } from '#bench/cost/price-operations.ts';
 import { PRICES } from '#bench/cost/prices.ts';
 import { CONTROL_REFRESH_SECONDS, formatCosts, reportCosts } from '#bench/cost/report.ts';
-import { subtractTally, sumTallies } from '#bench/operations.ts';
+import { subtractUsage, sumUsages } from '#bench/operations.ts';
 import { GatewaySchema } from '#src/config/config.ts';
-import { emptyTally, type ObjectTallies } from '#support/object-tally.ts';
+import { emptyUsage, type ObjectUsages } from '#support/object-usage.ts';
 
 const NOTHING: Operations = {
   workerRequests: 0,
@@ -109,9 +109,9 @@ describe('README.md', () => {
 
 describe('what objects have done', () => {
   it('is summed over those on the path of requests, without the control object', () => {
-    const one = { ...emptyTally(), calls: 1, rowsWritten: 2 };
-    const tallies: ObjectTallies = { ReplaySet: one, Quota: one, RateLimiter: one, Control: { ...one, calls: 100 } };
-    expect(sumTallies(tallies)).toEqual({ ...emptyTally(), calls: 3, rowsWritten: 6 });
-    expect(subtractTally(sumTallies(tallies), one)).toEqual({ ...emptyTally(), calls: 2, rowsWritten: 4 });
+    const one = { ...emptyUsage(), calls: 1, rowsWritten: 2 };
+    const usages: ObjectUsages = { ReplaySet: one, Quota: one, RateLimiter: one, Control: { ...one, calls: 100 } };
+    expect(sumUsages(usages)).toEqual({ ...emptyUsage(), calls: 3, rowsWritten: 6 });
+    expect(subtractUsage(sumUsages(usages), one)).toEqual({ ...emptyUsage(), calls: 2, rowsWritten: 4 });
   });
 });

@@ -112,8 +112,9 @@ describe('the cases', () => {
     const classes = Array.from(readFileSync('wrangler.toml', 'utf8').matchAll(/class_name = "(\w+)"/g), ([, name]) => name!);
     expect(classes.length).toBeGreaterThan(3);
     for (const entry of globSync('test/workerd/entries/{bench,metered,compare}-worker.ts')) {
-      for (const name of classes)
-        expect(readFileSync(entry, 'utf8'), `${entry} exports ${name}`).toMatch(new RegExp(`export [^;]*\\b${name}\\b`));
+      const text = readFileSync(entry, 'utf8');
+      if (text.includes("export * from '#durable-objects/objects.ts'")) continue;
+      for (const name of classes) expect(text, `${entry} exports ${name}`).toMatch(new RegExp(`export [^;]*\\b${name}\\b`));
     }
   });
 });

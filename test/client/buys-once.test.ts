@@ -180,9 +180,9 @@ describe('a credential that a 402 has refused', () => {
       const old = `L402 ${sells('s', 'access=calls:100')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
       const live = `L402 ${sells('other', 'access=pass')(new Uint8Array(32))}:${'ab'.repeat(32)}`;
       kept.set(ORIGIN, `${old}\n${live}`);
-      const { status } = await fetch(ADDRESS).catch(() => ({ status: 'too dear' }));
+      const { status } = await fetch(ADDRESS).catch(() => ({ status: 'too expensive' }));
       const bought = shop.paid.length > 0 ? [`L402 ${shop.sales.at(-1)!.token}:${shop.sales.at(-1)!.preimageHex}`] : [];
-      expect([status, bought.length]).toEqual(priceMsat === 10_000n ? [200, 1] : ['too dear', 0]);
+      expect([status, bought.length]).toEqual(priceMsat === 10_000n ? [200, 1] : ['too expensive', 0]);
       expect(kept.get(ORIGIN)!.split('\n')).toEqual([...bought, live]);
     }
   });

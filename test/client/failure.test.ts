@@ -174,9 +174,9 @@ describe('an error', () => {
     const { token, preimageHex } = shop.sales[0]!;
     expect(error.credential).toContain(preimageHex);
     const own = Object.getOwnPropertyNames(error).map((name) => String(error[name as keyof L402Error]));
-    for (const shown of [error.message, error.stack ?? '', String(error), JSON.stringify(error), ...own]) {
-      expect(shown).not.toContain(preimageHex);
-      expect(shown).not.toContain(token);
+    for (const presented of [error.message, error.stack ?? '', String(error), JSON.stringify(error), ...own]) {
+      expect(presented).not.toContain(preimageHex);
+      expect(presented).not.toContain(token);
     }
   });
 

@@ -40,7 +40,7 @@ export interface ShopOptions {
   readonly invoice?: Partial<InvoiceOptions>;
   readonly token?: (paymentHash: Uint8Array) => string;
   /** The problem body for a credential that is not good; left out: one that says nothing about it. */
-  readonly refusal?: (shown: string) => Readonly<Record<string, unknown>>;
+  readonly refusal?: (presented: string) => Readonly<Record<string, unknown>>;
   /** Answers in the place of the shop; `credential` is the good one that was shown, if any. */
   readonly answer?: (seen: Seen, credential: string | undefined) => Response | undefined;
 }
@@ -92,12 +92,12 @@ export function openShop(options: ShopOptions = {}): Shop {
         body: new Uint8Array(await request.arrayBuffer()),
       };
       seen.push(arrived);
-      const shown = request.headers.get('l402-authorization') ?? request.headers.get('authorization') ?? '';
-      const [, token = '', preimageHex] = /^(?:L402|LSAT) (.+):([0-9a-f]{64})$/.exec(shown) ?? [];
+      const presented = request.headers.get('l402-authorization') ?? request.headers.get('authorization') ?? '';
+      const [, token = '', preimageHex] = /^(?:L402|LSAT) (.+):([0-9a-f]{64})$/.exec(presented) ?? [];
       const good = sales.some((sale) => sale.token === token && sale.preimageHex === preimageHex) && left.get(token)! > 0;
-      const own = answer?.(arrived, good ? shown : undefined);
+      const own = answer?.(arrived, good ? presented : undefined);
       if (own !== undefined) return own;
-      const problem = shown === '' ? undefined : options.refusal?.(shown);
+      const problem = presented === '' ? undefined : options.refusal?.(presented);
       if (!good) return paymentRequired([challenge(sell())].flat(), problem);
       left.set(token, left.get(token)! - 1);
       return Response.json({ answer: 42 }, uses === undefined ? {} : { headers: { 'l402-remaining': String(left.get(token)) } });

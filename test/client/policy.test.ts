@@ -73,11 +73,11 @@ describe('the amount', () => {
 
   it('M31: (10) a price that rises between preview and payment is held against the limit again', async () => {
     const options: { priceMsat: bigint }[] = [{ priceMsat: 10_000n }, { priceMsat: 50_000n }];
-    const [cheap, dear] = options.map((offered) => openShop(offered));
+    const [cheap, expensive] = options.map((offered) => openShop(offered));
     const preview = readOffer(await cheap!.fetch(ADDRESS));
     expect(preview.ok && preview.value.priceMsat).toBe(10_000n);
-    await expect(buy(dear!)).rejects.toMatchObject({ code: 'price_above_limit' });
-    expect(dear!.paid).toEqual([]);
+    await expect(buy(expensive!)).rejects.toMatchObject({ code: 'price_above_limit' });
+    expect(expensive!.paid).toEqual([]);
   });
 });
 

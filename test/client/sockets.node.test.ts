@@ -58,8 +58,8 @@ async function shopServer(offered: ShopOptions = {}, redirect?: (credential: str
     const body = await readBody(request);
     const headers = new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)] as [string, string]));
     arrivals.push({ method: request.method!, path: request.url!, headers: request.headers, body: String(body) });
-    const shown = headers.get('l402-authorization') ?? headers.get('authorization') ?? '';
-    const target = shown.startsWith('L402 ') ? redirect?.(shown) : undefined;
+    const presented = headers.get('l402-authorization') ?? headers.get('authorization') ?? '';
+    const target = presented.startsWith('L402 ') ? redirect?.(presented) : undefined;
     if (target !== undefined) {
       response.writeHead(307, { location: target }).end();
       return;

@@ -52,7 +52,7 @@ describe('a key that nobody knows', () => {
     [{ match: 'GTE /a' }, 'match: no client sends this method; did you mean GET?'],
     [{ host: 'api.example.com.' }, 'host: a host in small letters, without port and without a dot at its end'],
     [{ host: 'API.example.com' }, 'host: a host in small letters, without port and without a dot at its end'],
-    [{ fences: { block: { cidr: [] } } }, 'fences.block.cidr: unknown key; did you mean cidrs?'],
+    [{ policy: { block: { cidr: [] } } }, 'policy.block.cidr: unknown key; did you mean cidrs?'],
   ])('or a form that is none of those that are meant is told with these: %j', (route, problem) => {
     expect(problemsOfRoute({ priceSats: 1, ...route })).toContain(`routes.0.${problem}`);
   });

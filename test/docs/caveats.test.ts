@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digestRequest } from '#client/index.ts';
-import { SITUATION_CODES } from '#gateway/answers/refusals.ts';
+import { PROBLEM_CODES } from '#gateway/answers/refusals.ts';
 import { formatAccess, MOST_PER_MINUTE, parseAccess } from '#protocol/access.ts';
 import { decodeCaveat, judgeCaveats } from '#protocol/caveat.ts';
 import { CAVEAT_KINDS, caveatKind, SERVICE_CAVEAT_KINDS, type CaveatFacts } from '#protocol/caveat-kinds.ts';
@@ -72,7 +72,7 @@ describe('docs/caveats.md', () => {
     const kind = caveatKind(condition, 'weather')!;
     expect(kind.parses(value)).toBe(true);
     expect(authors === 'minter').toBe(kind.isTerm);
-    for (const code of refusals) expect(SITUATION_CODES).toContain(code);
+    for (const code of refusals) expect(PROBLEM_CODES).toContain(code);
     expect(refusals.includes('caveat_exhausted')).toBe(isCounting(condition));
   });
 

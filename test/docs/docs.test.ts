@@ -3,7 +3,7 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { SITUATION_CODES, SITUATIONS, type Situation } from '#gateway/answers/refusals.ts';
+import { PROBLEM_CODES, PROBLEM_TYPES, type ProblemType } from '#gateway/answers/refusals.ts';
 
 /** The cells of every row of the tables in a page, without heads and rules. */
 function rowsOf(path: string, columns: number): readonly (readonly string[])[] {
@@ -20,10 +20,10 @@ function rowsOf(path: string, columns: number): readonly (readonly string[])[] {
 }
 
 describe('docs', () => {
-  it('M17: docs/status-codes.md lists every situation with its status and whether it may cost an invoice', () => {
+  it('M17: docs/status-codes.md lists every problem type with its status and whether it may cost an invoice', () => {
     const documented = rowsOf('docs/status-codes.md', 4).slice(1);
-    const expected = SITUATION_CODES.map((code) => {
-      const { status, mayCostInvoice, title }: Situation = SITUATIONS[code];
+    const expected = PROBLEM_CODES.map((code) => {
+      const { status, mayCostInvoice, title }: ProblemType = PROBLEM_TYPES[code];
       return [code, String(status), mayCostInvoice ? 'yes' : 'no', title];
     });
     expect(documented).toEqual(expected);
@@ -45,9 +45,9 @@ describe('docs', () => {
       ['js', 'examples/verify/verify.mjs'],
       ['python', 'examples/verify/verify.py'],
     ]) {
-      const shown = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(page)![1]!;
-      expect(readFileSync(file!, 'utf8'), file).toContain(shown);
-      expect(shown.trim().split('\n').length).toBeLessThanOrEqual(10);
+      const presented = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(page)![1]!;
+      expect(readFileSync(file!, 'utf8'), file).toContain(presented);
+      expect(presented.trim().split('\n').length).toBeLessThanOrEqual(10);
     }
   });
 

@@ -2,7 +2,7 @@
  * Pages whose tables name the test of each row: there is such a test.
  */
 import { describe, expect, it } from 'vitest';
-import { SITUATION_CODES, SITUATIONS } from '#gateway/answers/refusals.ts';
+import { PROBLEM_CODES, PROBLEM_TYPES } from '#gateway/answers/refusals.ts';
 import { hasTest, readProofs, readRows } from '#support/doc-tables.ts';
 
 const PAGES = ['docs/operations.md', 'docs/failure.md', 'docs/threat-model.md'];
@@ -24,14 +24,14 @@ describe('docs/failure.md', () => {
     const named = readRows('docs/failure.md', 'Test').flatMap((cells) => Array.from(cells[2]!.matchAll(/(\d{3}) `([a-z_]+)`/g)));
     expect(named.length).toBeGreaterThan(10);
     for (const [, status, code] of named) {
-      const known = SITUATION_CODES.find((candidate) => candidate === code);
-      expect([code, known === undefined ? 0 : SITUATIONS[known].status]).toEqual([code, Number(status)]);
+      const known = PROBLEM_CODES.find((candidate) => candidate === code);
+      expect([code, known === undefined ? 0 : PROBLEM_TYPES[known].status]).toEqual([code, Number(status)]);
     }
   });
 
   it('has every code of a part that fails', () => {
     const page = readRows('docs/failure.md', 'Test').map((cells) => cells[2]);
-    const failures = SITUATION_CODES.filter((code) => SITUATIONS[code].status >= 500);
+    const failures = PROBLEM_CODES.filter((code) => PROBLEM_TYPES[code].status >= 500);
     // These are no failures of a part: what is asked for leads back here, or the operator has closed it.
     const others = new Set<string>(['loop_detected', 'maintenance']);
     expect(failures.filter((code) => !others.has(code) && !page.some((cell) => cell!.includes(`\`${code}\``)))).toEqual([]);

@@ -21,8 +21,8 @@ import {
   LEAST_REPEATED_LIFE_MS,
   MOST_REPEATABLE,
   rememberChallenge,
-  type HandedChallenge,
-} from '#durable-objects/handed-rules.ts';
+  type IssuedChallenge,
+} from '#durable-objects/issued-rules.ts';
 
 const BOUNDS: PoolBounds = { low: 4, high: 40, minLifeMs: 300_000 };
 const NOW = 1_800_000_000_000;
@@ -91,29 +91,29 @@ describe('challenges that a client has', () => {
     endsAtMs: NOW + lifeMs,
   });
   const given = (...items: readonly (readonly [string, ReadyChallenge])[]) =>
-    items.reduce<readonly HandedChallenge[]>((handed, [offer, one]) => rememberChallenge(handed, { offer, item: one }), []);
+    items.reduce<readonly IssuedChallenge[]>((issued, [offer, one]) => rememberChallenge(issued, { offer, item: one }), []);
 
   it('M18: are given again for the same offer only, the one that lasts longest, with a minute left', () => {
-    const handed = given(['a', item('1', 100_000)], ['a', item('2', 90_000)], ['b', item('3', LEAST_REPEATED_LIFE_MS - 1)]);
-    expect(findRepeatable(handed, { key: 'a' }, NOW)).toEqual(item('1', 100_000));
-    expect(findRepeatable(handed, { key: 'a' }, NOW + 40_001)).toBeUndefined();
-    expect(findRepeatable(handed, { key: 'b' }, NOW)).toBeUndefined();
-    expect(findRepeatable(handed, { key: 'c' }, NOW)).toBeUndefined();
+    const issued = given(['a', item('1', 100_000)], ['a', item('2', 90_000)], ['b', item('3', LEAST_REPEATED_LIFE_MS - 1)]);
+    expect(findRepeatable(issued, { key: 'a' }, NOW)).toEqual(item('1', 100_000));
+    expect(findRepeatable(issued, { key: 'a' }, NOW + 40_001)).toBeUndefined();
+    expect(findRepeatable(issued, { key: 'b' }, NOW)).toBeUndefined();
+    expect(findRepeatable(issued, { key: 'c' }, NOW)).toBeUndefined();
   });
 
   it('M18: are not given again once their payment has been shown', () => {
-    const handed = given(['a', item('1')], ['a', item('2', 500_000)]);
-    expect(findRepeatable(forgetShown(handed, ['hash of 1']), { key: 'a' }, NOW)?.id).toBe('2');
-    expect(findRepeatable(forgetShown(handed, ['hash of 1', 'hash of 2']), { key: 'a' }, NOW)).toBeUndefined();
-    expect(forgetShown(handed, [])).toEqual(handed);
+    const issued = given(['a', item('1')], ['a', item('2', 500_000)]);
+    expect(findRepeatable(forgetShown(issued, ['hash of 1']), { key: 'a' }, NOW)?.id).toBe('2');
+    expect(findRepeatable(forgetShown(issued, ['hash of 1', 'hash of 2']), { key: 'a' }, NOW)).toBeUndefined();
+    expect(forgetShown(issued, [])).toEqual(issued);
   });
 
   it('M44: are not given again when another node makes the invoices now, whoever is told of it last', () => {
-    const handed = given(['a', { ...item('1'), node: 'old' }], ['a', { ...item('2', 500_000), node: 'new' }]);
+    const issued = given(['a', { ...item('1'), node: 'old' }], ['a', { ...item('2', 500_000), node: 'new' }]);
     const nodeOf = (name: string, learnedAtMs: number) => ({ name, learnedAtMs });
-    expect(findRepeatable(handed, { key: 'a', node: nodeOf('new', 1) }, NOW)?.id).toBe('2');
-    expect(findRepeatable(handed, { key: 'a', node: nodeOf('third', 1) }, NOW)).toBeUndefined();
-    expect(findRepeatable(handed, { key: 'a', node: undefined }, NOW)?.id).toBe('1');
+    expect(findRepeatable(issued, { key: 'a', node: nodeOf('new', 1) }, NOW)?.id).toBe('2');
+    expect(findRepeatable(issued, { key: 'a', node: nodeOf('third', 1) }, NOW)).toBeUndefined();
+    expect(findRepeatable(issued, { key: 'a', node: undefined }, NOW)?.id).toBe('1');
     expect(laterNode(nodeOf('old', 5), nodeOf('new', 6))?.name).toBe('new');
     expect(laterNode(nodeOf('new', 6), nodeOf('old', 5))?.name).toBe('new');
     expect(laterNode(nodeOf('new', 6), undefined)?.name).toBe('new');
@@ -121,8 +121,8 @@ describe('challenges that a client has', () => {
   });
 
   it('are remembered in a bounded number', () => {
-    const handed = given(...Array.from({ length: 50 }, (_, index) => ['a', item(`${index}`)] as const));
-    expect(handed).toHaveLength(MOST_REPEATABLE);
-    expect(handed.at(-1)?.item.id).toBe('49');
+    const issued = given(...Array.from({ length: 50 }, (_, index) => ['a', item(`${index}`)] as const));
+    expect(issued).toHaveLength(MOST_REPEATABLE);
+    expect(issued.at(-1)?.item.id).toBe('49');
   });
 });

@@ -12,7 +12,7 @@ import {
   widenBounds,
   type QuotaAnswer,
   type QuotaBounds,
-  type Tally,
+  type Usage,
 } from '#durable-objects/quota-rules.ts';
 
 const BOUNDS: QuotaBounds = { challenges: { perMinute: 3, open: 5 } };
@@ -26,23 +26,23 @@ interface Ask {
   readonly challengeMs?: number;
 }
 
-/** Asks in turn under some levels; the tallies go from one to the next. */
+/** Asks in turn under some levels; the usage counts go from one to the next. */
 function asker(...levels: readonly QuotaBounds[]) {
-  let tallies: readonly Tally[] = levels.map(() => EMPTY_TALLY);
+  let usages: readonly Usage[] = levels.map(() => EMPTY_TALLY);
   let count = 0;
   return {
     ask({ atMs, scope = 'route', id = `c${count++}`, challengeMs = TEN_MINUTES }: Ask): QuotaAnswer {
-      const now = levels.map((bounds, index) => ({ bounds, tally: tallies[index]! }));
+      const now = levels.map((bounds, index) => ({ bounds, usage: usages[index]! }));
       const decision = askQuota(now, { scope, challengeId: id, challengeMs }, atMs);
-      tallies = decision.tallies ?? tallies;
+      usages = decision.usages ?? usages;
       return decision.answer;
     },
     giveBack(id: string, wasMade?: false) {
       const given = wasMade === undefined ? { challengeId: id } : { challengeId: id, wasMade };
-      tallies = tallies.map((tally) => giveBackChallenge(tally, given) ?? tally);
+      usages = usages.map((usage) => giveBackChallenge(usage, given) ?? usage);
     },
-    get tallies() {
-      return tallies;
+    get usages() {
+      return usages;
     },
   };
 }
@@ -125,11 +125,11 @@ describe('challenges', () => {
         for (const { gap, back } of steps) {
           atMs += gap;
           if (back !== null) client.giveBack(`${back}`);
-          const before = client.tallies;
+          const before = client.usages;
           const { kind } = client.ask({ atMs, id: `${id++}`, challengeMs: 90_000 });
-          if (kind === 'refused') expect(client.tallies).toBe(before);
+          if (kind === 'refused') expect(client.usages).toBe(before);
           for (const [index, { perMinute, open }] of [BOUNDS.challenges, total.challenges].entries()) {
-            const { challenges } = client.tallies[index]!;
+            const { challenges } = client.usages[index]!;
             expect(challenges.filter((challenge) => challenge.atMs > atMs - MINUTE).length).toBeLessThanOrEqual(perMinute);
             expect(challenges.filter(({ endsAtMs }) => endsAtMs > atMs).length).toBeLessThanOrEqual(open);
           }
@@ -171,13 +171,13 @@ describe('free calls', () => {
     const given = repeat(1000, (index) => {
       const decision = askQuota(
         [
-          { tally: EMPTY_TALLY, bounds: levels.own },
-          { tally: total, bounds: levels.total },
+          { usage: EMPTY_TALLY, bounds: levels.own },
+          { usage: total, bounds: levels.total },
         ],
         { scope: 'route', challengeId: `${index}`, challengeMs: TEN_MINUTES },
         0,
       );
-      total = decision.tallies?.[1] ?? total;
+      total = decision.usages?.[1] ?? total;
       return decision.answer;
     });
     expect(given.filter(({ kind }) => kind === 'free')).toHaveLength(50);
@@ -207,7 +207,7 @@ describe('requests', () => {
   it('are not counted when the challenge is refused', () => {
     const client = asker({ ...bounds, challenges: { perMinute: 1, open: 1 } });
     expect(kinds(repeat(5, (atMs) => client.ask({ atMs })))).toEqual(['challenge', 'challenges', 'challenges', 'challenges', 'challenges']);
-    expect(client.tallies[0]!.requests).toHaveLength(1);
+    expect(client.usages[0]!.requests).toHaveLength(1);
   });
 
   it('M20: of a larger network pass ten times as often as of one client, however many clients it makes up', () => {
@@ -215,13 +215,13 @@ describe('requests', () => {
     const answers = repeat(1000, (index) => {
       const decision = askQuota(
         [
-          { tally: EMPTY_TALLY, bounds },
-          { tally: group, bounds: widenBounds(bounds) },
+          { usage: EMPTY_TALLY, bounds },
+          { usage: group, bounds: widenBounds(bounds) },
         ],
         { scope: 'route', challengeId: `${index}`, challengeMs: 1 },
         0,
       );
-      group = decision.tallies?.[1] ?? group;
+      group = decision.usages?.[1] ?? group;
       return decision.answer;
     });
     expect(GROUP_FACTOR).toBe(10);
@@ -230,14 +230,14 @@ describe('requests', () => {
   });
 });
 
-it('a tally is worth keeping until the last thing in it has ended', () => {
+it('a usage count is worth keeping until the last thing in it has ended', () => {
   const client = asker({
     requests: { limit: 9, windowMs: 1000 },
     free: { calls: 1, periodMs: 5000 },
     challenges: { perMinute: 9, open: 9 },
   });
   client.ask({ atMs: 0 });
-  expect(client.tallies[0]!.endsAtMs).toBe(5000);
+  expect(client.usages[0]!.endsAtMs).toBe(5000);
   client.ask({ atMs: 1, challengeMs: TEN_MINUTES });
-  expect(client.tallies[0]!.endsAtMs).toBe(TEN_MINUTES + 1);
+  expect(client.usages[0]!.endsAtMs).toBe(TEN_MINUTES + 1);
 });

@@ -88,8 +88,8 @@ describe('a pricing service, over the wire', () => {
     system.origin.respond = (request, response) => {
       const { body } = seen.findLast(({ url }) => url === request.url)!;
       if (request.url !== '/prices') return void response.end(`did ${body}`);
-      const shown = Buffer.from((JSON.parse(body) as { body_base64: string }).body_base64, 'base64');
-      return void response.end(JSON.stringify({ price_msat: String(shown.length * 1000) }));
+      const presented = Buffer.from((JSON.parse(body) as { body_base64: string }).body_base64, 'base64');
+      return void response.end(JSON.stringify({ price_msat: String(presented.length * 1000) }));
     };
     const paid: bigint[] = [];
     const wallet = (invoice: string) => {

@@ -152,9 +152,9 @@ describe('buying one call', () => {
   });
 
   it('A6: one path sells different services by a parameter, and a token of one is no good for the other', async () => {
-    const dear = await challengeOf(`${gateway}/agent?svc=dear`);
+    const expensive = await challengeOf(`${gateway}/agent?svc=dear`);
     const cheap = await challengeOf(`${gateway}/agent?svc=cheap`);
-    expect([dear.facts.amountMsat, cheap.facts.amountMsat]).toEqual([50_000n, 2_000n]);
+    expect([expensive.facts.amountMsat, cheap.facts.amountMsat]).toEqual([50_000n, 2_000n]);
     const preimage = parseHex(await system.pay(cheap.invoice))!;
     const authorization = formatCredential({ scheme: 'L402', token: cheap.token, preimage });
     const wrong = await fetch(`${gateway}/agent?svc=dear`, { headers: { authorization } });

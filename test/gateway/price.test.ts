@@ -252,8 +252,8 @@ describe('a price by a service', () => {
 describe('the digest of a quote', () => {
   it('M5: is over route and inputs, never the price', async () => {
     const cheap = openCounter({ price: { parameter: 'n', unitSats: 2, max: 10 } });
-    const dear = openCounter({ price: { parameter: 'n', unitSats: 9, max: 99 }, minSats: 50 });
-    expect(await cheap.digest('/a?n=3&x=1')).toBe(await dear.digest('/b?n=3'));
+    const expensive = openCounter({ price: { parameter: 'n', unitSats: 9, max: 99 }, minSats: 50 });
+    expect(await cheap.digest('/a?n=3&x=1')).toBe(await expensive.digest('/b?n=3'));
     expect(await cheap.digest('/a?n=3')).not.toBe(await cheap.digest('/a?n=4'));
     const size = openCounter({ price: { perKibibyteSats: 1 } });
     const post = (length: number) => size.digest('/a', { method: 'POST', body: 'x', headers: { 'content-length': String(length) } });

@@ -104,10 +104,10 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
     it('P8 P9: can be handed on as a sub-token: two calls below one path, and not one more, while its giver keeps the rest', async () => {
       const { offer, preimageHex, credential } = await buy('/calls/a');
       const child = await attenuate(offer.token, { maxCalls: 2, pathPrefix: '/calls/a' });
-      const handed = createCredential({ ...offer, token: child }, preimageHex)!;
-      expect(await answerOf(`${system.gateway}/calls/b`, handed)).toMatchObject({ status: 402, code: 'caveat_path' });
-      for (const left of ['1', '0']) expect(await answerOf(`${system.gateway}/calls/a`, handed)).toMatchObject({ status: 200, left });
-      expect(await answerOf(`${system.gateway}/calls/a`, handed)).toMatchObject({ status: 402, code: 'caveat_exhausted' });
+      const issued = createCredential({ ...offer, token: child }, preimageHex)!;
+      expect(await answerOf(`${system.gateway}/calls/b`, issued)).toMatchObject({ status: 402, code: 'caveat_path' });
+      for (const left of ['1', '0']) expect(await answerOf(`${system.gateway}/calls/a`, issued)).toMatchObject({ status: 200, left });
+      expect(await answerOf(`${system.gateway}/calls/a`, issued)).toMatchObject({ status: 402, code: 'caveat_exhausted' });
       expect(await answerOf(`${system.gateway}/calls/b`, credential)).toMatchObject({ status: 200, left: '7' });
     });
   });

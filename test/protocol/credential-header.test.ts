@@ -32,7 +32,7 @@ const PREIMAGES = readVectors<{ readonly text: string; readonly payment_hash_hex
 );
 const TOKEN = mintedJson[0]!.expected.token;
 
-const shown = ({ macaroon, preimage }: Credential) => ({ token_hex: hexOf(encodeMacaroon(macaroon)), preimage_hex: hexOf(preimage) });
+const presented = ({ macaroon, preimage }: Credential) => ({ token_hex: hexOf(encodeMacaroon(macaroon)), preimage_hex: hexOf(preimage) });
 
 describe('D37, F8 every known sender of a credential is understood', () => {
   it.each(CREDENTIALS)('$name: $why', ({ input, expected }) => {
@@ -41,7 +41,7 @@ describe('D37, F8 every known sender of a credential is understood', () => {
     const metadata = parseMetadataMacaroon(input.metadata ?? '');
     const credentials = [...read.flatMap((result) => (result.ok ? result.value : [])), ...(metadata === undefined ? [] : [metadata])];
     expect({
-      credentials: credentials.map(shown),
+      credentials: credentials.map(presented),
       rest,
       refusals: read.flatMap((result) => (result.ok ? [] : [result.refusal.code])),
     }).toEqual(expected);

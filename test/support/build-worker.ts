@@ -13,7 +13,7 @@ export const BUNDLES = {
   bridgeFront: 'test/workerd/entries/bridge-front-worker.js',
   rowsDriver: 'test/workerd/entries/rows-driver.js',
   priced: 'dist/test/priced/priced-worker.js',
-  fence: 'dist/test/fence/fence-worker.js',
+  policy: 'dist/test/policy/policy-worker.js',
   crowded: 'dist/test/crowded/crowded-worker.js',
   /** Built by its own suite. */
   survival: 'dist/test/survival/survival-worker.js',
@@ -26,6 +26,6 @@ export async function setup(): Promise<void> {
   await buildWorker({ outDirectory: 'dist/test/neighbour', entry: 'test/workerd/entries/neighbour-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/origins', entry: 'test/workerd/entries/origins-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/priced', entry: 'test/workerd/entries/priced-worker.ts' });
-  await buildWorker({ outDirectory: 'dist/test/fence', entry: 'test/workerd/entries/fence-worker.ts' });
+  await buildWorker({ outDirectory: 'dist/test/policy', entry: 'test/workerd/entries/policy-worker.ts' });
   await buildWorker({ outDirectory: 'dist/test/crowded', entry: 'test/workerd/entries/crowded-worker.ts' });
 }

@@ -1,5 +1,5 @@
 /*
- * The ports behind the fences as tests fake them: a control snapshot that is what the test says, a quota and limits that let
+ * The ports behind the policies as tests fake them: a control snapshot that is what the test says, a quota and limits that let
  * everyone pass.
  */
 import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
@@ -15,7 +15,7 @@ export function fakeControl(index: Partial<ControlIndex> = {}, isStale = false):
     revoke: () => Promise.resolve('recorded'),
     setMaintenance: () => Promise.resolve('recorded'),
     noteStocked: () => undefined,
-    stockedPlaces: () => Promise.resolve([0]),
+    stockedShards: () => Promise.resolve([0]),
   };
 }
 
@@ -28,7 +28,7 @@ export const deadNode: Lightning = {
 
 /** A quota that lets everyone have an invoice, and keeps none. */
 export const openQuota: Quota = {
-  placeOf: () => 0,
+  shardOf: () => 0,
   ask: () => Promise.resolve({ kind: 'challenge', readings: [] }),
   giveBack: () => undefined,
   keep: () => undefined,
@@ -36,8 +36,8 @@ export const openQuota: Quota = {
   want: () => Promise.resolve([]),
 };
 
-/** Fences that let everyone pass. */
-export function openFences(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'halfOpen'> {
+/** Policies that let everyone pass. */
+export function openPolicies(): Pick<GateDeps, 'quota' | 'rates' | 'control' | 'halfOpen'> {
   return {
     quota: openQuota,
     rates: { take: () => Promise.resolve({ allowed: true, retryAfterSeconds: 0, readings: [] }) },

@@ -25,8 +25,8 @@ export async function startNginx({ apiUrl, originSecret }: { apiUrl: string; ori
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(verifier.stdout, 'data')) as [Buffer];
-  const shown = /```nginx\n([\s\S]*?)```/.exec(readFileSync('docs/origins.md', 'utf8'))![1]!;
-  const server = shown.replace('http://127.0.0.1:3000', apiUrl).replace(':9402', `:${/\d+/.exec(line.toString())![0]}`);
+  const presented = /```nginx\n([\s\S]*?)```/.exec(readFileSync('docs/origins.md', 'utf8'))![1]!;
+  const server = presented.replace('http://127.0.0.1:3000', apiUrl).replace(':9402', `:${/\d+/.exec(line.toString())![0]}`);
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'l402-nginx-'));
   mkdirSync(join(folder, 'logs'));

@@ -7,17 +7,17 @@ import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { readRequestFacts } from '#gateway/request/request-facts.ts';
 import { compileRoutes, findRoute } from '#gateway/routing/find-route.ts';
 import { quoteSale, type QuoteOutcome } from '#gateway/pricing/quote.ts';
-import { gatewayFenceKeys } from '#src/config/fences.ts';
+import { gatewayPolicyKeys } from '#src/config/policy.ts';
 import { prepareRoutes, type RouteConfig } from '#src/config/route.ts';
 
-const PASSAGE = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
+const UPSTREAM = { origin: 'http://origin.test', timeoutSeconds: 25, zoneHosts: [], variables: {} } as const;
 
 const never = () => new Promise<never>(() => undefined);
 
 /** Quotes a request at a gateway that sells one thing, and keeps what was logged. */
 export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceSources> = {}) {
-  const gateway = z.object(gatewayFenceKeys).parse({});
-  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, passage: PASSAGE, gateway });
+  const gateway = z.object(gatewayPolicyKeys).parse({});
+  const prepared = prepareRoutes([{ match: '/*', ...route }], { smallestInvoiceMsat: 1n, upstream: UPSTREAM, gateway });
   if (!prepared.ok) throw new Error(prepared.refusal.join('; '));
   const table = compileRoutes(prepared.value);
   const logged: unknown[] = [];
@@ -35,9 +35,9 @@ export function openCounter(route: Partial<RouteConfig>, changes: Partial<PriceS
     };
     const found = findRoute(table, facts.value);
     if (!found.ok) return found;
-    const { sale, passage } = found.value;
-    if (sale.kind !== 'paid' || passage === undefined) throw new TypeError('route: one that is sold');
-    return quoteSale({ route: found.value, sale, passage }, facts.value, sources);
+    const { sale, upstream } = found.value;
+    if (sale.kind !== 'paid' || upstream === undefined) throw new TypeError('route: one that is sold');
+    return quoteSale({ route: found.value, sale, upstream }, facts.value, sources);
   };
   const quote = async (path: string, init?: RequestInit) => {
     const outcome = await ask(path, init);

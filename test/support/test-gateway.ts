@@ -1,5 +1,5 @@
 /*
- * What the tests sell: every kind of route, a dear one with cheap and free neighbours, one service with two tiers.
+ * What the tests sell: every kind of route, an expensive one with cheap and free neighbours, one service with two tiers.
  */
 import { defineGateway } from '#src/config/config.ts';
 import { MANY_CHALLENGES } from './fakes.ts';
@@ -7,7 +7,7 @@ import { MANY_CHALLENGES } from './fakes.ts';
 export const testGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 1,
-  fences: { challenges: MANY_CHALLENGES },
+  policy: { challenges: MANY_CHALLENGES },
   settlementFeed: true,
   routes: [
     { match: 'GET /free/*', free: true },
@@ -35,7 +35,7 @@ export const testGateway = defineGateway({
 export const neighbourGateway = defineGateway({
   origin: 'http://127.0.0.1:1',
   originTimeoutSeconds: 5,
-  fences: { challenges: MANY_CHALLENGES },
+  policy: { challenges: MANY_CHALLENGES },
   maxStreamSeconds: 1,
   routes: [
     { match: 'GET /free/*', free: true },

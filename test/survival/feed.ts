@@ -14,7 +14,7 @@ export interface Fuzzed<Input> {
   readonly make: (chance: Chance) => Input;
   /** Reads one input; true when it was taken. Throws when what was read is not true. */
   readonly read: (input: Input) => boolean;
-  /** Less than the usual number, where one input is dear. */
+  /** Less than the usual number, where one input is expensive. */
   readonly inputs?: number;
 }
 

@@ -34,11 +34,11 @@ beforeAll(async () => {
 afterAll(() => system.close());
 
 /** Payment hashes by the client that has seen them. */
-type Handed = ReadonlyMap<string, ReadonlySet<string>>;
+type Issued = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** How many challenges are counted on disk for each client that has asked for invoices. */
-function readTallies(): ReadonlyMap<string, number> {
-  const rows = readTable<{ key: string; row: string }>(system.directory, { className: 'Quota', table: 'rows_v1' });
+function readUsages(): ReadonlyMap<string, number> {
+  const rows = readTable<{ key: string; row: string }>(system.directory, { className: 'Quota', table: 'rows_v2' });
   return new Map(
     rows.flatMap(({ key, row }) => {
       const client = /^client (.+)$/.exec(key)?.[1];
@@ -48,9 +48,9 @@ function readTallies(): ReadonlyMap<string, number> {
 }
 
 /** Whether everyone is counted on disk for what it was handed. */
-function isCounted(handed: Handed): boolean {
-  const tallies = readTallies();
-  return [...handed].every(([client, hashes]) => (tallies.get(client) ?? 0) >= hashes.size);
+function isCounted(issued: Issued): boolean {
+  const usages = readUsages();
+  return [...issued].every(([client, hashes]) => (usages.get(client) ?? 0) >= hashes.size);
 }
 
 describe('workerd killed while it hands invoices out', () => {
@@ -63,14 +63,14 @@ describe('workerd killed while it hands invoices out', () => {
       const seenBy = new Map<string, string>();
       const asked = new Map<string, number>();
       const twice: string[] = [];
-      let lastHanded: Handed = new Map();
+      let lastIssued: Issued = new Map();
       const counts = { ahead: 0, direct: 0, cut: 0, leastAhead: Infinity };
       for (let kills = 0; kills < KILLS; kills++) {
         const life = {
           answersLeft: LEAST_ANSWERS + chance.below(MOST_ANSWERS - LEAST_ANSWERS),
           ahead: 0,
           isEnding: false,
-          handed: new Map<string, Set<string>>(),
+          issued: new Map<string, Set<string>>(),
         };
         const due = Promise.withResolvers<void>();
         const callOn = async () => {
@@ -92,7 +92,7 @@ describe('workerd killed while it hands invoices out', () => {
             const name = formatHex(paymentHash);
             if ((seenBy.get(name) ?? client) !== client) twice.push(name);
             seenBy.set(name, client);
-            life.handed.set(client, (life.handed.get(client) ?? new Set()).add(name));
+            life.issued.set(client, (life.issued.get(client) ?? new Set()).add(name));
             if (--life.answersLeft === 0) due.resolve();
           }
         };
@@ -103,11 +103,11 @@ describe('workerd killed while it hands invoices out', () => {
         // The last kill comes when everyone has been answered and counted on disk: from that one nobody gets anything back.
         if (kills === KILLS - 1) {
           await Promise.all(callers);
-          while (!isCounted(life.handed)) await new Promise((resolve) => void setImmediate(resolve));
+          while (!isCounted(life.issued)) await new Promise((resolve) => void setImmediate(resolve));
         }
         await system.restart();
         await Promise.all(callers);
-        lastHanded = life.handed;
+        lastIssued = life.issued;
         caller.hangUp();
         counts.ahead += life.ahead;
         // The first life begins with an empty pool.
@@ -124,10 +124,10 @@ describe('workerd killed while it hands invoices out', () => {
       );
       expect(lying.filter((name, at) => seenBy.has(name) || lying.indexOf(name) !== at)).toEqual([]);
       expect(lying.length).toBeGreaterThan(0);
-      const tallies = readTallies();
-      expect([...tallies].filter(([client, count]) => count > (asked.get(client) ?? 0))).toEqual([]);
-      expect(isCounted(lastHanded)).toBe(true);
-      expect(lastHanded.size).toBeGreaterThan(CLIENTS / 4);
+      const usages = readUsages();
+      expect([...usages].filter(([client, count]) => count > (asked.get(client) ?? 0))).toEqual([]);
+      expect(isCounted(lastIssued)).toBe(true);
+      expect(lastIssued.size).toBeGreaterThan(CLIENTS / 4);
       // Each kill gives back what was counted in its last second, and no more than there was.
       const greedy = [...seenBy.values()].filter((client) => client === GREEDY).length;
       expect(greedy).toBeGreaterThanOrEqual(MOST_OPEN);

@@ -22,7 +22,7 @@ export const SOLD_OUT = 'sold out';
 
 /** What races are for is what is refused: after the first few nobody is offered anything there. */
 const scarce = { perMinute: 1, open: 1, totalPerMinute: 16, totalOpen: 16 } as const;
-const soldOut = { description: SOLD_OUT, fences: { challenges: { ...scarce, overQuota: 'refuse', afterPayment: scarce } } } as const;
+const soldOut = { description: SOLD_OUT, policy: { challenges: { ...scarce, overQuota: 'refuse', afterPayment: scarce } } } as const;
 
 const credit = { service: 'credit', access: { creditSats: CREDIT_SATS } } as const;
 
@@ -35,7 +35,7 @@ export const survivalGateway = defineGateway({
   clientAddress: { trustedHops: 1 },
   pool: { low: 1600, high: 16_000 },
   // Origins fail by intent.
-  fences: { breaker: false, challenges: MANY_CHALLENGES },
+  policy: { breaker: false, challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /free', free: true },
     { match: '/call/*', service: 'call', priceSats: 1 },
@@ -45,7 +45,7 @@ export const survivalGateway = defineGateway({
     { match: '/credit/cheap/*', ...credit, priceSats: CHEAP_SATS },
     { match: '/credit/dear/*', ...credit, priceSats: DEAR_SATS },
     // With the quota of a gateway of which nothing is said.
-    { match: '/flood/*', service: 'flood', priceSats: 1, fences: { challenges: {} } },
+    { match: '/flood/*', service: 'flood', priceSats: 1, policy: { challenges: {} } },
     { match: '/race/call/*', service: 'call', priceSats: 1, ...soldOut },
     { match: '/race/bulk/*', service: 'bulk', priceSats: 10, access: { calls: BULK_CALLS }, ...soldOut },
     { match: '/race/credit/cheap/*', ...credit, priceSats: CHEAP_SATS, ...soldOut },

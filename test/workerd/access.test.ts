@@ -119,7 +119,8 @@ describe('access by calls', () => {
     };
     const { ask } = openShop({ parts: { origin } });
     const { token, preimage } = await makeToken({ service: 'once' });
-    for (const shown of [token, await attenuate(token, { maxCalls: 1 })]) await ask('/once', `L402 ${shown}:${formatHex(preimage)}`);
+    for (const presented of [token, await attenuate(token, { maxCalls: 1 })])
+      await ask('/once', `L402 ${presented}:${formatHex(preimage)}`);
     const [key, claim, narrowedKey] = keys;
     expect(claim).toBe(nameClaim(sha256(preimage)));
     expect([key === claim, key?.length, narrowedKey]).toEqual([false, 32, key]);

@@ -48,9 +48,9 @@ export async function stockPools(
   const deps = { ...wired.value, lightning: await startQuickNode(wired.value.lightning) };
   const { settings } = deps;
   const { quote } = quoteFixed(settings.routes.routes.find((route) => route.match === match)!)!;
-  for (let place = 0; place < QUOTA_SHARDS; place++) {
+  for (let shard = 0; shard < QUOTA_SHARDS; shard++) {
     for (let left = count; left > 0; left -= AT_ONCE) {
-      await refillPool({ quote, place, region: REGION_UNKNOWN, count: Math.min(left, AT_ONCE), bounds: settings.pool! }, deps);
+      await refillPool({ quote, shard, region: REGION_UNKNOWN, count: Math.min(left, AT_ONCE), bounds: settings.pool! }, deps);
     }
   }
   return new Response('stocked');

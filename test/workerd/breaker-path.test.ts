@@ -20,7 +20,7 @@ const breaker = { failuresInARow: 3, openSeconds: 10, openMaxSeconds: 10 };
 const routes: Gateway['routes'] = [
   { match: 'GET /free', free: true },
   { match: 'GET /once', service: 'once', priceSats: 1 },
-  { match: 'GET /apart', service: 'apart', priceSats: 1, fences: { breaker: false } },
+  { match: 'GET /apart', service: 'apart', priceSats: 1, policy: { breaker: false } },
 ];
 
 /** A gateway whose origin answers as the test says, and time that goes on by two seconds a call. */
@@ -29,7 +29,7 @@ function openShop(more: { readonly probePath?: string } = {}) {
   const node = startEmbedded();
   const lightning = { ...node, mint: (order: Parameters<typeof node.mint>[0]) => ((state.minted += 1), node.mint(order)) };
   const origin = () => Promise.resolve(new Response('origin', { status: ((state.calls += 1), state.status) }));
-  const door = openGateway({ routes, fences: { breaker: { ...breaker, ...more } } }, { parts: { lightning, origin } });
+  const door = openGateway({ routes, policy: { breaker: { ...breaker, ...more } } }, { parts: { lightning, origin } });
   const ask = async (path: string, address: string, authorization = '') => {
     vi.setSystemTime(Date.now() + 2000);
     const response = await door.ask(path, from(address, authorization === '' ? {} : { authorization }));

@@ -21,7 +21,7 @@ const MAX_SKEW_SECONDS = 60;
 const MINT_LIMIT_MS = 10_000;
 
 const shop = defineGateway({
-  fences: { challenges: { perMinute: 30, open: 2 } },
+  policy: { challenges: { perMinute: 30, open: 2 } },
   routes: [{ match: 'GET /call', service: 'call', priceSats: 1 }],
 });
 

@@ -85,7 +85,7 @@ describe('a challenge that was made beforehand', () => {
       expect([(await ask('192.0.2.1', '/odd')).status, (await ask('192.0.2.1', '/asked')).status]).toEqual([402, 402]);
     }
     expect(made).toEqual({ direct: 10, ahead: 0 });
-    const limited = openShop({ fences: { rate: { calls: 100, seconds: 60 } } });
+    const limited = openShop({ policy: { rate: { calls: 100, seconds: 60 } } });
     for (let call = 0; call < 5; call++) await limited.ask('192.0.2.1');
     expect(limited.made).toEqual({ direct: 5, ahead: 0 });
     const off = openShop({ pool: false });
@@ -187,10 +187,10 @@ describe('the round of the clock', () => {
     await down.door.tick();
     expect(faultsOf(down).at(-1)).toBe('the node is down');
     const asked: number[] = [];
-    const wanting = { ...openQuota, want: (place: number) => Promise.resolve([asked.push(place) && 400, 400]) };
+    const wanting = { ...openQuota, want: (shard: number) => Promise.resolve([asked.push(shard) && 400, 400]) };
     const busy = openShop(
       {},
-      { parts: { quota: wanting, control: { ...fakeControl(), stockedPlaces: () => Promise.resolve([0, 1, 2, 3]) } } },
+      { parts: { quota: wanting, control: { ...fakeControl(), stockedShards: () => Promise.resolve([0, 1, 2, 3]) } } },
     );
     await busy.door.tick();
     expect([busy.made.ahead, asked]).toEqual([1000, [0, 1]]);
@@ -202,10 +202,10 @@ it('a challenge begins with the place where it is counted', async () => {
   const direct = await ask('192.0.2.1');
   await warm();
   const ready = await ask('192.0.2.1');
-  const placeOf = ({ token }: { readonly token: string | undefined }) => {
+  const shardOf = ({ token }: { readonly token: string | undefined }) => {
     const id = decodeTokenId(identifierOf(token ?? '').tokenId);
     return id.ok ? id.value.random[0] : undefined;
   };
-  expect(placeOf(ready)).toBe(placeOf(direct));
-  expect(placeOf(ready)).toBeLessThan(16);
+  expect(shardOf(ready)).toBe(shardOf(direct));
+  expect(shardOf(ready)).toBeLessThan(16);
 });

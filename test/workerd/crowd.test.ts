@@ -16,8 +16,8 @@ describe('one who has paid', () => {
       { match: 'GET /free', free: true as const },
       { match: 'GET /sold', service: 'sold', priceSats: 1 },
     ];
-    const fences = { concurrency: { most: 4, mostWaiting: 0 } };
-    const door = openGateway({ fences, routes }, { parts: { origin } });
+    const policy = { concurrency: { most: 4, mostWaiting: 0 } };
+    const door = openGateway({ policy, routes }, { parts: { origin } });
     const crowd = Array.from({ length: 8 }, () => door.open('/free'));
     const { authorization } = await makeToken({ service: 'sold' });
     const paid = await door.ask('/sold', { headers: { authorization } });

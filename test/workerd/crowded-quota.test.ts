@@ -27,14 +27,14 @@ function openQuota() {
     { BRIDGE_URL: 'http://127.0.0.1:1', NETWORK: 'regtest', TOKEN_SECRET_1: TOKEN_SECRET_HEX, BRIDGE_SECRET: 'b1'.repeat(32) },
   );
   if (!config.ok) throw new Error(config.refusal.join('; '));
-  const { quota: settings } = config.value.settings.routes.routes[0]!.fences;
+  const { quota: settings } = config.value.settings.routes.routes[0]!.policy;
   const quota = createDurableQuota((env as unknown as Required<Env>).QUOTA);
   let asked = 0;
-  const ask = async (client: ClientKey, lane: 'unpaid' | 'paid' = 'unpaid') => {
+  const ask = async (client: ClientKey, trafficClass: 'unpaid' | 'paid' = 'unpaid') => {
     const challengeId = (asked++).toString(16).padStart(16, '0');
-    const { bounds, totals } = lane === 'paid' ? settings.paid : settings;
-    const order = { scope: 'a', challengeId, challengeMs: LIFE_MS, shown: [], offer: { key: 'o', repeats: false } };
-    return (await quota.ask({ client, lane, ask: order, bounds, totals, region: 0 })).kind;
+    const { bounds, totals } = trafficClass === 'paid' ? settings.paid : settings;
+    const order = { scope: 'a', challengeId, challengeMs: LIFE_MS, presented: [], offer: { key: 'o', repeats: false } };
+    return (await quota.ask({ client, trafficClass, ask: order, bounds, totals, region: 0 })).kind;
   };
   return { ask };
 }

@@ -171,7 +171,7 @@ describe('examples/existing-domain', () => {
 });
 
 describe('examples/free-tier', () => {
-  it('gives each client twenty calls a day, then sells; what is too dear is never free', async () => {
+  it('gives each client twenty calls a day, then sells; what is too expensive is never free', async () => {
     const { ask, use, priceOf, purchase, seen } = open(freeTier);
     const anna = from('203.0.113.7');
     for (let left = 19; left >= 0; left--) {
@@ -192,7 +192,7 @@ describe('examples/free-tier', () => {
   });
 
   it('a payer uses no free calls up', async () => {
-    const { ask, use } = open({ ...freeTier, fences: { freeCalls: { calls: 1, seconds: 86_400, total: 16_000 } } });
+    const { ask, use } = open({ ...freeTier, policy: { freeCalls: { calls: 1, seconds: 86_400, total: 16_000 } } });
     const client = from('203.0.113.20');
     const { authorization } = await makeToken({ service: 'rates', terms: { paidMsat: msat(2000n) } });
     expect(await use('/v1/rates', authorization, client)).toMatchObject({ status: 200, left: '0' });

@@ -16,13 +16,13 @@ import { codeOf, openGateway } from './front-door.ts';
 const namespace = (env as unknown as { REPLAY_SET: DurableObjectNamespace<ReplaySet> }).REPLAY_SET;
 
 const shop = defineGateway({
-  fences: { concurrency: { most: 100 } },
+  policy: { concurrency: { most: 100 } },
   routes: [
     { match: 'GET /once/*', service: 'once', priceSats: 1 },
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 2 } },
     { match: 'GET /purse/*', service: 'purse', priceSats: 1, access: { creditSats: 10 } },
     { match: 'GET /pass/*', service: 'pass', priceSats: 1, access: { seconds: 60 } },
-    { match: 'GET /limited/*', service: 'limited', priceSats: 1, fences: { rate: { calls: 1000, seconds: 60 } } },
+    { match: 'GET /limited/*', service: 'limited', priceSats: 1, policy: { rate: { calls: 1000, seconds: 60 } } },
   ],
 });
 
@@ -88,7 +88,7 @@ describe('a claim object that cannot be reached', () => {
 
 const gone = () => Promise.reject(new Error('object gone'));
 
-describe('a fence that holds a call for longer than its lease can bear', () => {
+describe('a policy that holds a call for longer than its lease can bear', () => {
   it.each([
     [51, 503, 'origin_busy', 0],
     [49, 200, undefined, 1],
@@ -106,7 +106,7 @@ describe('a fence that holds a call for longer than its lease can bear', () => {
   });
 });
 
-describe('an object behind the fences that cannot be reached', () => {
+describe('an object behind the policies that cannot be reached', () => {
   it.each([
     ['a rate limit cannot be counted', { rates: { take: gone } }, 'rate_unavailable'],
     ['no place at the origin comes free', { places: { enter: () => Promise.resolve(undefined) } }, 'origin_busy'],

@@ -12,7 +12,7 @@ async function headOf(path: string) {
   const headers = { 'cache-control': 'public, max-age=600, s-maxage=60', 'cdn-cache-control': 'max-age=60', 'l402-remaining': '7' };
   const origin = () => Promise.resolve(new Response('origin', { headers }));
   const routes = [
-    { match: 'GET /sold', service: 'sold', priceSats: 1, fences: { freeCalls } },
+    { match: 'GET /sold', service: 'sold', priceSats: 1, policy: { freeCalls } },
     { match: 'GET /free', free: true as const },
   ];
   const answer = await openGateway({ routes }, { parts: { origin } }).ask(path);

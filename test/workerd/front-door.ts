@@ -100,7 +100,7 @@ function addressOf(path: string): string {
 
 /** A gateway for the many requests of a test, all of which come from nowhere. Invoices are made when they are asked for. */
 export function forMany(gateway: Gateway): Gateway {
-  return { pool: false, ...gateway, fences: { challenges: MANY_CHALLENGES, ...gateway.fences } };
+  return { pool: false, ...gateway, policy: { challenges: MANY_CHALLENGES, ...gateway.policy } };
 }
 
 /** From an address, as workerd tells it. */

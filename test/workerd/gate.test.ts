@@ -11,7 +11,7 @@ import { createDurableClaims } from '#adapters/do-claims.ts';
 import { createDurableSettlements } from '#adapters/do-settlements.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { SITUATION_CODES, SITUATIONS, type Situation, type SituationCode } from '#gateway/answers/refusals.ts';
+import { PROBLEM_CODES, PROBLEM_TYPES, type ProblemType, type ProblemCode } from '#gateway/answers/refusals.ts';
 import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { createRefusedClaims } from '#gateway/payment/refused-claims.ts';
 import { createSettlement } from '#gateway/payment/settlement.ts';
@@ -25,7 +25,7 @@ import { createL402Scheme } from '#schemes/l402/l402.ts';
 import { createApp } from '#src/app.ts';
 import { readConfig, type Gateway } from '#src/config/config.ts';
 import { type Env } from '#src/deps.ts';
-import { deadNode, fakeControl, openFences, openQuota } from '#support/fakes.ts';
+import { deadNode, fakeControl, openPolicies, openQuota } from '#support/fakes.ts';
 import { makePush } from '#support/pushes.ts';
 import { testGateway } from '#support/test-gateway.ts';
 import { hmac, makeToken, OTHER_SECRET, TOKEN_SECRET_HEX } from '#support/tokens.ts';
@@ -46,7 +46,7 @@ const random = (length: number) => crypto.getRandomValues(new Uint8Array(length)
 function makeDeps(changes: Partial<GateDeps> = {}): GateDeps {
   return {
     settings,
-    ...openFences(),
+    ...openPolicies(),
     lightning: deadNode,
     claims: createDurableClaims(namespace),
     refusedClaims: createRefusedClaims(),
@@ -151,12 +151,12 @@ describe('a token that its holder has narrowed', () => {
 });
 
 describe('every refusal', () => {
-  const produced = new Set<SituationCode>();
+  const produced = new Set<ProblemCode>();
 
   /** What the caller of the front door gets, or for a credential the reason for which it would have to pay. */
-  async function reasonOf(path: string, init: RequestInit = {}, changes: Partial<GateDeps> = {}): Promise<SituationCode> {
+  async function reasonOf(path: string, init: RequestInit = {}, changes: Partial<GateDeps> = {}): Promise<ProblemCode> {
     const response = await ask(path, init, changes);
-    const { code, status } = await response.clone().json<{ code: SituationCode; status: number }>();
+    const { code, status } = await response.clone().json<{ code: ProblemCode; status: number }>();
     expect(response.status).toBe(status);
     produced.add(code);
     return code;
@@ -169,7 +169,7 @@ describe('every refusal', () => {
       const response = await ask(path, { headers: { authorization } }, { lightning });
       expect(response.status).toBe(402);
       expect(response.headers.get('www-authenticate')).toMatch(/^L402 macaroon="[^"]+", invoice="lnbcrt/);
-      const { code } = await response.json<{ code: SituationCode }>();
+      const { code } = await response.json<{ code: ProblemCode }>();
       produced.add(code);
       return code;
     };
@@ -231,7 +231,7 @@ describe('every refusal', () => {
     const gone = { lightning: { ...lightning, lookUp: async () => 'gone' as const } };
     const strict = await of({ service: 'call', terms: { settlement: 'strict' } });
     const over = await ask('/call/x', { headers: { authorization: strict } }, gone);
-    expect([over.status, (await over.json<{ code: SituationCode }>()).code]).toEqual([402, 'invoice_gone']);
+    expect([over.status, (await over.json<{ code: ProblemCode }>()).code]).toEqual([402, 'invoice_gone']);
     produced.add('invoice_gone');
     const { cutShort, withoutTerms } = await import('./odd-tokens.ts');
     expect(await reason(await cutShort())).toBe('minter_caveats_missing');
@@ -283,22 +283,22 @@ describe('every refusal', () => {
     expect(await reasonOf('/call/x', await paid(), failing)).toBe('internal_fault');
     const app = createApp(refuse(['ORIGIN_URL: missing']), () => undefined);
     const unconfigured = await app.fetch(new Request('http://gateway.test/'), env, createExecutionContext());
-    const { code } = await unconfigured.json<{ code: SituationCode }>();
+    const { code } = await unconfigured.json<{ code: ProblemCode }>();
     expect([unconfigured.status, code]).toEqual([500, 'config_invalid']);
     produced.add(code);
   });
 
-  it('M17: a fence says in its own words why it turns a request away, and never offers an invoice for it', async () => {
-    const behind = (fences: Gateway['fences'], route: object = {}) => {
-      const gateway = { routes: [{ match: '/call/*', service: 'call', priceSats: 1, ...route }], fences };
-      const fenced = readConfig(gateway, { ...VARIABLES, ORIGIN_URL: 'http://127.0.0.1:1' });
-      if (!fenced.ok) throw new Error(fenced.refusal.join('; '));
-      return { settings: fenced.value.settings };
+  it('M17: a policy says in its own words why it turns a request away, and never offers an invoice for it', async () => {
+    const behind = (policy: Gateway['policy'], route: object = {}) => {
+      const gateway = { routes: [{ match: '/call/*', service: 'call', priceSats: 1, ...route }], policy };
+      const barred = readConfig(gateway, { ...VARIABLES, ORIGIN_URL: 'http://127.0.0.1:1' });
+      if (!barred.ok) throw new Error(barred.refusal.join('; '));
+      return { settings: barred.value.settings };
     };
     const paid = async () => ({ headers: { authorization: (await makeToken({ service: 'call' })).authorization } });
     const reason = async (changes: Partial<GateDeps>, init?: RequestInit) => {
       const code = await reasonOf('/call/x', init, changes);
-      expect(SITUATIONS[code].mayCostInvoice).toBe(code === 'token_revoked');
+      expect(PROBLEM_TYPES[code].mayCostInvoice).toBe(code === 'token_revoked');
       return code;
     };
     const gone = () => Promise.reject(new Error('object gone'));
@@ -315,7 +315,7 @@ describe('every refusal', () => {
     const refused = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
     expect(await reason({ quota: { ...openQuota, ask: () => Promise.resolve(refused) } })).toBe('quota_exceeded');
     expect(await reason({ quota: { ...openQuota, ask: gone } })).toBe('quota_unavailable');
-    const limited = behind({}, { fences: { rate: { calls: 1, seconds: 1 } } });
+    const limited = behind({}, { policy: { rate: { calls: 1, seconds: 1 } } });
     const full = () => Promise.resolve({ allowed: false, retryAfterSeconds: 1, readings: [{ remaining: 0, resetSeconds: 1 }] });
     expect(await reason({ ...limited, rates: { take: full } }, await paid())).toBe('rate_limited');
     expect(await reason({ ...limited, rates: { take: gone } }, await paid())).toBe('rate_unavailable');
@@ -369,7 +369,7 @@ describe('every refusal', () => {
   });
 
   it('M30: an order to the gateway without its secret, or one that it does not know, is refused', async () => {
-    const { control } = openFences();
+    const { control } = openPolicies();
     const secret = new Uint8Array(32).fill(5);
     const operator = {
       secret,
@@ -393,8 +393,8 @@ describe('every refusal', () => {
   });
 
   afterAll(() => {
-    const missing = SITUATION_CODES.filter((code) => !produced.has(code));
+    const missing = PROBLEM_CODES.filter((code) => !produced.has(code));
     expect(missing).toEqual([]);
-    for (const code of produced) expect((SITUATIONS[code] as Situation).title).not.toBe('');
+    for (const code of produced) expect((PROBLEM_TYPES[code] as ProblemType).title).not.toBe('');
   });
 });

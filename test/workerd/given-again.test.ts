@@ -20,7 +20,7 @@ describe.each([
 ] as const)('the same challenge again, of those that are %s', (_, changes) => {
   const open = (gateway: Partial<Gateway> = {}, options: DoorOptions = {}) => {
     // Others have warmed the pool.
-    const shop = openShop({ ...changes, fences: { challenges: QUOTA }, ...gateway }, options);
+    const shop = openShop({ ...changes, policy: { challenges: QUOTA }, ...gateway }, options);
     const fill = async (path = '/once/a') => {
       for (let other = 0; other < 60; other++) await shop.ask(`198.51.100.${other}`, path);
     };
@@ -76,15 +76,15 @@ describe.each([
     expect((await ask('192.0.2.1', '/once/a', 'L402 garbage')).status).toBe(429);
     const [first, second] = given as [(typeof given)[0], (typeof given)[0]];
     // Paid, and shown where it is not good: not given back.
-    const shown = await ask('192.0.2.1', '/dear/a', `L402 ${first.token}:${pay(first.invoice!)}`);
-    expect(shown.status).toBe(429);
+    const presented = await ask('192.0.2.1', '/dear/a', `L402 ${first.token}:${pay(first.invoice!)}`);
+    expect(presented.status).toBe(429);
     for (let call = 0; call < 3; call++) expect((await ask('192.0.2.1')).token).toBe(second.token);
     expect((await ask('192.0.2.1', '/once/a', `L402 ${second.token}:${'00'.repeat(32)}`)).status).toBe(429);
     expect((await ask('192.0.2.1')).status).toBe(429);
   });
 
   it('M18: is not given once its payment was used', async () => {
-    const { ask, pay, fill } = open({ fences: { challenges: { perMinute: 1, open: 1 } } });
+    const { ask, pay, fill } = open({ policy: { challenges: { perMinute: 1, open: 1 } } });
     await fill();
     const first = await ask('192.0.2.1');
     expect((await ask('192.0.2.1', '/once/a', `L402 ${first.token}:${pay(first.invoice!)}`)).status).toBe(200);
@@ -93,7 +93,7 @@ describe.each([
   });
 
   it('M18: is given to nobody where the seller said refuse, nor to clients whose address is not known', async () => {
-    const { ask } = open({ fences: { challenges: { ...QUOTA, overQuota: 'refuse' } } });
+    const { ask } = open({ policy: { challenges: { ...QUOTA, overQuota: 'refuse' } } });
     for (let call = 0; call < 2; call++) await ask('192.0.2.1');
     expect((await ask('192.0.2.1')).status).toBe(429);
     const { door } = open({ clientAddress: { trustedHops: 1 } });
@@ -103,7 +103,7 @@ describe.each([
   });
 
   it('M18: counts as a request, where those are counted', async () => {
-    const { ask } = open({ fences: { challenges: QUOTA, clientRate: { calls: 4, seconds: 60, total: 1600 } } });
+    const { ask } = open({ policy: { challenges: QUOTA, clientRate: { calls: 4, seconds: 60, total: 1600 } } });
     const statuses = [];
     for (let call = 0; call < 6; call++) statuses.push((await ask('192.0.2.1')).status);
     expect(statuses).toEqual([402, 402, 402, 402, 429, 429]);
@@ -112,7 +112,7 @@ describe.each([
 
 describe('a flood of one client', () => {
   it('D21 M18: costs the node what its quota allows and what the pool holds, however long it goes on', async () => {
-    const { ask, made } = openShop({ pool: { low: 64 }, fences: { challenges: {} } });
+    const { ask, made } = openShop({ pool: { low: 64 }, policy: { challenges: {} } });
     const statuses = new Map<number, number>();
     const counts: number[] = [];
     for (let request = 1; request <= 1500; request++) {
@@ -135,7 +135,7 @@ describe('one who shows a payment that is used up', () => {
     totalPerMinute: 32,
     afterPayment: { totalOpen: 64, totalPerMinute: 64 },
   } as const;
-  const open = (gateway: Partial<Gateway> = {}) => openShop({ pool: false, fences: { challenges }, ...gateway });
+  const open = (gateway: Partial<Gateway> = {}) => openShop({ pool: false, policy: { challenges }, ...gateway });
   const spend = async ({ ask }: ReturnType<typeof openShop>) => {
     const { authorization } = await makeToken({ service: 'once' });
     expect((await ask('192.0.2.9', '/once/a', authorization)).status).toBe(200);
@@ -154,8 +154,8 @@ describe('one who shows a payment that is used up', () => {
   });
 
   it('M19: gets three at a time for one payment, from however many addresses, and others have theirs', async () => {
-    // Room enough in their lane: in a full one each of these addresses would be a client like any other (M35).
-    const shop = open({ fences: { challenges: { ...challenges, afterPayment: {} } } });
+    // Room enough in their traffic class: in a full one each of these addresses would be a client like any other (M35).
+    const shop = open({ policy: { challenges: { ...challenges, afterPayment: {} } } });
     const [one, other] = [await spend(shop), await spend(shop)];
     const statuses = [];
     for (let call = 0; call < 8; call++) statuses.push((await shop.ask(`203.0.113.${call}`, '/once/a', one)).status);
@@ -164,7 +164,7 @@ describe('one who shows a payment that is used up', () => {
     expect((await shop.ask('203.0.113.1')).status).toBe(402);
   });
 
-  it('M19: has its lane back with each invoice it pays, from wherever it uses it', async () => {
+  it('M19: has its traffic class back with each invoice it pays, from wherever it uses it', async () => {
     const shop = open();
     const spent = await spend(shop);
     for (let call = 0; call < 9; call++) {
@@ -199,7 +199,7 @@ describe('one who shows a payment that is used up', () => {
   });
 
   it('M19 M35: shares a bound with all of them, and is a client like any other beyond it', async () => {
-    const shop = open({ fences: { challenges: { ...challenges, afterPayment: { totalOpen: 16, totalPerMinute: 16 } } } });
+    const shop = open({ policy: { challenges: { ...challenges, afterPayment: { totalOpen: 16, totalPerMinute: 16 } } } });
     const spent = await Promise.all(Array.from({ length: 40 }, () => spend(shop)));
     const statuses = [];
     for (const authorization of spent) statuses.push((await shop.ask('203.0.113.1', '/once/a', authorization)).status);
@@ -210,7 +210,7 @@ describe('one who shows a payment that is used up', () => {
   });
 
   it('M18 M19: is given the same again over its bound, and never the one whose payment it shows', async () => {
-    const shop = open({ fences: { challenges: { ...challenges, overQuota: 'repeat' } } });
+    const shop = open({ policy: { challenges: { ...challenges, overQuota: 'repeat' } } });
     const spent = await spend(shop);
     const given = [];
     for (let call = 0; call < 3; call++) given.push((await shop.ask('203.0.113.1', '/once/a', spent)).token);

@@ -32,13 +32,13 @@ async function open() {
       validUntilSeconds: Math.floor(START_MS / 1000) + 86_400 * 30,
     },
   });
-  const ask = async (shown: string, key = '') => {
-    const authorization = `L402 ${shown}:${formatHex(preimage)}${key}`;
+  const ask = async (presented: string, key = '') => {
+    const authorization = `L402 ${presented}:${formatHex(preimage)}${key}`;
     const response = await door.ask('/api/x', { headers: { authorization } });
     return (await codeOf(response.clone())) ?? response.status;
   };
   const narrow = (parent: string, maxCalls = 1) => attenuate(parent, { maxCalls });
-  return { token, ask, narrow, fail: (shown: string) => ask(shown, ', Bearer wrong') };
+  return { token, ask, narrow, fail: (presented: string) => ask(presented, ', Bearer wrong') };
 }
 
 describe('a holder whose calls are given back', () => {

@@ -29,12 +29,12 @@ function open(name: string) {
       scope: 's',
       challengeId: `direct ${count++}`,
       challengeMs: 600_000,
-      shown: [],
+      presented: [],
       offer: { key, repeats: true, pool: BOUNDS },
     };
     const answer = await stub().ask({
       client: { key: client },
-      lane: 'unpaid',
+      trafficClass: 'unpaid',
       ask,
       bounds: plenty,
       totals: plenty,
@@ -80,9 +80,9 @@ describe('the pool', () => {
     const given = [...(await ids(7))];
     await abortAllDurableObjects();
     given.push(...(await ids(60)));
-    const shown = given.filter((id) => id !== undefined);
-    expect(new Set(shown).size).toBe(shown.length);
-    expect(shown).toEqual([...all.slice(0, 7), ...all.slice(50)].map(({ id }) => id));
+    const presented = given.filter((id) => id !== undefined);
+    expect(new Set(presented).size).toBe(presented.length);
+    expect(presented).toEqual([...all.slice(0, 7), ...all.slice(50)].map(({ id }) => id));
   });
 
   it('keeps what nobody asks for over a restart, and drops what nobody can pay any more', async () => {
@@ -128,7 +128,7 @@ describe('the pool', () => {
     await stock(items(10));
     const bounds = { challenges: { perMinute: 2, open: 2 } };
     const offer = { key: 'offer', repeats: false, pool: BOUNDS };
-    const over = { bounds, ask: { scope: 's', challengeId: 'c', challengeMs: 1000, shown: [], offer } };
+    const over = { bounds, ask: { scope: 's', challengeId: 'c', challengeMs: 1000, presented: [], offer } };
     const answers = [];
     for (let call = 0; call < 20; call++) answers.push(await ask('greedy', over));
     expect(answers.filter(({ id }) => id === 'refused')).toHaveLength(18);

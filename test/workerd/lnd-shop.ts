@@ -6,7 +6,7 @@ export const LND_SHOP = defineGateway({
   origin: 'http://127.0.0.1:1',
   settlementFeed: true,
   // All buyers of these tests are one address.
-  fences: { challenges: MANY_CHALLENGES },
+  policy: { challenges: MANY_CHALLENGES },
   routes: [
     { match: 'GET /call/*', service: 'call', priceSats: 10, description: 'One call' },
     { match: 'GET /calls/*', service: 'calls', priceSats: 20, access: { calls: 10 } },

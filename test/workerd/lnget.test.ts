@@ -48,7 +48,7 @@ function startLnget(door: FrontDoor, pay: (invoice: string) => string) {
     kept = `${scheme} ${formatToken(await addCaveat(parsed.value, { caveat, hmac }))}:${preimageHex}`;
     return send({ authorization: kept }, path);
   }
-  return { get, told, shown: () => kept! };
+  return { get, told, presented: () => kept! };
 }
 
 function open() {
@@ -79,7 +79,7 @@ describe('lnget before this gateway', () => {
   it('P18: is charged once when its token comes under both names, as the library under it sends it', async () => {
     const { door, lnget } = open();
     await lnget.get('/calls');
-    const credential = lnget.shown().slice('L402 '.length);
+    const credential = lnget.presented().slice('L402 '.length);
     const answer = await door.ask('/calls', { headers: { authorization: `LSAT ${credential}, L402 ${credential}` } });
     expect([answer.status, answer.headers.get('l402-remaining')]).toEqual([200, '1']);
   });
@@ -87,11 +87,11 @@ describe('lnget before this gateway', () => {
   it('P18: is refused when the preimage in its caveat is not the one that it shows', async () => {
     const { door, lnget } = open();
     await lnget.get('/calls');
-    const parsed = parseToken(lnget.shown().slice('L402 '.length).split(':')[0]!);
+    const parsed = parseToken(lnget.presented().slice('L402 '.length).split(':')[0]!);
     if (!parsed.ok) throw new Error(parsed.refusal.code);
     const caveat = new TextEncoder().encode(`preimage=${'ab'.repeat(32)}`);
     const twice = await addCaveat(parsed.value, { caveat, hmac });
-    const authorization = `L402 ${formatToken(twice)}:${lnget.shown().split(':')[1]}`;
+    const authorization = `L402 ${formatToken(twice)}:${lnget.presented().split(':')[1]}`;
     expect((await door.ask('/calls', { headers: { authorization } })).status).toBe(402);
     expect(door.seen).toHaveLength(1);
   });

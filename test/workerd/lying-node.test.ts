@@ -45,7 +45,7 @@ describe('a node that lies', () => {
       const mint: Lightning['mint'] = (order) =>
         isLying ? Promise.resolve({ invoice: lie(order), settlement: 'preimage' }) : honest.mint(order);
       const door = openGateway(
-        { routes: [{ match: 'GET /call', service: 'call', priceSats: 1 }], fences: { challenges: { perMinute: 30, open: 2 } } },
+        { routes: [{ match: 'GET /call', service: 'call', priceSats: 1 }], policy: { challenges: { perMinute: 30, open: 2 } } },
         { parts: { lightning: { ...deadNode, mint } } },
       );
       const ask = (headers = {}) => door.ask('/call', from('192.0.2.77', headers));

@@ -4,7 +4,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { DurableObject, env, RpcTarget } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import { emptyTally } from '#support/object-tally.ts';
+import { emptyUsage } from '#support/object-usage.ts';
 import { meterObjects } from './metered-objects.ts';
 
 const namespace = (env as unknown as { QUOTA: DurableObjectNamespace }).QUOTA;
@@ -44,36 +44,36 @@ class Shop extends DurableObject {
 }
 
 it('an object that counts tells its rows, its alarms and its leases, and answers as it did', async () => {
-  const tally = emptyTally();
-  const Metered = meterObjects(Shop, tally);
+  const usage = emptyUsage();
+  const Metered = meterObjects(Shop, usage);
   const stub = namespace.get(namespace.idFromName('shop'));
   await runInDurableObject(stub, async (_, context) => {
     const shop = new Metered(context, env) as unknown as Shop;
-    const { rowsWritten: tables } = tally;
+    const { rowsWritten: tables } = usage;
     await shop.write(5);
-    expect(tally.rowsWritten - tables).toBe(5);
-    const { rowsRead: before } = tally;
+    expect(usage.rowsWritten - tables).toBe(5);
+    const { rowsRead: before } = usage;
     expect(await shop.readFirst()).toEqual([0]);
-    const { rowsRead: afterOne } = tally;
+    const { rowsRead: afterOne } = usage;
     expect(afterOne - before).toBeLessThan(5);
     expect(await shop.readAll()).toBe(5);
-    expect(tally.rowsRead - afterOne).toBe(5);
+    expect(usage.rowsRead - afterOne).toBe(5);
     await shop.wakeLater();
-    expect(tally.rowsWritten - tables).toBe(6);
+    expect(usage.rowsWritten - tables).toBe(6);
     await shop.alarm();
-    expect(tally.alarms).toBe(1);
+    expect(usage.alarms).toBe(1);
     const { lease } = await shop.lend();
     // Whoever holds the lease keeps the object awake until then.
     expect(typeof (lease as unknown as Disposable)[Symbol.dispose]).toBe('function');
-    expect(tally.storedBytes).toBeGreaterThan(0);
+    expect(usage.storedBytes).toBeGreaterThan(0);
   });
   // Put to sleep and woken up: what is on the disk is there once.
-  const { storedBytes } = tally;
+  const { storedBytes } = usage;
   await evictDurableObject(stub);
   await runInDurableObject(stub, async (_, context) => {
     expect(await (new Metered(context, env) as unknown as Shop).readAll()).toBe(5);
     // The object that this one stands in for may have written a page of its own.
-    expect(tally.storedBytes - storedBytes).toBeLessThan(storedBytes / 2);
+    expect(usage.storedBytes - storedBytes).toBeLessThan(storedBytes / 2);
   });
 });
 

@@ -2,10 +2,10 @@
  * Durable Object classes that tell what is billed of them: rows as the storage's own cursors count them, alarms, and the time
  * for which calls, leases and timers keep an object awake. Calls are counted by the caller (object-calls.ts): in here an
  * object's calls of itself cannot be told apart. The product's classes are wrapped, not changed. Effects: what the class does;
- * the tally.
+ * the usage count.
  */
 import { type DurableObject } from 'cloudflare:workers';
-import { type ObjectTally } from '#support/object-tally.ts';
+import { type ObjectUsage } from '#support/object-usage.ts';
 
 type ObjectClass<Shipped extends DurableObject> = new (context: DurableObjectState, env: Cloudflare.Env) => Shipped;
 type Method = (...values: unknown[]) => unknown;
@@ -13,10 +13,10 @@ type Method = (...values: unknown[]) => unknown;
 /** An object that did nothing for so long has been put to sleep: what comes later was no timer of the last call. */
 const ASLEEP_AFTER_MS = 10_000;
 
-/** The class, wrapped: all its objects write into one tally. */
+/** The class, wrapped: all its objects write into one usage count. */
 export function meterObjects<Shipped extends DurableObject>(
   Shipped: ObjectClass<Shipped>,
-  tally: ObjectTally,
+  usage: ObjectUsage,
 ): new (context: DurableObjectState, env: Cloudflare.Env) => DurableObject {
   // The compiler wants `any` of a class that another is made from by a variable; this says as much without it.
   const Base = Shipped as unknown as new (context: DurableObjectState, env: Cloudflare.Env) => DurableObject;
@@ -26,14 +26,14 @@ export function meterObjects<Shipped extends DurableObject>(
     readonly activity: Activity;
 
     constructor(context: DurableObjectState, env: Cloudflare.Env) {
-      const activity = createActivity(tally);
+      const activity = createActivity(usage);
       const measureSize = () => {
         const id = context.id.toString();
         const { databaseSize } = context.storage.sql;
-        tally.storedBytes += databaseSize - (sizes.get(id) ?? 0);
+        usage.storedBytes += databaseSize - (sizes.get(id) ?? 0);
         sizes.set(id, databaseSize);
       };
-      meterStorage(context.storage, { tally, activity, measureSize });
+      meterStorage(context.storage, { usage, activity, measureSize });
       super(context, env);
       this.activity = activity;
     }
@@ -43,7 +43,7 @@ export function meterObjects<Shipped extends DurableObject>(
     if (name === 'constructor' || typeof method !== 'function') continue;
     Object.defineProperty(Metered.prototype, name, {
       async value(this: Metered, ...values: unknown[]) {
-        if (name === 'alarm') tally.alarms += 1;
+        if (name === 'alarm') usage.alarms += 1;
         const leave = this.activity.enter();
         let isLeased = false;
         try {
@@ -68,12 +68,12 @@ interface Activity {
   touch(): void;
 }
 
-function createActivity(tally: ObjectTally): Activity {
+function createActivity(usage: ObjectUsage): Activity {
   let underWay = 0;
   let countedUntilMs = 0;
   const advance = () => {
     const nowMs = performance.now();
-    tally.activeMs += nowMs - countedUntilMs;
+    usage.activeMs += nowMs - countedUntilMs;
     countedUntilMs = nowMs;
   };
   return {
@@ -97,7 +97,7 @@ function createActivity(tally: ObjectTally): Activity {
 
 function meterStorage(
   storage: DurableObjectStorage,
-  { tally, activity, measureSize }: { tally: ObjectTally; activity: Activity; measureSize: () => void },
+  { usage, activity, measureSize }: { usage: ObjectUsage; activity: Activity; measureSize: () => void },
 ): void {
   const { sql } = storage;
   const exec = sql.exec.bind(sql) as Method;
@@ -107,24 +107,24 @@ function meterStorage(
       const cursor = exec(...values) as SqlStorageCursor<Record<string, SqlStorageValue>>;
       activity.touch();
       measureSize();
-      return countRows(cursor, tally);
+      return countRows(cursor, usage);
     },
   });
   Object.defineProperty(storage, 'setAlarm', {
     value: (...values: unknown[]) => {
-      tally.rowsWritten += 1;
+      usage.rowsWritten += 1;
       return setAlarm(...values);
     },
   });
 }
 
 /** The same rows; a cursor counts as it is read, so the counts are taken whenever a reader has come to its end. */
-function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>, tally: ObjectTally) {
+function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>, usage: ObjectUsage) {
   let read = 0;
   let written = 0;
   const count = () => {
-    tally.rowsRead += cursor.rowsRead - read;
-    tally.rowsWritten += cursor.rowsWritten - written;
+    usage.rowsRead += cursor.rowsRead - read;
+    usage.rowsWritten += cursor.rowsWritten - written;
     read = cursor.rowsRead;
     written = cursor.rowsWritten;
   };

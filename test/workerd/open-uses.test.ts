@@ -6,7 +6,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClaimBook, type ClaimRequest } from '#durable-objects/claim-book.ts';
+import { ClaimStore, type ClaimRequest } from '#durable-objects/claim-store.ts';
 import {
   finishUse,
   giveBack,
@@ -53,10 +53,10 @@ function toolsFor(storage: DurableObjectStorage) {
       return cursor;
     },
   } as SqlStorage;
-  let book = new ClaimBook(sql);
+  let book = new ClaimStore(sql);
   return {
     /** Returns the answer, and what was written for it. */
-    step<Answer>(work: (book: ClaimBook) => Answer): { readonly answer: Answer; readonly bytes: number; readonly rows: number } {
+    step<Answer>(work: (book: ClaimStore) => Answer): { readonly answer: Answer; readonly bytes: number; readonly rows: number } {
       Object.assign(written, { bytes: 0, rows: 0 });
       const answer = storage.transactionSync(() => {
         const decided = work(book);
@@ -66,7 +66,7 @@ function toolsFor(storage: DurableObjectStorage) {
       book.settle();
       return { answer, ...written };
     },
-    undo(work: (book: ClaimBook) => unknown): void {
+    undo(work: (book: ClaimStore) => unknown): void {
       const attempt = () =>
         storage.transactionSync(() => {
           work(book);
@@ -77,7 +77,7 @@ function toolsFor(storage: DurableObjectStorage) {
       book.reload();
     },
     sleep(): void {
-      book = new ClaimBook(sql);
+      book = new ClaimStore(sql);
     },
     countTables: (name: string) => [...exec('SELECT 1 FROM sqlite_master WHERE name = ?', name)].length,
     countRows: (table: string) => [...exec(`SELECT 1 FROM ${table}`)].length,

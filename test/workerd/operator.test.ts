@@ -49,7 +49,7 @@ describe('who gives orders', () => {
   it('needs the secret; without one configured there is no such page', async () => {
     expect(await open({}).order({ revoke: 'key', keyId: 1 })).toMatchObject({ status: 404, code: 'route_unknown' });
     const { door, order } = open();
-    for (const shown of [
+    for (const presented of [
       '',
       'Bearer',
       'Bearer ',
@@ -58,7 +58,7 @@ describe('who gives orders', () => {
       `Basic ${ADMIN_SECRET}`,
       'Bearer zz',
     ]) {
-      expect(await order({ revoke: 'key', keyId: 1 }, shown)).toMatchObject({ status: 401, code: 'order_unauthorized' });
+      expect(await order({ revoke: 'key', keyId: 1 }, presented)).toMatchObject({ status: 401, code: 'order_unauthorized' });
     }
     expect((await door.ask('/_l402/control')).status).toBe(404);
     expect(await order({ revoke: 'key', keyId: 1 })).toEqual({ status: 200, done: 'revoke key' });

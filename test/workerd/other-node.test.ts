@@ -43,7 +43,7 @@ describe('another node', () => {
   });
 
   it('M18 M44: is no reason to give a client again what the one before has made', async () => {
-    const quota = { fences: { challenges: { perMinute: 2, open: 2 } }, pool: false } as const;
+    const quota = { policy: { challenges: { perMinute: 2, open: 2 } }, pool: false } as const;
     const before = openShop(quota, { node: nodeOf('first', 1) });
     for (let call = 0; call < 2; call++) await before.ask('192.0.2.1');
     expect((await before.ask('192.0.2.1')).status).toBe(402);

@@ -74,7 +74,7 @@ describe('a payer', () => {
     expect(counted).toEqual({ payments: paths.length, requests: 4 * paths.length });
   });
 
-  it('M47: whose balance is too small for a dear call spends the rest of it on cheap ones', async () => {
+  it('M47: whose balance is too small for an expensive call spends the rest of it on cheap ones', async () => {
     const access = { creditSats: 100 };
     const { counted, buyAll } = openPayer([
       { match: '/cheap', service: 's', priceSats: 10, access },

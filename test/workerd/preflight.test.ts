@@ -1,10 +1,10 @@
 /*
  * Preflights of free routes, which the origin answers by its own policy: they go there by the way of every free call, with its
- * fences and limits, so that none of these can be passed by with an `OPTIONS`.
+ * policies and limits, so that none of these can be passed by with an `OPTIONS`.
  */
 import { describe, expect, it } from 'vitest';
 import { type GateDeps } from '#gateway/gate-deps.ts';
-import { fakeControl, openFences } from '#support/fakes.ts';
+import { fakeControl, openPolicies } from '#support/fakes.ts';
 import { type Gateway } from '#src/config/config.ts';
 import { from, openGateway } from './front-door.ts';
 
@@ -25,25 +25,25 @@ describe('a preflight of a free route', () => {
   });
 
   it.each<[string, object, Parameters<typeof preflight>[1]]>([
-    ['that is closed to the client', { fences: { block: { cidrs: ['192.0.2.0/24'] } } }, {}],
+    ['that is closed to the client', { policy: { block: { cidrs: ['192.0.2.0/24'] } } }, {}],
     [
       'under maintenance',
       {},
-      { parts: { ...openFences(), control: fakeControl({ maintenances: [{ route: '*', fromSeconds: 0, extendsPasses: false }] }) } },
+      { parts: { ...openPolicies(), control: fakeControl({ maintenances: [{ route: '*', fromSeconds: 0, extendsPasses: false }] }) } },
     ],
-    ['whose origin is down', {}, { parts: { ...openFences(), control: fakeControl({ openUntilMs: down }) } }],
+    ['whose origin is down', {}, { parts: { ...openPolicies(), control: fakeControl({ openUntilMs: down }) } }],
   ])('D17 D25: %s is answered here, and the page then reads in the answer to its call why', async (_, route, options) => {
     expect(await preflight(route, options)).toEqual([204, 0]);
   });
 
   it('D21: counts as a call of its route', async () => {
-    const route = { fences: { rate: { calls: 1, seconds: 60 } } };
-    expect(await preflight(route, { parts: { ...openFences(), rates: rateOver } })).toEqual([429, 0]);
+    const route = { policy: { rate: { calls: 1, seconds: 60 } } };
+    expect(await preflight(route, { parts: { ...openPolicies(), rates: rateOver } })).toEqual([429, 0]);
   });
 
   it('D25: waits for a place at the origin', async () => {
-    const gateway = { fences: { concurrency: { most: 1 } } };
+    const gateway = { policy: { concurrency: { most: 1 } } };
     const places = { enter: () => Promise.resolve(undefined) };
-    expect(await preflight({}, { gateway, parts: { ...openFences(), places } })).toEqual([503, 0]);
+    expect(await preflight({}, { gateway, parts: { ...openPolicies(), places } })).toEqual([503, 0]);
   });
 });

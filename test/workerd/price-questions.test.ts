@@ -20,7 +20,7 @@ function open() {
     { match: '/function', price: () => ((asked.function += 1), 2000n), ...bounds, service: 'decided' },
   ];
   const door = openGateway(
-    { routes, fences: { challenges: {} } },
+    { routes, policy: { challenges: {} } },
     { variables: { PRICING_SECRET: 'c7'.repeat(32) }, bindings: { PRICING: service }, parts: { lightning: startEmbedded() } },
   );
   const use = async (path: string, { authorization }: Pick<TestToken, 'authorization'>) => {

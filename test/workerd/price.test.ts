@@ -71,10 +71,10 @@ describe('a price that depends on the request', () => {
 
   it('M5: the same inputs are honoured at the price sold, whatever the price is now', async () => {
     const cheap = openPriceDoor([{ match: 'GET /count', service: 'count', price: { parameter: 'n', unitSats: 2, max: 10 } }]);
-    const dear = openPriceDoor([{ match: 'GET /count', service: 'count', price: { parameter: 'n', unitSats: 90, max: 10 } }]);
+    const expensive = openPriceDoor([{ match: 'GET /count', service: 'count', price: { parameter: 'n', unitSats: 90, max: 10 } }]);
     const [same, other] = [await cheap.buy('/count?n=3'), await cheap.buy('/count?n=4')];
-    expect(await dear.use('/count?x=1&n=3', same)).toBe('origin');
-    expect(await dear.use('/count?n=3', other)).toBe('payment_too_small');
+    expect(await expensive.use('/count?x=1&n=3', same)).toBe('origin');
+    expect(await expensive.use('/count?n=3', other)).toBe('payment_too_small');
   });
 
   it.each(['/count', '/count?n=0', '/count?n=1001', '/count?n=1.5', '/table', '/table?model=huge', '/header'])(

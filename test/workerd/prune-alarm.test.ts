@@ -4,7 +4,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ClaimBook } from '#durable-objects/claim-book.ts';
+import { ClaimStore } from '#durable-objects/claim-store.ts';
 import { DailyTable } from '#durable-objects/daily-table.ts';
 import { ALARM_RETRY_MS } from '#durable-objects/prune-alarm.ts';
 import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
@@ -107,7 +107,7 @@ describe('an alarm whose work fails', () => {
     await use('late', 1);
     vi.setSystemTime(START_MS + 3 * DAY_MS);
     const faults = vi.spyOn(console, 'error').mockReturnValue();
-    vi.spyOn(ClaimBook.prototype, 'prune').mockImplementation(() => {
+    vi.spyOn(ClaimStore.prototype, 'prune').mockImplementation(() => {
       throw new Error('the disk is full');
     });
     for (let payment = 2; payment < 5; payment++) expect(await use('late', payment)).toBe('granted');

@@ -141,7 +141,7 @@ describe('the quota of clients', () => {
 
   it('M45 M20: is one for a client, from whichever region it comes: nobody gets more invoices by moving', async () => {
     const challenges = { perMinute: 3, open: 3 };
-    const { ask, made } = open({ fences: { challenges } });
+    const { ask, made } = open({ policy: { challenges } });
     for (const cf of [TOKYO, BERLIN, NOWHERE, TOKYO, BERLIN, TOKYO]) await ask({ ...cf, colo: 'TXL' }, { path: '/odd' });
     expect(made.direct).toBe(3);
   });

@@ -26,10 +26,10 @@ const routes: Gateway['routes'] = [
 const FLOOD = 200;
 
 /** A gateway with the quotas that it has by default, and how often each object is asked. */
-function open(challenges: NonNullable<Gateway['fences']>['challenges'] = {}) {
+function open(challenges: NonNullable<Gateway['policy']>['challenges'] = {}) {
   const calls: Record<string, number> = {};
   const bindings = watchObjectCalls(env, (name) => void (calls[name] = (calls[name] ?? 0) + 1));
-  const door = openGateway({ routes, fences: { challenges } }, { bindings, parts: { lightning: startEmbedded() } });
+  const door = openGateway({ routes, policy: { challenges } }, { bindings, parts: { lightning: startEmbedded() } });
   const use = async (path: string, { authorization }: Pick<TestToken, 'authorization'>) => {
     const response = await door.ask(path, from('192.0.2.1', { authorization }));
     return (await codeOf(response.clone())) ?? response.status;

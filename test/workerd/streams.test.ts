@@ -26,7 +26,7 @@ const shop = defineGateway({
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 5 } },
     { match: 'GET /whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
     { match: 'GET /free/*', free: true },
-    { match: 'GET /gift/*', service: 'gift', priceSats: 1, fences: { freeCalls: { calls: 100, seconds: 3600, total: 16_000 } } },
+    { match: 'GET /free call/*', service: 'free_call', priceSats: 1, policy: { freeCalls: { calls: 100, seconds: 3600, total: 16_000 } } },
   ],
 });
 
@@ -160,7 +160,7 @@ describe('a WebSocket', () => {
   it.each([
     ['of a pass ends with it', 'pass', 100 + SKEW_SECONDS],
     ['of a counted call goes on for maxStreamSeconds', 'pack', MAX_STREAM_SECONDS],
-    ['that is given away on a sold route does too', 'gift', MAX_STREAM_SECONDS],
+    ['that is given away on a sold route does too', 'free_call', MAX_STREAM_SECONDS],
   ])('M14: %s', async (...[, service, seconds]) => {
     const { ask, streamWaits, closed } = openSockets();
     const response = await ask(`/${service}/socket`, await authorizations[service]!());

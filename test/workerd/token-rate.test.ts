@@ -6,7 +6,7 @@ import { env } from 'cloudflare:workers';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attenuate } from '#client/attenuate.ts';
-import { ClaimBook, type ClaimRequest } from '#durable-objects/claim-book.ts';
+import { ClaimStore, type ClaimRequest } from '#durable-objects/claim-store.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { formatCredential } from '#protocol/credential-header.ts';
 import { type Access } from '#protocol/access.ts';
@@ -27,7 +27,7 @@ function order(reservationId: string, changes: Partial<ClaimRequest> = {}): Clai
 /** A book of its own, in which every reservation is a transaction; opened anew for each if that is asked for. */
 function openBook(name: string, run: (reserve: (request: ClaimRequest, nowMs: number) => string, reopen: () => void) => void) {
   return runInDurableObject(namespace.get(namespace.idFromName(name)), (_, { storage }) => {
-    let book = new ClaimBook(storage.sql);
+    let book = new ClaimStore(storage.sql);
     const reserve = (request: ClaimRequest, nowMs: number) =>
       storage.transactionSync(() => {
         const { answer } = book.reserve(request, nowMs);
@@ -35,7 +35,7 @@ function openBook(name: string, run: (reserve: (request: ClaimRequest, nowMs: nu
         book.settle();
         return answer.kind === 'granted' ? `granted, ${answer.rate?.remaining} left` : answer.kind;
       });
-    run(reserve, () => (book = new ClaimBook(storage.sql)));
+    run(reserve, () => (book = new ClaimStore(storage.sql)));
   });
 }
 
@@ -87,11 +87,11 @@ describe('the rate of a payment', () => {
 describe('a route with a rate for each payment', () => {
   const tokenRate = { calls: 2, seconds: 60 };
   const gateway = {
-    fences: { tokenRate },
+    policy: { tokenRate },
     routes: [
       { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 100 } },
       { match: 'GET /pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
-      { match: 'GET /off/*', service: 'pack', priceSats: 1, access: { calls: 100 }, fences: { tokenRate: false as const } },
+      { match: 'GET /off/*', service: 'pack', priceSats: 1, access: { calls: 100 }, policy: { tokenRate: false as const } },
     ],
   };
 
@@ -152,12 +152,12 @@ describe('a route with a rate for each payment', () => {
 
 it('D21: counts all calls of a pass in one place, also those of a token that a holder has put a counter on', async () => {
   const routes = [{ match: '/pass/*', service: 'pass', priceSats: 10, access: { seconds: 86_400 } }];
-  const door = openGateway({ routes, fences: { tokenRate: { calls: 5, seconds: 3600 } } });
+  const door = openGateway({ routes, policy: { tokenRate: { calls: 5, seconds: 3600 } } });
   const { token, preimage } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass' } } });
   const narrowed = await attenuate(token, { maxCalls: 1000 });
   const statuses: number[] = [];
-  for (const shown of [token, narrowed, token, narrowed, token, narrowed, token]) {
-    const authorization = formatCredential({ scheme: 'L402', token: shown, preimage });
+  for (const presented of [token, narrowed, token, narrowed, token, narrowed, token]) {
+    const authorization = formatCredential({ scheme: 'L402', token: presented, preimage });
     statuses.push((await door.ask('/pass/a', { headers: { authorization } })).status);
   }
   expect(statuses).toEqual([200, 200, 200, 200, 200, 429, 429]);

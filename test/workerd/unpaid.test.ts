@@ -5,7 +5,7 @@ import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createConcurrency } from '#gateway/policy/concurrency.ts';
 import { type Gateway } from '#src/config/config.ts';
-import { deadNode, openFences } from '#support/fakes.ts';
+import { deadNode, openPolicies } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway, type DoorOptions } from './front-door.ts';
@@ -19,7 +19,7 @@ function openShop(gateway: Partial<Gateway> = {}, options: DoorOptions = {}) {
   let minted = 0;
   const counting = { ...lightning, mint: (order: Parameters<typeof lightning.mint>[0]) => ((minted += 1), lightning.mint(order)) };
   const shop: Gateway = {
-    fences: { challenges: CHALLENGES },
+    policy: { challenges: CHALLENGES },
     ...gateway,
     routes: gateway.routes ?? [{ match: '/once/*', service: 'once', priceSats: 1 }],
   };
@@ -104,11 +104,11 @@ describe('free calls', () => {
   const freeCalls = { calls: 2, seconds: 3600, total: 1600 };
   const routes: Gateway['routes'] = [
     { match: '/once/*', service: 'once', priceSats: 1 },
-    { match: '/sold/*', service: 'sold', priceSats: 1, fences: { freeCalls: false } },
+    { match: '/sold/*', service: 'sold', priceSats: 1, policy: { freeCalls: false } },
   ];
 
   it('M20: are given before the first payment, so many a client, and told; then comes the 402', async () => {
-    const { ask, door, minted } = openShop({ routes, fences: { challenges: CHALLENGES, freeCalls } });
+    const { ask, door, minted } = openShop({ routes, policy: { challenges: CHALLENGES, freeCalls } });
     const answers = [];
     for (let call = 0; call < 3; call++) answers.push(await ask('192.0.2.1'));
     expect(answers.map(({ status, response }) => [status, response.headers.get('ratelimit')?.replace(/t=[0-9]+/, 't')])).toEqual([
@@ -126,7 +126,7 @@ describe('free calls', () => {
     const price = () => BigInt(1000 + asked++);
     const { ask } = openShop({
       routes: [{ match: '/once/*', price, minSats: 1, maxSats: 9 }],
-      fences: { challenges: CHALLENGES, freeCalls },
+      policy: { challenges: CHALLENGES, freeCalls },
     });
     expect(statuses([await ask('192.0.2.1'), await ask('192.0.2.1')])).toEqual([200, 200]);
     expect(asked).toBe(0);
@@ -140,7 +140,7 @@ describe('a price that has to be asked for', () => {
     const price = () => BigInt(1000 + asked++);
     const { ask } = openShop({
       routes: [{ match: '/once/*', price, minSats: 1, maxSats: 9 }],
-      fences: { challenges: { perMinute: 3, open: 3 } },
+      policy: { challenges: { perMinute: 3, open: 3 } },
     });
     const { authorization } = await makeToken({ service: 'once', secret: new Uint8Array(32).fill(1) });
     const answers = [];
@@ -163,7 +163,7 @@ describe('one who has paid', () => {
   });
 
   it("M22: does not find a route's limit used up by replays of payments that are spent", async () => {
-    const routes: Gateway['routes'] = [{ match: '/once/*', service: 'once', priceSats: 1, fences: { rate: { calls: 3, seconds: 3600 } } }];
+    const routes: Gateway['routes'] = [{ match: '/once/*', service: 'once', priceSats: 1, policy: { rate: { calls: 3, seconds: 3600 } } }];
     const { ask } = openShop({ routes });
     const spent = await makeToken({ service: 'once' });
     for (let call = 0; call < 20; call++) await ask('192.0.2.1', { authorization: spent.authorization });
@@ -186,7 +186,7 @@ describe('one who has paid', () => {
       { match: 'GET /free', free: true },
       { match: '/once/*', service: 'once', priceSats: 1 },
     ];
-    const { ask } = openShop({ routes, fences: { challenges: CHALLENGES, rate } });
+    const { ask } = openShop({ routes, policy: { challenges: CHALLENGES, rate } });
     const answers = [
       await ask('192.0.2.1', {}, '/free'),
       await ask('192.0.2.2'),
@@ -212,8 +212,8 @@ describe('places at the origin', () => {
     const waiting = Promise.withResolvers<() => void>();
     const wait = (ms: number) => new Promise<void>((resolve) => void (ms === 5000 && waiting.resolve(resolve)));
     const places = createConcurrency({ most: 1, mostWaiting: 9, waitMs: 5000, placeMs: 60_000, clock: () => Date.now(), wait });
-    const fences = { challenges: CHALLENGES, concurrency: { most: 1 } };
-    const { ask } = openShop({ fences }, { parts: { ...openFences(), origin, places } });
+    const policy = { challenges: CHALLENGES, concurrency: { most: 1 } };
+    const { ask } = openShop({ policy }, { parts: { ...openPolicies(), origin, places } });
     const [one, two] = [await makeToken({ service: 'once' }), await makeToken({ service: 'once' })];
     const first = ask('192.0.2.1', { authorization: one.authorization });
     const answerFirst = await arrivals[0]!.promise;

@@ -127,9 +127,9 @@ describe('a route that refuses in a form what decides its price in the query', (
   });
 
   it('M39: does so for a call that is given away, and hands on the form of one that is let through', async () => {
-    const fences = { freeCalls: { calls: 3, seconds: 3600, total: 1600 } };
+    const policy = { freeCalls: { calls: 3, seconds: 3600, total: 1600 } };
     const known = { cf: { clientIp: '198.51.100.39:1' } } as RequestInit;
-    const door = openPriceDoor(routes.map((route) => ({ ...route, fences })));
+    const door = openPriceDoor(routes.map((route) => ({ ...route, policy })));
     expect((await door.ask('/form?pages=1', { ...known, ...form('pages=50') })).status).toBe(400);
     expect((await door.ask('/form?pages=1', { ...known, ...form('a=1') })).status).toBe(200);
     expect(door.seen).toMatchObject([{ body: 'a=1' }]);

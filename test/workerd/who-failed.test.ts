@@ -120,7 +120,7 @@ describe('an upload', () => {
       [0, 1500, 'slow'],
     ] as const) {
       let nowMs = Date.now();
-      const gateway = { ...shop, fences: { breaker: { slowHeadSeconds: 1 } } };
+      const gateway = { ...shop, policy: { breaker: { slowHeadSeconds: 1 } } };
       const upload = openUpload();
       const answers = takesThen(10, () => ((nowMs += originMs), Promise.resolve(new Response('done'))));
       const { door, voted } = openShop(answers, { gateway, parts: { clock: () => nowMs } });
@@ -268,7 +268,7 @@ describe('an answer of the origin', () => {
 
 describe('a client that goes away', () => {
   it('M41: gives its place at the origin back at once, its call is broken off there, and counted', async () => {
-    const gateway = { ...shop, fences: { concurrency: { most: 1 } } };
+    const gateway = { ...shop, policy: { concurrency: { most: 1 } } };
     let broken = 0;
     const origin: GateDeps['origin'] = (request) => {
       if (!request.url.endsWith('/hang')) return Promise.resolve(new Response('served'));

@@ -1,13 +1,13 @@
 /*
- * The one table of situations (M17): every code with its status, whether it may cost an invoice, what it is called and
+ * The one table of problem types (M17): every code with its status, whether it may cost an invoice, what it is called and
  * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
  */
-import { FENCE_SITUATIONS } from './fence-refusals.ts';
+import { POLICY_PROBLEM_TYPES } from './policy-refusals.ts';
 import { type StatedLimit } from './rate-fields.ts';
 import { type Remaining } from './remaining.ts';
 import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
 
-export interface Situation {
+export interface ProblemType {
   readonly status: number;
   /** A credential problem is answered with a fresh challenge; a malformed request never is. */
   readonly mayCostInvoice: boolean;
@@ -171,16 +171,16 @@ const GATEWAY = {
     title: 'Gateway not configured',
     hint: 'Nothing was charged. The operator finds the reason in the log.',
   },
-  ...FENCE_SITUATIONS,
+  ...POLICY_PROBLEM_TYPES,
   order_unauthorized: { ...MALFORMED, status: 401, title: 'Not the operator', hint: 'Send `Authorization: Bearer <ADMIN_SECRET>`.' },
   order_invalid: { ...MALFORMED, status: 400, title: 'No such order', hint: 'docs/operations.md has the orders.' },
   push_unauthorized: { ...MALFORMED, status: 401, title: 'Not the bridge', hint: 'Only the bridge pushes here; docs/bridge.md has how.' },
   push_invalid: { ...MALFORMED, status: 400, title: 'No such push', hint: 'Bridge and gateway are updated together.' },
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
-} as const satisfies Record<string, Situation>;
+} as const satisfies Record<string, ProblemType>;
 
 /** Situations of a credential: always a fresh challenge, since that is what deployed clients expect. */
-const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
+const CREDENTIAL: Readonly<Record<CredentialRefusalCode, ProblemType>> = {
   too_many_tokens: { ...PAY, title: 'Too many tokens', hint: 'Send at most four different tokens.' },
   preimage_missing: {
     ...PAY,
@@ -234,14 +234,14 @@ const CREDENTIAL: Readonly<Record<CredentialRefusalCode, Situation>> = {
   caveat_exhausted: { ...PAY, title: 'Limit of a caveat reached', hint: NARROWED },
 };
 
-/** Every situation by its code. */
-export const SITUATIONS = { ...GATEWAY, ...CREDENTIAL } as const;
+/** Every problem type by its code. */
+export const PROBLEM_TYPES = { ...GATEWAY, ...CREDENTIAL } as const;
 
-export type SituationCode = keyof typeof SITUATIONS;
-export const SITUATION_CODES = Object.keys(SITUATIONS) as readonly SituationCode[];
+export type ProblemCode = keyof typeof PROBLEM_TYPES;
+export const PROBLEM_CODES = Object.keys(PROBLEM_TYPES) as readonly ProblemCode[];
 
 /** A refusal on its way to a client. */
-export type GatewayRefusal = Refusal<SituationCode> & {
+export type GatewayRefusal = Refusal<ProblemCode> & {
   readonly retryAfterSeconds?: number;
   /** What is left of a payment that is not enough. */
   readonly remaining?: Remaining;
@@ -259,9 +259,9 @@ export const PAID_HINTS = {
 } as const;
 
 /** The table for people and agents: what `type` of a problem body links to. */
-export function describeSituations(): string {
-  const lines = SITUATION_CODES.map((code) => {
-    const { status, mayCostInvoice, title, hint }: Situation = SITUATIONS[code];
+export function describeProblemTypes(): string {
+  const lines = PROBLEM_CODES.map((code) => {
+    const { status, mayCostInvoice, title, hint }: ProblemType = PROBLEM_TYPES[code];
     return `${code}\n  ${status} ${title}${mayCostInvoice ? ' (with a fresh invoice)' : ''}\n  ${hint}\n`;
   });
   return `What this gateway refuses, by code\n\n${lines.join('\n')}`;

@@ -5,7 +5,7 @@
 import { describeToGrpc } from './grpc.ts';
 import { formatRateFields } from './rate-fields.ts';
 import { COMMON_METHODS } from './methods.ts';
-import { SITUATIONS, type GatewayRefusal, type Situation } from './refusals.ts';
+import { PROBLEM_TYPES, type GatewayRefusal, type ProblemType } from './refusals.ts';
 
 /** Fields of our own that a browser may read. */
 export const EXPOSED_FIELDS =
@@ -36,15 +36,15 @@ export function problem(refusal: GatewayRefusal, options: ProblemOptions): Respo
   if (refusal.code === 'grpc_unsupported') {
     return new Response(null, { headers: { ...OWN_ANSWER_HEADERS, ...describeToGrpc(refusal.detail) } });
   }
-  const situation: Situation = SITUATIONS[refusal.code];
-  const status = options.status ?? situation.status;
+  const problemType: ProblemType = PROBLEM_TYPES[refusal.code];
+  const status = options.status ?? problemType.status;
   const body = {
     type: `${options.docsUrl}#${refusal.code}`,
-    title: situation.title,
+    title: problemType.title,
     status,
     code: refusal.code,
     detail: refusal.detail,
-    hint: options.hint ?? situation.hint,
+    hint: options.hint ?? problemType.hint,
     ...(refusal.retryAfterSeconds === undefined ? {} : { retry_after_seconds: refusal.retryAfterSeconds }),
     ...options.fields,
   };

@@ -15,14 +15,14 @@ import {
 } from '#schemes/scheme.ts';
 import { type Background } from '../../ports.ts';
 import { type Admission, type Use } from '../admission.ts';
-import { extendPass } from '../policy/fences.ts';
+import { extendPass } from '../policy/policy.ts';
 import { type GateDeps, type GateSettings } from '../gate-deps.ts';
 import { type Inquiry } from './inquiry.ts';
 import { type AskedPrice, type Price } from '../pricing/price.ts';
 import { boundOfCharge, rateOfPass, rateOfRoute, rateOfToken } from '../policy/rate.ts';
-import { SITUATIONS, type GatewayRefusal, type Situation } from '../answers/refusals.ts';
+import { PROBLEM_TYPES, type GatewayRefusal, type ProblemType } from '../answers/refusals.ts';
 import { reserveUse, type Claimed, type LeaseTerms } from './reserve.ts';
-import { type Trip, type Way } from '../request-context.ts';
+import { type Dispatch, type RequestContext } from '../request-context.ts';
 
 export interface Unpaid {
   readonly kind: 'unpaid';
@@ -42,7 +42,7 @@ type Trial =
   /** Its payment buys nothing here: that says more than any other reason. */
   | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined };
 
-interface Context {
+interface TrialTools {
   readonly deps: GateDeps;
   readonly background: Background;
   readonly lease: LeaseTerms;
@@ -53,7 +53,7 @@ const MOST_CLAIMS_TRIED = 2;
 const NOT_PAID: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
 
 /** Tries what the request shows. */
-export async function tryCredentials(inquiry: Inquiry, context: Context): Promise<Tried> {
+export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promise<Tried> {
   const { credentials, unreadable } = listCredentials(inquiry.facts.presentations);
   let reason = unreadable ?? NOT_PAID;
   let usedUp: string | undefined;
@@ -62,7 +62,7 @@ export async function tryCredentials(inquiry: Inquiry, context: Context): Promis
     const proved = await credential.prove();
     // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
-    const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, context }) : { kind: 'not_good', reason: proved.refusal };
+    const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, tools }) : { kind: 'not_good', reason: proved.refusal };
     if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
     if (trial.kind === 'not_good') {
       // The first reason stands.
@@ -90,17 +90,17 @@ function listCredentials(presentations: readonly Presentation[]): {
 
 interface TrialOptions {
   readonly inquiry: Inquiry;
-  readonly context: Context;
+  readonly tools: TrialTools;
 }
 
-async function tryPayment(payment: ProvedPayment, { inquiry, context }: TrialOptions): Promise<Trial> {
-  const { deps } = context;
+async function tryPayment(payment: ProvedPayment, { inquiry, tools }: TrialOptions): Promise<Trial> {
+  const { deps } = tools;
   const { service } = inquiry.sold.sale;
-  const revoked = findRevocation(payment, inquiry.way());
+  const revoked = findRevocation(payment, inquiry.context());
   if (revoked !== undefined) return { kind: 'not_good', reason: revoked };
   let digest: string | undefined;
   if (inquiry.isPriceAsked || payment.needsDigest(service)) {
-    const prepared = await prepare(payment, { inquiry, context });
+    const prepared = await prepare(payment, { inquiry, tools });
     if (prepared.kind !== 'ready') return prepared;
     ({ digest } = prepared);
   }
@@ -117,12 +117,12 @@ async function tryPayment(payment: ProvedPayment, { inquiry, context }: TrialOpt
     const unsettled = await deps.proveSettled({ paymentHash, client: inquiry.facts.client().key.key }, deps);
     if (unsettled !== undefined) return unsettled;
     // The node may have taken its time.
-    const late = await standAgain(payment, { inquiry, context });
+    const late = await standAgain(payment, { inquiry, tools });
     if (late !== undefined) return late;
     const again = await judge();
     return again.ok ? undefined : again.refusal;
   };
-  return useGrant(payment, { inquiry, context, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
+  return useGrant(payment, { inquiry, tools, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
 }
 
 /**
@@ -130,9 +130,9 @@ async function tryPayment(payment: ProvedPayment, { inquiry, context }: TrialOpt
  */
 async function prepare(
   payment: ProvedPayment,
-  { inquiry, context }: TrialOptions,
+  { inquiry, tools }: TrialOptions,
 ): Promise<Exclude<Trial, { kind: 'enter' }> | { readonly kind: 'ready'; readonly digest: string | undefined }> {
-  const { deps } = context;
+  const { deps } = tools;
   const { sale } = inquiry.sold;
   const poor = payment.judgeStanding({ ...sale, sells: sale }, judgeContext(inquiry, { settings: deps.settings, digest: undefined }));
   if (poor !== undefined) return judgedBad(payment, poor);
@@ -145,15 +145,15 @@ async function prepare(
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const digested = payment.needsDigest(sale.service) ? await inquiry.digest(holder) : undefined;
   if (digested?.ok === false) return { kind: 'refuse', reason: digested.refusal };
-  const late = await standAgain(payment, { inquiry, context });
+  const late = await standAgain(payment, { inquiry, tools });
   if (late !== undefined) return judgedBad(payment, late);
   return { kind: 'ready', digest: digested?.value };
 }
 
-/** What may have changed while time went by, but for what the token itself says: fences, revocations, keys. */
+/** What may have changed while time went by, but for what the token itself says: policies, revocations, keys. */
 async function standAgain(payment: ProvedPayment, { inquiry }: TrialOptions): Promise<GatewayRefusal | undefined> {
-  const fenced = await inquiry.lookAgain();
-  const gone = fenced ?? findRevocation(payment, inquiry.way());
+  const barred = await inquiry.lookAgain();
+  const gone = barred ?? findRevocation(payment, inquiry.context());
   if (gone !== undefined) return gone;
   return payment.checkKey();
 }
@@ -164,8 +164,8 @@ interface GrantedUse extends TrialOptions {
   readonly prove: (() => Promise<GatewayRefusal | undefined>) | undefined;
 }
 
-async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant, prove }: GrantedUse): Promise<Trial> {
-  const { deps, background, lease } = context;
+async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, prove }: GrantedUse): Promise<Trial> {
+  const { deps, background, lease } = tools;
   const { route } = inquiry.sold;
   const { charge } = grant;
   const paymentHashHex = formatHex(grant.paymentHash);
@@ -175,13 +175,13 @@ async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant
   const enter = (use: Use | undefined): Trial => {
     const client = inquiry.facts.client();
     deps.quota.giveBack({ client: client.key, challengeId: grant.challengeId }, background);
-    const ofToken = isPass ? rateOfToken(paymentHashHex, route.fences.tokenRate) : [];
+    const ofToken = isPass ? rateOfToken(paymentHashHex, route.policy.tokenRate) : [];
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
     const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
-    const trip: Trip = {
-      way: inquiry.way(),
-      lane: 'paid',
+    const dispatch: Dispatch = {
+      context: inquiry.context(),
+      trafficClass: 'paid',
       steps,
       stated: use?.limits ?? [],
       sendByMs: use?.sendByMs,
@@ -189,10 +189,10 @@ async function useGrant(payment: ProvedPayment, { inquiry, context, quote, grant
       holders: voters,
     };
     const { passEndsAtSeconds } = grant;
-    return { kind: 'enter', quote, trip, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
+    return { kind: 'enter', quote, dispatch, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
   };
   if (charge === undefined && prove === undefined) return enter(undefined);
-  const tokenRate = charge === undefined || isPass ? undefined : boundOfCharge(charge, route.fences.tokenRate);
+  const tokenRate = charge === undefined || isPass ? undefined : boundOfCharge(charge, route.policy.tokenRate);
   const isGone = () => inquiry.request.signal.aborted;
   const claiming =
     charge === undefined ? provePass(prove!) : reserveUse({ grant, charge, reservationId, lease, prove, tokenRate, isGone }, deps);
@@ -208,7 +208,7 @@ async function provePass(prove: () => Promise<GatewayRefusal | undefined>): Prom
   return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
 }
 
-/** A refusal that is no matter of the token (a fence) is one of the whole request. */
+/** A refusal that is no matter of the token (a policy) is one of the whole request. */
 function judgedBad(payment: ProvedPayment, reason: GatewayRefusal): Exclude<Trial, { kind: 'enter' | 'over' }> {
   if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
   const usedUp = reason.code === 'token_expired' && payment.isProof ? formatHex(payment.paymentHash) : undefined;
@@ -224,8 +224,8 @@ function over(paymentHashHex: string, reason: GatewayRefusal, payment: ProvedPay
 }
 
 function mayCostInvoice({ code }: GatewayRefusal): boolean {
-  const situation: Situation = SITUATIONS[code];
-  return situation.mayCostInvoice;
+  const problemType: ProblemType = PROBLEM_TYPES[code];
+  return problemType.mayCostInvoice;
 }
 
 /** The least that a call can take, before its price is known. */
@@ -237,17 +237,17 @@ function isAsked(price: Price): price is AskedPrice {
   return price.kind === 'function' || price.kind === 'service';
 }
 
-function findRevocation({ revocable }: ProvedPayment, { control }: Way): GatewayRefusal | undefined {
+function findRevocation({ revocable }: ProvedPayment, { control }: RequestContext): GatewayRefusal | undefined {
   if (control.index?.isRevoked(revocable) !== true) return undefined;
   return { code: 'token_revoked', detail: 'the token, its epoch or its key has been revoked' };
 }
 
 function judgeContext(
-  { facts, way }: Inquiry,
+  { facts, context }: Inquiry,
   { settings, digest }: { settings: Pick<GateSettings, 'skewSeconds' | 'invoiceExpirySeconds'>; digest: string | undefined },
 ): JudgeContext {
   const { method, host, path } = facts;
-  const { control, match, nowMs } = way();
+  const { control, match, nowMs } = context();
   const nowSeconds = nowMs / 1000;
   const maintenances = control.index?.maintenances ?? [];
   return {

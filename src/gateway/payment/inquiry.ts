@@ -9,15 +9,15 @@ import { type Quote } from '#schemes/scheme.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { findFormField, isForm, LARGEST_FORM_BYTES } from '../request/form-fields.ts';
 import { type BodyHolder, type BodyOutcome, type HeldBody } from '../request/held-body.ts';
-import { type Passage } from '../routing/passage.ts';
+import { type Upstream } from '../routing/upstream.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { quoteSale, type QuoteOutcome } from '../pricing/quote.ts';
 import { type Sold } from '../route.ts';
-import { type Way } from '../request-context.ts';
+import { type RequestContext } from '../request-context.ts';
 
-/** How things stand for a request: the snapshot and the clock of this moment, or the fence that turns it away. */
-export type Look = () => Result<Way, GatewayRefusal> | Promise<Result<Way, GatewayRefusal>>;
+/** How things stand for a request: the snapshot and the clock of this moment, or the policy that turns it away. */
+export type Look = () => Result<RequestContext, GatewayRefusal> | Promise<Result<RequestContext, GatewayRefusal>>;
 
 export interface Inquiry {
   readonly request: Request;
@@ -30,7 +30,7 @@ export interface Inquiry {
   /** The quote as far as nobody had to be asked for it. */
   readonly known: () => Quote | undefined;
   /** As it was when last looked at. */
-  readonly way: () => Way;
+  readonly context: () => RequestContext;
   readonly lookAgain: () => Promise<GatewayRefusal | undefined>;
   /** How the body is to be sent on. */
   readonly body: () => HeldBody | undefined;
@@ -44,14 +44,20 @@ const LARGEST_DIGESTED_BODY = 1 << 20;
 
 /** Begins an inquiry; nobody is asked yet. */
 export function openInquiry(
-  { request, facts, sold, way: first, look }: Pick<Inquiry, 'request' | 'facts' | 'sold'> & { readonly way: Way; readonly look: Look },
+  {
+    request,
+    facts,
+    sold,
+    context: first,
+    look,
+  }: Pick<Inquiry, 'request' | 'facts' | 'sold'> & { readonly context: RequestContext; readonly look: Look },
   { bodies, pricing, wait, log }: GateDeps,
 ): Inquiry {
   const { kind } = sold.sale.price;
   const { refusedInForm: names } = sold.route;
   const readsForm = names.length > 0 && facts.hasBody && isForm(facts.headers);
   const isPriceAsked = kind === 'function' || kind === 'service' || readsForm;
-  let way = first;
+  let context = first;
   let quoting: QuoteOutcome | Promise<QuoteOutcome> | undefined;
   let quoted: QuoteOutcome | undefined;
   let held: HeldBody | undefined;
@@ -63,7 +69,7 @@ export function openInquiry(
   };
   const readWhole = async (holder: BodyHolder, largest = LARGEST_DIGESTED_BODY): Promise<BodyOutcome> => {
     if (held?.kind === 'read') return accept(held.bytes);
-    const read = await bodies.read(request, { most: limitOf(held, sold.passage, largest), holder });
+    const read = await bodies.read(request, { most: limitOf(held, sold.upstream, largest), holder });
     if (read.ok) held = { kind: 'read', bytes: read.value };
     return read;
   };
@@ -86,11 +92,11 @@ export function openInquiry(
     isPriceAsked,
     readsForm,
     known: () => (!isPriceAsked && quoted?.ok === true ? quoted.value.quote : undefined),
-    way: () => way,
+    context: () => context,
     async lookAgain() {
       const looked = await look();
       if (!looked.ok) return looked.refusal;
-      way = looked.value;
+      context = looked.value;
       return undefined;
     },
     body: () => held,
@@ -110,6 +116,6 @@ function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8A
 }
 
 /** A body that was priced by its length has no more than that, and none has more than its route takes. */
-function limitOf(held: HeldBody | undefined, { maxBodyBytes = Infinity }: Passage, largest: number): number {
+function limitOf(held: HeldBody | undefined, { maxBodyBytes = Infinity }: Upstream, largest: number): number {
   return Math.min(held?.kind === 'sized' ? held.bytes : largest, maxBodyBytes, largest);
 }

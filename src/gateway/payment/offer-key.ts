@@ -24,8 +24,8 @@ const named = new WeakMap<Quote, NamedOffer>();
  * The pool of an offer whose price is the same for every request; none for amounts that are no whole satoshi. What a limit may
  * still hold back is not taken out of a pool for nothing.
  */
-export function findPool(quote: Quote, { pool, fences }: Pick<GateSettings, 'pool' | 'fences'>): PoolBounds | undefined {
-  return fences.rate === undefined && quote.sells.amountMsat % 1000n === 0n ? pool : undefined;
+export function findPool(quote: Quote, { pool, policy }: Pick<GateSettings, 'pool' | 'policy'>): PoolBounds | undefined {
+  return policy.rate === undefined && quote.sells.amountMsat % 1000n === 0n ? pool : undefined;
 }
 
 /** The name of what is offered now. */

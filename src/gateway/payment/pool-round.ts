@@ -35,11 +35,11 @@ export async function refillPools(deps: GateDeps): Promise<void> {
     const asked = [...offers.keys()].map((key) => ({ key, bounds: pool }));
     const refills = [...offers.values()];
     let left = MOST_A_ROUND;
-    for (const place of await control.stockedPlaces()) {
-      const wanted = await quota.want(place, asked);
+    for (const shard of await control.stockedShards()) {
+      const wanted = await quota.want(shard, asked);
       for (const [index, count] of wanted.entries()) {
         if (count === 0) continue;
-        const made = await refillPool({ ...refills[index]!, place, count: Math.min(count, left), bounds: pool }, deps);
+        const made = await refillPool({ ...refills[index]!, shard, count: Math.min(count, left), bounds: pool }, deps);
         left -= made;
         // A node that makes none is left alone until the next round.
         if (made === 0 || left === 0) return;

@@ -21,9 +21,9 @@ export interface ChallengeTerms {
 }
 
 /** A name under which quotas count a challenge. It begins with the place where that is done. */
-export function nameChallenge(place: number, random: Random): string {
+export function nameChallenge(shard: number, random: Random): string {
   const bytes = random(CHALLENGE_ID_BYTES);
-  bytes[0] = place;
+  bytes[0] = shard;
   return formatHex(bytes);
 }
 

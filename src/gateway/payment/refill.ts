@@ -12,7 +12,7 @@ import { makeChallenge, nameChallenge, openIssuer } from './ready-challenge.ts';
 
 export interface Refill {
   readonly quote: Quote;
-  readonly place: number;
+  readonly shard: number;
   /** Where the claims of what is made live. */
   readonly region: number;
   readonly count: number;
@@ -23,7 +23,7 @@ export interface Refill {
 const ASKS_NOBODY = () => undefined;
 
 /** Makes so many challenges of an offer and stocks them; how many there are. Never throws. */
-export async function refillPool({ quote, place, region, count, bounds }: Refill, deps: GateDeps): Promise<number> {
+export async function refillPool({ quote, shard, region, count, bounds }: Refill, deps: GateDeps): Promise<number> {
   const { quota, schemes, random, settings, log } = deps;
   try {
     // Named by the key that signs them: it may be another one than a moment ago.
@@ -33,12 +33,12 @@ export async function refillPool({ quote, place, region, count, bounds }: Refill
     if (wrong !== undefined) log('fault', { at: 'lightning.mintBatch', message: wrong.refusal });
     const good = ordered.flatMap((one) => (one.ok ? [one.value] : []));
     const items = await Promise.all(
-      good.map((one) => makeChallenge(one, { quote, challengeId: nameChallenge(place, random), region, issuer }, settings)),
+      good.map((one) => makeChallenge(one, { quote, challengeId: nameChallenge(shard, random), region, issuer }, settings)),
     );
     if (items.length > 0)
       await quota.stock(
         {
-          place,
+          shard,
           key: nameOffer(quote, { signing: issuer.signing, region, settings }),
           bounds,
           node: deps.lightning.currentNode?.(ASKS_NOBODY),

@@ -3,10 +3,10 @@
  * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
  */
 import { type Quote } from '#schemes/scheme.ts';
-import { type Background, type ClientKey, type QuotaAnswer, type QuotaLane, type ReadyChallenge } from '../../ports.ts';
+import { type Background, type ClientKey, type QuotaAnswer, type QuotaClass, type ReadyChallenge } from '../../ports.ts';
 import { type Admission } from '../admission.ts';
 import { noteFault } from '../answers/fault.ts';
-import { judgeTrial } from '../policy/fences.ts';
+import { judgeTrial } from '../policy/policy.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { type HeldBody } from '../request/held-body.ts';
 import { findPool, nameOffer } from './offer-key.ts';
@@ -17,10 +17,10 @@ import { refillPool } from './refill.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type QuoteOutcome } from '../pricing/quote.ts';
 import { holdersOf } from '../policy/concurrency.ts';
-import { type Way } from '../request-context.ts';
+import { type RequestContext } from '../request-context.ts';
 
 export interface UnpaidRequest {
-  readonly way: Way;
+  readonly context: RequestContext;
   /** Why no payment is good for it. */
   readonly reason: GatewayRefusal;
   /** What free calls are counted for. */
@@ -31,7 +31,7 @@ export interface UnpaidRequest {
   /** The price is the same for every request. */
   readonly isFixed: boolean;
   /** Payment hashes that the request shows, in hex; nothing when they cannot be told. */
-  readonly shown: readonly string[] | undefined;
+  readonly presented: readonly string[] | undefined;
   /** One of them, whose payment was made and is used up (M19). */
   readonly usedUp: string | undefined;
   /** How the body of a free call is sent on. */
@@ -45,40 +45,40 @@ export async function admitUnpaid(
   unpaid: UnpaidRequest,
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<Admission> {
-  const { way, reason, service, quote, known, isFixed, shown, usedUp, body } = unpaid;
+  const { context, reason, service, quote, known, isFixed, presented, usedUp, body } = unpaid;
   const { quota, random, settings, schemes, log } = deps;
-  const { fences } = way.route;
+  const { policy } = context.route;
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
-  const facts = way.client();
+  const facts = context.client();
   const holders = facts.address === undefined ? [] : [facts.key.key];
-  const trial = judgeTrial(way, fences, { lane: 'unpaid', holders, halfOpen: deps.halfOpen });
+  const trial = judgeTrial(context, policy, { trafficClass: 'unpaid', holders, halfOpen: deps.halfOpen });
   if (trial !== undefined) return refused(trial);
-  const lane: QuotaLane = usedUp === undefined ? 'unpaid' : 'paid';
+  const trafficClass: QuotaClass = usedUp === undefined ? 'unpaid' : 'paid';
   const { crowd } = facts.key;
   const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
-  const { bounds, totals } = usedUp === undefined ? fences.quota : fences.quota.paid;
-  const place = quota.placeOf(client);
-  const challengeId = nameChallenge(place, random);
-  const steps = rateOfAll(settings.fences.rate);
+  const { bounds, totals } = usedUp === undefined ? policy.quota : policy.quota.paid;
+  const shard = quota.shardOf(client);
+  const challengeId = nameChallenge(shard, random);
+  const steps = rateOfAll(settings.policy.rate);
   const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
   // Clients whose address is not known are not one client.
-  const repeats = fences.quota.repeats && (lane === 'paid' || facts.address !== undefined);
+  const repeats = policy.quota.repeats && (trafficClass === 'paid' || facts.address !== undefined);
   const node = deps.lightning.currentNode?.(background);
   const region = settings.claimRegion ?? facts.region;
   const keyOf = async (quote: Quote) => nameOffer(quote, { signing: (await openIssuer(schemes)).signing, region, settings });
   const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
   let answer: QuotaAnswer;
   try {
-    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, shown };
-    answer = await quota.ask({ client, lane, ask, bounds, totals, region });
+    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, presented };
+    answer = await quota.ask({ client, trafficClass, ask, bounds, totals, region });
   } catch (error) {
     noteFault(log, { at: 'quota.ask', error });
     return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
   }
-  if (pool !== undefined) deps.control.noteStocked(place, background);
+  if (pool !== undefined) deps.control.noteStocked(shard, background);
   const limits = stateQuota(answer.readings, bounds);
-  if (answer.kind === 'refused' && answer.isCrowded === true && lane === 'paid') {
-    // Payments cost an attacker next to nothing: who finds that lane full still is a client like any other (M35).
+  if (answer.kind === 'refused' && answer.isCrowded === true && trafficClass === 'paid') {
+    // Payments cost an attacker next to nothing: who finds that traffic class full still is a client like any other (M35).
     return admitUnpaid({ ...unpaid, usedUp: undefined }, { deps, background });
   }
   if (answer.kind === 'refused') {
@@ -86,10 +86,15 @@ export async function admitUnpaid(
     return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
   }
   if (answer.kind === 'free')
-    return { kind: 'free', trip: { way, lane: 'gift', steps, voters: [], holders: holdersOf(way, deps) }, body, limits };
+    return {
+      kind: 'free',
+      dispatch: { context, trafficClass: 'free_call', steps, voters: [], holders: holdersOf(context, deps) },
+      body,
+      limits,
+    };
   const { item, refill } = answer;
   if (refill !== undefined && known !== undefined && pool !== undefined) {
-    background(refillPool({ quote: known, place, region, count: refill, bounds: pool }, deps));
+    background(refillPool({ quote: known, shard, region, count: refill, bounds: pool }, deps));
   }
   // No invoice comes of it: it is not open any more, and still one of this minute.
   const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
@@ -102,7 +107,7 @@ export async function admitUnpaid(
   const admission = { kind: 'pay', quote: quoted.value.quote, reason, limits } as const;
   if (item !== undefined) return { ...admission, source: { kind: 'ready', item } };
   const made = (ready: ReadyChallenge) => {
-    if (offer?.repeats === true) quota.keep({ client, lane, offer: offer.key, item: ready });
+    if (offer?.repeats === true) quota.keep({ client, trafficClass, offer: offer.key, item: ready });
   };
   return { ...admission, source: { kind: 'direct', challengeId, region, unmade, made } };
 }

@@ -1,12 +1,12 @@
 /*
- * Who may try an origin that is half open: one call a second of this isolate and of each lane, so that no crowd in one lane can
+ * Who may try an origin that is half open: one call a second of this isolate and of each traffic class, so that no crowd in one traffic class can
  * dry up another (M22). A call that told nothing of the origin (its client broke it off, say) gives its turn to the next, and
  * whoever sent it waits ten seconds: nobody can have all the turns for nothing. Effects: memory, bounded.
  */
 
 /** A call that would try. */
 export interface HalfOpenTrial {
-  readonly lane: string;
+  readonly trafficClass: string;
   readonly origin: string;
   /** Payment and client, as far as they are known. */
   readonly holders: readonly string[];
@@ -19,7 +19,7 @@ export interface HalfOpenTrials {
   readonly giveBack: (trial: HalfOpenTrial, nowMs: number) => void;
 }
 
-/** Each lane of an isolate tries a half-open origin so often. */
+/** Each traffic class of an isolate tries a half-open origin so often. */
 export const HALF_OPEN_MS = 1000;
 /** Whoever has had a turn for nothing waits so long for another. */
 export const HOLDER_TRIAL_MS = 10_000;
@@ -31,17 +31,17 @@ export function createHalfOpenTrials(): HalfOpenTrials {
   const triedAtMs = new Map<string, number>();
   const wastedAtMs = new Map<string, number>();
   const wasWithin = (atMs: number | undefined, ms: number, nowMs: number) => atMs !== undefined && nowMs < atMs + ms;
-  const nameHolder = ({ lane, origin }: HalfOpenTrial, holder: string) => `${lane} ${origin} ${holder}`;
+  const nameHolder = ({ trafficClass, origin }: HalfOpenTrial, holder: string) => `${trafficClass} ${origin} ${holder}`;
   return {
     take(trial, nowMs) {
-      const { lane, origin, holders } = trial;
+      const { trafficClass, origin, holders } = trial;
       const waits = holders.some((holder) => wasWithin(wastedAtMs.get(nameHolder(trial, holder)), HOLDER_TRIAL_MS, nowMs));
-      if (waits || wasWithin(triedAtMs.get(`${lane} ${origin}`), HALF_OPEN_MS, nowMs)) return false;
-      triedAtMs.set(`${lane} ${origin}`, nowMs);
+      if (waits || wasWithin(triedAtMs.get(`${trafficClass} ${origin}`), HALF_OPEN_MS, nowMs)) return false;
+      triedAtMs.set(`${trafficClass} ${origin}`, nowMs);
       return true;
     },
     giveBack(trial, nowMs) {
-      triedAtMs.delete(`${trial.lane} ${trial.origin}`);
+      triedAtMs.delete(`${trial.trafficClass} ${trial.origin}`);
       for (const name of trial.holders.map((holder) => nameHolder(trial, holder))) {
         wastedAtMs.delete(name);
         if (wastedAtMs.size >= MOST_HOLDERS) wastedAtMs.delete(wastedAtMs.keys().next().value!);

@@ -6,7 +6,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Charge } from '#schemes/scheme.ts';
 import { type RateBound, type RateCheck, type RateCount, type RateLimits, type Log } from '../../ports.ts';
 import { noteFault } from '../answers/fault.ts';
-import { type FenceSettings } from './fences.ts';
+import { type PolicySettings } from './policy.ts';
 import { stateRate, type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { describeRoute } from '../routing/find-route.ts';
@@ -33,13 +33,13 @@ export const REACHED = {
 const NONE = accept<readonly StatedLimit[]>([]);
 
 /** All who have not paid, together. */
-export function rateOfAll(rate: FenceSettings['rate']): readonly RateStep[] {
+export function rateOfAll(rate: PolicySettings['rate']): readonly RateStep[] {
   return rate === undefined ? [] : [{ name: 'all', ...rate, objectName: 'all/1', key: 'all' }];
 }
 
 /** Everyone on a route, whatever they pay for it. */
 export function rateOfRoute(route: Route): readonly RateStep[] {
-  const { rate } = route.fences;
+  const { rate } = route.policy;
   if (rate === undefined) return [];
   const key = describeRoute(route);
   return [{ name: 'route', ...rate, objectName: `route/1/${key}`, key }];

@@ -48,8 +48,8 @@ async function askService(
   { readBody, pricing, log }: PriceSources,
 ): Promise<PriceOutcome> {
   const { service, bodyPrefixBytes, timeoutMs, cacheSeconds, bounds } = price;
-  const shown = bodyPrefixBytes === undefined ? undefined : await readBody(bodyPrefixBytes);
-  if (shown?.ok === false) return shown;
+  const presented = bodyPrefixBytes === undefined ? undefined : await readBody(bodyPrefixBytes);
+  if (presented?.ok === false) return presented;
   const body = JSON.stringify({
     version: 1,
     route: match,
@@ -59,7 +59,7 @@ async function askService(
     path_parameters: facts.pathParameters,
     query_parameters: facts.queryParameters,
     headers: facts.headers,
-    ...(shown === undefined ? {} : { body_base64: formatBase64(shown.value) }),
+    ...(presented === undefined ? {} : { body_base64: formatBase64(presented.value) }),
   });
   let answer: unknown;
   try {
@@ -70,7 +70,7 @@ async function askService(
   const checked = checkAnswer(answer, bounds);
   if (!checked.ok) return unavailable(checked.refusal, { match, log });
   const priced = { priceMsat: checked.value, inputs: ['service', body] };
-  return accept(shown === undefined ? priced : { ...priced, body: { kind: 'read', bytes: shown.value } });
+  return accept(presented === undefined ? priced : { ...priced, body: { kind: 'read', bytes: presented.value } });
 }
 
 async function callFunction(decide: PriceFunction, facts: PriceFacts, wait: Wait): Promise<Result<unknown, string>> {

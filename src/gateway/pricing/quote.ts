@@ -12,7 +12,7 @@ import { type HeldBody } from '../request/held-body.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { type Route, type Sale, type Sold } from '../route.ts';
 import { describeRoute } from '../routing/find-route.ts';
-import { findLargeBody } from '../routing/passage.ts';
+import { findLargeBody } from '../routing/upstream.ts';
 import { askPrice, type PriceSources } from './ask-price.ts';
 import { workOutPrice, type Priced, type PriceOutcome } from './price.ts';
 
@@ -55,12 +55,12 @@ function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
   if (!outcome.ok) return outcome;
   const { body } = outcome.value;
   // Its length was not told beforehand; now that it has been read, it is known.
-  const tooLarge = body?.kind === 'read' ? findLargeBody(sold.passage, body.bytes.length) : undefined;
+  const tooLarge = body?.kind === 'read' ? findLargeBody(sold.upstream, body.bytes.length) : undefined;
   return tooLarge === undefined ? accept(quoteOf(sold, outcome.value)) : refuse(tooLarge);
 }
 
 /** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
-function quoteOf({ route, sale }: Omit<Sold, 'passage'>, { priceMsat, inputs, body }: Priced): Quoted {
+function quoteOf({ route, sale }: Omit<Sold, 'upstream'>, { priceMsat, inputs, body }: Priced): Quoted {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
   const digest = formatHex(sha256(new TextEncoder().encode(text)).slice(0, 16));

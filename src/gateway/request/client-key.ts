@@ -14,7 +14,7 @@ import { type ClientKey } from '../../ports.ts';
  */
 export type ClientAddressSource = 'cloudflare' | 'socket' | { readonly trustedHops: number };
 
-/** What fences know of a client. */
+/** What policies know of a client. */
 export interface ClientFacts {
   readonly address: Address | undefined;
   /** The same for every spelling of the address. */
@@ -45,7 +45,7 @@ const UNKNOWN_CLIENT: ClientKey = { key: 'unknown' };
 /** What Cloudflare says when it does not know the country. */
 const NO_COUNTRY = 'XX';
 
-/** Reads what the fences need to know of a client. Without a source: Cloudflare's where its edge speaks, else the socket. */
+/** Reads what the policies need to know of a client. Without a source: Cloudflare's where its edge speaks, else the socket. */
 export function readClientFacts(request: ClientRequest, source: ClientAddressSource | undefined): ClientFacts {
   // The platform makes a new object of it at each look, so none is taken where the answer is known.
   const edge = source === undefined || source === 'cloudflare' ? readPlatformFacts(request) : NOTHING;

@@ -1,6 +1,6 @@
 /*
  * Values that decide which route a request is on, of parameters and of header fields alike: each has one spelling (M42). An
- * origin that trims, ignores case or reads numbers would take `DEAR` or `dear%20` for what is sold as `dear`, while here they
+ * origin that trims, ignores case or reads numbers would take `DEAR` or `expensive%20` for what is sold as `expensive`, while here they
  * would be on the cheap route behind it. Pure.
  */
 

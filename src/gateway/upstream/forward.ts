@@ -6,7 +6,7 @@ import { isOwn } from '../request/forwarded-headers.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { type HeldBody } from '../request/held-body.ts';
 import { rewriteHeaders, type PaidHeaders } from './origin-headers.ts';
-import { targetOf, type Passage } from '../routing/passage.ts';
+import { targetOf, type Upstream } from '../routing/upstream.ts';
 import { EXPOSED_FIELDS } from '../answers/refuse.ts';
 import { remainingHeaders, type Remaining } from '../answers/remaining.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
@@ -36,7 +36,7 @@ export interface ClientPart {
 
 export interface ForwardOptions {
   readonly facts: RequestFacts;
-  readonly passage: Passage;
+  readonly upstream: Upstream;
   readonly paid?: PaidHeaders;
   /** Ends the wait from outside. */
   readonly giveUp?: Promise<unknown>;
@@ -51,11 +51,11 @@ export interface ForwardOptions {
  */
 export async function forward(
   request: Request,
-  { facts, passage, paid, giveUp, left, held }: ForwardOptions,
+  { facts, upstream, paid, giveUp, left, held }: ForwardOptions,
   { origin, originProof, clock, wait }: Pick<GateDeps, 'origin' | 'originProof' | 'clock' | 'wait'>,
 ): Promise<Forwarded> {
-  const target = targetOf(passage, facts);
-  const sized = held === undefined ? limitBody(request, { facts, most: passage.maxBodyBytes }) : sendBody(request.body, held);
+  const target = targetOf(upstream, facts);
+  const sized = held === undefined ? limitBody(request, { facts, most: upstream.maxBodyBytes }) : sendBody(request.body, held);
   const { isTooLong } = sized;
   // Only where something depends on who has failed: nobody pays for a free call, or votes by one.
   const upload =
@@ -66,9 +66,9 @@ export async function forward(
   const signals = [sized.signal, upload?.signal, left].filter((signal) => signal !== undefined);
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
   const proof = originProof === undefined ? undefined : await originProof(proven);
-  const address = `${passage.origin.kind === 'url' ? passage.origin.base : facts.base}${target}`;
+  const address = `${upstream.origin.kind === 'url' ? upstream.origin.base : facts.base}${target}`;
   // A request that goes on with its own body is copied by the platform in one piece; redirects are never followed for it.
-  const upstream =
+  const outgoing =
     body === request.body && request.redirect === 'manual' && left === undefined
       ? new Request(address, request)
       : new Request(address, {
@@ -78,19 +78,19 @@ export async function forward(
           redirect: 'manual',
           ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         });
-  rewriteHeaders(upstream.headers, { facts, passage, paid, proof });
+  rewriteHeaders(outgoing.headers, { facts, upstream, paid, proof });
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
-  if (passage.brokenBody === 'released') upstream.headers.set('accept-encoding', 'identity');
+  if (upstream.brokenBody === 'released') outgoing.headers.set('accept-encoding', 'identity');
   const client: ClientPart = {
     hasFailed: () => isTooLong() || left?.aborted === true || upload?.blameForDelay() === 'client',
     waitedMs: () => upload?.clientMs() ?? 0,
   };
   return new Promise((resolve) => {
-    origin(upstream, passage.origin.kind === 'service' ? passage.origin.binding : undefined).then(
+    origin(outgoing, upstream.origin.kind === 'service' ? upstream.origin.binding : undefined).then(
       (response) => resolve({ kind: 'answered', response, client }),
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
-    void wait(passage.timeoutSeconds * 1000).then(() =>
+    void wait(upstream.timeoutSeconds * 1000).then(() =>
       resolve({ kind: upload?.blameForDelay() === 'client' ? 'upload_failed' : 'timed_out' }),
     );
     void giveUp?.then(() => resolve({ kind: 'given_up' }));

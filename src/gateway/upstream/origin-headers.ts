@@ -4,7 +4,7 @@
  */
 import { foldFieldName } from '../request/field-name.ts';
 import { fateOf } from '../request/forwarded-headers.ts';
-import { LOOP_FIELD, type Passage } from '../routing/passage.ts';
+import { LOOP_FIELD, type Upstream } from '../routing/upstream.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 
 /** What the origin may rely on about a paid call. */
@@ -18,16 +18,16 @@ export interface PaidHeaders {
 /** Turns a copy of the client's fields into the origin's. */
 export function rewriteHeaders(
   headers: Headers,
-  { facts, passage, paid, proof }: { facts: RequestFacts; passage: Passage; paid: PaidHeaders | undefined; proof: string | undefined },
+  { facts, upstream, paid, proof }: { facts: RequestFacts; upstream: Upstream; paid: PaidHeaders | undefined; proof: string | undefined },
 ): void {
   const hops = readHops(facts.headers);
   facts.headers.forEach((value, name) => {
-    const goesOn = hops?.has(name) !== true && isPassedOn(name, { value, facts, passage });
+    const goesOn = hops?.has(name) !== true && isPassedOn(name, { value, facts, upstream });
     if (!goesOn && !isWebSocketUpgrade(name, facts.headers)) headers.delete(name);
   });
   if (facts.authorizationRest !== '') headers.set('authorization', facts.authorizationRest);
   headers.set('x-forwarded-host', facts.host);
-  if (passage.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);
+  if (upstream.origin.kind === 'same_zone') headers.set(LOOP_FIELD, facts.host);
   if (paid !== undefined) {
     headers.set('x-l402-claim', paid.claimId);
     headers.set('x-l402-service', paid.service);
@@ -35,11 +35,11 @@ export function rewriteHeaders(
     // An origin that knows the field does the work of one payment once, however often the call is repeated (M16).
     if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.callKey);
   }
-  for (const [name, value] of passage.setHeaders) headers.set(name, value);
+  for (const [name, value] of upstream.setHeaders) headers.set(name, value);
   if (proof !== undefined) headers.set('x-l402-signature', proof);
 }
 
-function isPassedOn(name: string, { value, facts, passage }: { value: string; facts: RequestFacts; passage: Passage }): boolean {
+function isPassedOn(name: string, { value, facts, upstream }: { value: string; facts: RequestFacts; upstream: Upstream }): boolean {
   switch (fateOf(name)) {
     case 'kept':
       return true;
@@ -50,7 +50,7 @@ function isPassedOn(name: string, { value, facts, passage }: { value: string; fa
     case 'metadata':
       return !facts.holdsCredential(value);
     case 'twin':
-      return !passage.setHeaders.some(([own]) => own === foldFieldName(name));
+      return !upstream.setHeaders.some(([own]) => own === foldFieldName(name));
   }
 }
 

@@ -3,14 +3,14 @@
  * limits, a place among the calls that are under way. What became of the call is told to the breaker, off the path.
  */
 import { type Background, type OriginOutcome } from '../../ports.ts';
-import { isTrial, judgeTrial } from '../policy/fences.ts';
+import { isTrial, judgeTrial } from '../policy/policy.ts';
 import { forward, type Forwarded, type ForwardOptions } from './forward.ts';
 import { type GateDeps } from '../gate-deps.ts';
-import { namePlaces } from '../routing/passage.ts';
+import { namePlaces } from '../routing/upstream.ts';
 import { takeSteps } from '../policy/rate.ts';
 import { type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
-import { type Trip } from '../request-context.ts';
+import { type Dispatch } from '../request-context.ts';
 
 /** `held_back`: it was not sent, and the origin knows nothing of it. */
 export type Sent = Forwarded | { readonly kind: 'held_back'; readonly reason: GatewayRefusal };
@@ -20,20 +20,24 @@ const BUSY_RETRY_SECONDS = 1;
 /** Sends a call on, with the limits under which it passed. */
 export async function send(
   request: Request,
-  { trip, ...options }: Omit<ForwardOptions, 'passage' | 'left'> & { trip: Trip },
+  { dispatch, ...options }: Omit<ForwardOptions, 'upstream' | 'left'> & { dispatch: Dispatch },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { way, lane, steps, stated = [], sendByMs = Infinity, voters, holders } = trip;
-  const { origin, passage, route } = way;
+  const { context, trafficClass, steps, stated = [], sendByMs = Infinity, voters, holders } = dispatch;
+  const { origin, upstream, route } = context;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
-  const trial = judgeTrial(way, route.fences, { lane, holders: voters, halfOpen: deps.halfOpen });
+  const trial = judgeTrial(context, route.policy, { trafficClass, holders: voters, halfOpen: deps.halfOpen });
   if (trial !== undefined) return heldBack(trial);
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
-  const places = route.fences.hasConcurrency ? deps.places : undefined;
+  const places = route.policy.hasConcurrency ? deps.places : undefined;
   // Where places are few, one whose client has gone is given back at once, and its call is broken off (M41).
   const left = places === undefined ? undefined : request.signal;
-  const leave = await places?.enter(namePlaces(passage, options.facts), { who: lane === 'paid' ? 'paid' : 'unpaid', holders, left });
+  const leave = await places?.enter(namePlaces(upstream, options.facts), {
+    who: trafficClass === 'paid' ? 'paid' : 'unpaid',
+    holders,
+    left,
+  });
   if (places !== undefined && leave === undefined) {
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
@@ -44,18 +48,18 @@ export async function send(
   }
   let sent: Forwarded;
   try {
-    sent = await forward(request, { ...options, left, passage }, deps);
+    sent = await forward(request, { ...options, left, upstream }, deps);
   } finally {
     leave?.();
   }
-  const { breaker } = deps.settings.fences;
+  const { breaker } = deps.settings.policy;
   // An origin that does not know an upgrade may drop the connection: that is the client's doing.
   const isUpgrade = options.facts.headers.has('upgrade');
-  if (breaker !== undefined && route.fences.hasBreaker && voters.length > 0 && !isUpgrade) {
+  if (breaker !== undefined && route.policy.hasBreaker && voters.length > 0 && !isUpgrade) {
     const tookMs = deps.clock() - startedMs;
     const outcome = judgeOrigin(sent, tookMs, breaker.slowHeadMs);
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
-    else if (isTrial(way, route.fences)) deps.halfOpen.giveBack({ lane, origin, holders: voters }, deps.clock());
+    else if (isTrial(context, route.policy)) deps.halfOpen.giveBack({ trafficClass, origin, holders: voters }, deps.clock());
   }
   return { sent, limits: [...stated, ...limited.value] };
 }

@@ -8,7 +8,7 @@ import { noteFault } from '../answers/fault.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { paidAnswer } from './forward.ts';
 import { type PaidHeaders } from './origin-headers.ts';
-import { type Passage } from '../routing/passage.ts';
+import { type Upstream } from '../routing/upstream.ts';
 import { stateLimits, type StatedLimit } from '../answers/rate-fields.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { send, type Sent } from './send.ts';
@@ -40,11 +40,11 @@ async function servePass(
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
   deps: GateDeps,
 ): Promise<Response> {
-  const { trip, body: held } = entry;
-  const { sent, limits } = await send(request, { facts, trip, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
+  const { dispatch, body: held } = entry;
+  const { sent, limits } = await send(request, { facts, dispatch, paid: paidHeaders(entry), held }, { deps, background: waitUntil });
   if (sent.kind === 'answered') return limitStream(stateLimits(paidAnswer(sent.response, undefined), limits), entry, deps);
   const payment = { fate: 'released', remaining: undefined } as const;
-  return answerUnanswered(sent, { method: facts.method, passage: trip.way.passage, payment }, deps);
+  return answerUnanswered(sent, { method: facts.method, upstream: dispatch.context.upstream, payment }, deps);
 }
 
 async function forwardAndFinish(
@@ -63,7 +63,7 @@ async function forwardAndFinish(
     await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
-  const outcome = judgeOutcome(forwarded, { facts, passage: entry.trip.way.passage });
+  const outcome = judgeOutcome(forwarded, { facts, upstream: entry.dispatch.context.upstream });
   const log = (fate: PaymentState['fate']) =>
     deps.log('sale', {
       match: quote.match,
@@ -97,12 +97,12 @@ async function forwardAndFinish(
   log(payment.fate);
   if (forwarded.kind === 'answered')
     return limitStream(stateLimits(paidAnswer(forwarded.response, payment.remaining), limits), entry, deps);
-  return answerUnanswered(forwarded, { method: facts.method, passage: entry.trip.way.passage, payment }, deps);
+  return answerUnanswered(forwarded, { method: facts.method, upstream: entry.dispatch.context.upstream, payment }, deps);
 }
 
 /** Whether the claim is held until the body has ended, where there is one. */
-function isHeldToTheEnd({ body }: Response, { trip }: Entry): boolean {
-  return trip.way.passage.brokenBody === 'released' && body !== null;
+function isHeldToTheEnd({ body }: Response, { dispatch }: Entry): boolean {
+  return dispatch.context.upstream.brokenBody === 'released' && body !== null;
 }
 
 /** The lease is closed with the head of the answer: what goes on without end after it is ended by the clock (M14). */
@@ -122,11 +122,11 @@ function sendWatched(
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
   deps: GateDeps,
 ): ReturnType<typeof send> {
-  const { trip, body: held } = entry;
-  const options = { facts, trip, paid: paidHeaders(entry), held };
+  const { dispatch, body: held } = entry;
+  const options = { facts, dispatch, paid: paidHeaders(entry), held };
   const by = { deps, background: waitUntil };
   // Where the time limit comes first there is nothing to watch for.
-  if (trip.way.passage.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
+  if (dispatch.context.upstream.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
   const giveUp = new Promise<void>((resolve) => {
     request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
   });
@@ -140,7 +140,7 @@ function paidHeaders({ callId, callKey, quote }: Entry): PaidHeaders {
 /** A release needs a reason that was seen; everything else is counted. */
 export function judgeOutcome(
   forwarded: Sent,
-  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+  { facts, upstream }: { readonly facts: RequestFacts; readonly upstream: Upstream },
 ): 'commit' | 'release' {
   switch (forwarded.kind) {
     case 'held_back':
@@ -157,8 +157,8 @@ export function judgeOutcome(
       const { response } = forwarded;
       const { status } = response;
       if (status >= 500) return 'release';
-      if (!passage.releaseStatuses.has(status)) return 'commit';
-      return status < 400 ? judgeRedirect(response, { facts, passage }) : 'release';
+      if (!upstream.releaseStatuses.has(status)) return 'commit';
+      return status < 400 ? judgeRedirect(response, { facts, upstream }) : 'release';
     }
   }
 }
@@ -170,13 +170,13 @@ export function judgeOutcome(
  */
 function judgeRedirect(
   { status, headers }: Response,
-  { facts, passage }: { readonly facts: RequestFacts; readonly passage: Passage },
+  { facts, upstream }: { readonly facts: RequestFacts; readonly upstream: Upstream },
 ): 'commit' | 'release' {
   const location = headers.get('location');
   const asksAgain = status === 307 || status === 308 || facts.method === 'GET' || facts.method === 'HEAD';
   if (location === null || !asksAgain) return 'commit';
   // What the origin is called matters only where it has an address of its own.
-  const origin = passage.origin.kind === 'url' ? passage.origin.base : facts.base;
+  const origin = upstream.origin.kind === 'url' ? upstream.origin.base : facts.base;
   const target = URL.parse(location, `${facts.base}${facts.path}`);
   const isSameHost = target !== null && [facts.base, origin].some((base) => URL.parse(base)?.hostname === target.hostname);
   return isSameHost ? 'release' : 'commit';

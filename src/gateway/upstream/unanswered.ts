@@ -4,10 +4,10 @@
  */
 import { type GateDeps } from '../gate-deps.ts';
 import { leaseSecondsOf } from '../payment/lease.ts';
-import { type Passage } from '../routing/passage.ts';
+import { type Upstream } from '../routing/upstream.ts';
 import { remainingFields, remainingHeaders, type Remaining } from '../answers/remaining.ts';
 import { problem } from '../answers/refuse.ts';
-import { PAID_HINTS, type GatewayRefusal, type SituationCode } from '../answers/refusals.ts';
+import { PAID_HINTS, type GatewayRefusal, type ProblemCode } from '../answers/refusals.ts';
 import { type Sent } from './send.ts';
 
 /** Every way in which there is no answer of the origin. */
@@ -22,13 +22,13 @@ export interface PaymentState {
 
 interface UnansweredOptions {
   readonly method: string;
-  readonly passage: Passage;
+  readonly upstream: Upstream;
   readonly payment?: PaymentState;
 }
 
 const ORIGIN_RETRY_SECONDS = 5;
 
-const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { readonly code: SituationCode; readonly detail: string }>> = {
+const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { readonly code: ProblemCode; readonly detail: string }>> = {
   unreachable: { code: 'origin_unreachable', detail: 'the origin gave no answer' },
   timed_out: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
   given_up: { code: 'origin_timeout', detail: 'the origin gave no answer in time' },
@@ -40,14 +40,14 @@ const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { read
 /** Says that the origin did not answer; of a paid call also what became of the payment. */
 export function answerUnanswered(
   unanswered: Unanswered,
-  { method, passage, payment }: UnansweredOptions,
+  { method, upstream, payment }: UnansweredOptions,
   { settings, log }: Pick<GateDeps, 'settings' | 'log'>,
 ): Response {
   const reason: GatewayRefusal =
     unanswered.kind === 'held_back' ? unanswered.reason : { ...FAILURES[unanswered.kind], retryAfterSeconds: ORIGIN_RETRY_SECONDS };
   const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
   log('refusal', { code: reason.code });
-  const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(passage) : laterSeconds;
+  const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(upstream) : laterSeconds;
   // A counted call is over: whoever repeats it by machine would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};

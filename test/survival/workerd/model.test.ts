@@ -19,7 +19,7 @@ interface Model {
 type Command = fc.AsyncCommand<Model, World>;
 type Wares = Readonly<Record<string, readonly Ware[]>>;
 
-const WARES: Wares = { once: ['once'], pack: ['pack'], pass: ['pass'], purse: ['cheap', 'dear'] };
+const WARES: Wares = { once: ['once'], pack: ['pack'], pass: ['pass'], purse: ['cheap', 'expensive'] };
 const BOUGHT: Readonly<Record<string, number | undefined>> = { once: 1, pack: PACK_CALLS, purse: PURSE_SATS * 1000 };
 
 /** One step: what it does, when it can be done, and how a counterexample names it. */

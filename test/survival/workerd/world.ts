@@ -20,7 +20,7 @@ import { type Token } from './reference.ts';
 
 export const PACK_CALLS = 4;
 export const PURSE_SATS = 100;
-export const PRICES_MSAT = { once: 1000, pack: 1000, pass: 1000, cheap: 10_000, dear: 45_000 } as const;
+export const PRICES_MSAT = { once: 1000, pack: 1000, pass: 1000, cheap: 10_000, expensive: 45_000 } as const;
 export type Ware = keyof typeof PRICES_MSAT;
 
 const REFRESH_SECONDS = 1;
@@ -31,7 +31,7 @@ const shop = defineGateway({
   // One object to reset.
   claimShardBits: 0,
   // The model knows payments; its origins fail far more often than a breaker lets them, and nobody counts who asks.
-  fences: { breaker: false, challenges: MANY_CHALLENGES },
+  policy: { breaker: false, challenges: MANY_CHALLENGES },
   controlRefreshSeconds: REFRESH_SECONDS,
   graceHours: 24 * 100,
   routes: [
@@ -39,7 +39,7 @@ const shop = defineGateway({
     { match: '/pack/*', service: 'pack', priceSats: 1, access: { calls: PACK_CALLS } },
     { match: '/pass/*', service: 'pass', priceSats: 1, access: { seconds: 7200 } },
     { match: '/cheap/*', ...purse, priceSats: 10 },
-    { match: '/dear/*', ...purse, priceSats: 45 },
+    { match: '/expensive/*', ...purse, priceSats: 45 },
   ],
 });
 

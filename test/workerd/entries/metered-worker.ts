@@ -7,31 +7,31 @@ import { Quota as ShippedQuota } from '#durable-objects/quota.ts';
 import { RateLimiter as ShippedRateLimiter } from '#durable-objects/rate-limiter.ts';
 import { ReplaySet as ShippedReplaySet } from '#durable-objects/replay-set.ts';
 import { type Env } from '#src/deps.ts';
-import { emptyTally, type ObjectTallies, type ObjectTally } from '#support/object-tally.ts';
+import { emptyUsage, type ObjectUsages, type ObjectUsage } from '#support/object-usage.ts';
 import gateway from './bench-worker.ts';
 import { meterObjects } from '../metered-objects.ts';
 import { watchObjectCalls } from '../object-calls.ts';
 
 export { Settlements } from '#durable-objects/settlements.ts';
 
-const tallies: ObjectTallies = { ReplaySet: emptyTally(), Quota: emptyTally(), RateLimiter: emptyTally(), Control: emptyTally() };
+const usages: ObjectUsages = { ReplaySet: emptyUsage(), Quota: emptyUsage(), RateLimiter: emptyUsage(), Control: emptyUsage() };
 
-export const ReplaySet = meterObjects(ShippedReplaySet, tallies.ReplaySet);
-export const Quota = meterObjects(ShippedQuota, tallies.Quota);
-export const RateLimiter = meterObjects(ShippedRateLimiter, tallies.RateLimiter);
-export const Control = meterObjects(ShippedControl, tallies.Control);
+export const ReplaySet = meterObjects(ShippedReplaySet, usages.ReplaySet);
+export const Quota = meterObjects(ShippedQuota, usages.Quota);
+export const RateLimiter = meterObjects(ShippedRateLimiter, usages.RateLimiter);
+export const Control = meterObjects(ShippedControl, usages.Control);
 
-const BY_BINDING: Readonly<Record<string, ObjectTally>> = {
-  REPLAY_SET: tallies.ReplaySet,
-  QUOTA: tallies.Quota,
-  RATE_LIMITER: tallies.RateLimiter,
-  CONTROL: tallies.Control,
+const BY_BINDING: Readonly<Record<string, ObjectUsage>> = {
+  REPLAY_SET: usages.ReplaySet,
+  QUOTA: usages.Quota,
+  RATE_LIMITER: usages.RateLimiter,
+  CONTROL: usages.Control,
 };
 let watched: Env | undefined;
 
 const worker: ExportedHandler<Env> = {
   fetch(request, env, context) {
-    if (new URL(request.url).pathname === '/operations') return Response.json(tallies);
+    if (new URL(request.url).pathname === '/operations') return Response.json(usages);
     watched ??= { ...env, ...watchObjectCalls(env, (name) => void (BY_BINDING[name]!.calls += 1)) };
     return gateway.fetch!(request, watched, context);
   },

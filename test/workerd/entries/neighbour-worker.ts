@@ -1,4 +1,4 @@
-/* The Worker of the tests over real sockets: the one that ships, with a dear route among cheap ones. */
+/* The Worker of the tests over real sockets: the one that ships, with an expensive route among cheap ones. */
 import { createWorker } from '#src/worker.ts';
 import { neighbourGateway } from '#support/test-gateway.ts';
 

@@ -1,10 +1,10 @@
 /*
- * The settings of the fences, as the seller writes them and as the gateway uses them. `gatewayFenceKeys` belongs into the
- * schema of the seller's file, `routeFenceKeys` into that of a route; what a route says takes the place of what the gateway
- * says, key by key, and `false` switches a fence off. Pure.
+ * The settings of the policies, as the seller writes them and as the gateway uses them. `gatewayPolicyKeys` belongs into the
+ * schema of the seller's file, `routePolicyKeys` into that of a route; what a route says takes the place of what the gateway
+ * says, key by key, and `false` switches a policy off. Pure.
  */
 import * as z from 'zod/mini';
-import { type ClientList, type FenceSettings, type GatewayFenceSettings } from '#gateway/policy/fences.ts';
+import { type ClientList, type PolicySettings, type GatewayPolicySettings } from '#gateway/policy/policy.ts';
 import { parseCidr, type Cidr } from '#protocol/cidr.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type QuotaBounds, type RateBound, type RateCount } from '../ports.ts';
@@ -109,7 +109,7 @@ const shared = {
   challenges: z.optional(ChallengesSchema),
 };
 
-const RouteFencesSchema = z.strictObject({
+const RoutePolicySchema = z.strictObject({
   ...shared,
   /** How often this route may be called, by those who have paid or where it is free; no limit if left out. */
   rate: z.optional(z.union([RateSchema, off])),
@@ -151,7 +151,7 @@ const ConcurrencySchema = z.strictObject({
   waitSeconds: z._default(whole(0, 30), 5),
 });
 
-const GatewayFencesSchema = z.strictObject({
+const GatewayPolicySchema = z.strictObject({
   ...shared,
   /** How often everything together may be called by those who have not paid; no limit if left out. */
   rate: z.optional(z.union([RateSchema, off])),
@@ -162,7 +162,7 @@ const GatewayFencesSchema = z.strictObject({
 });
 
 /** Keys of the seller's file. */
-export const gatewayFenceKeys = {
+export const gatewayPolicyKeys = {
   /** Where a client's address is read: `cloudflare`, `socket`, or `{ trustedHops }` behind so many proxies of one's own. */
   clientAddress: z.optional(
     z.union([
@@ -178,30 +178,30 @@ export const gatewayFenceKeys = {
   stale: z._default(z.enum(['refuse', 'serve']), 'refuse'),
   /** Isolates among which limits with `count: 'isolate'` are shared. */
   rateIsolates: z._default(whole(1, 1000), 1),
-  /** Fences of every route that does not say otherwise. */
-  fences: z.prefault(GatewayFencesSchema, {}),
+  /** Policies of every route that does not say otherwise. */
+  policy: z.prefault(GatewayPolicySchema, {}),
 };
 
 /** Keys of a route. */
-export const routeFenceKeys = {
-  /** What differs from the fences of the gateway; `false` switches one off. */
-  fences: z.optional(RouteFencesSchema),
+export const routePolicyKeys = {
+  /** What differs from the policies of the gateway; `false` switches one off. */
+  policy: z.optional(RoutePolicySchema),
 };
 
-const GatewayKeys = z.object(gatewayFenceKeys);
-export type GatewayFences = z.output<typeof GatewayKeys>;
-export type RouteFences = z.output<typeof RouteFencesSchema>;
+const GatewayKeys = z.object(gatewayPolicyKeys);
+export type GatewayPolicy = z.output<typeof GatewayKeys>;
+export type RoutePolicy = z.output<typeof RoutePolicySchema>;
 
 /** The settings of the gateway, or what is wrong with them, each by its key. */
-export function compileGatewayFences(gateway: GatewayFences): Result<GatewayFenceSettings, readonly string[]> {
+export function compileGatewayPolicy(gateway: GatewayPolicy): Result<GatewayPolicySettings, readonly string[]> {
   const { clientAddress, controlRefreshSeconds, staleMaxSeconds, stale, rateIsolates } = gateway;
-  const { breaker, concurrency, rate } = gateway.fences;
+  const { breaker, concurrency, rate } = gateway.policy;
   const problems: string[] = [];
   if (staleMaxSeconds < 2 * controlRefreshSeconds) {
     problems.push('staleMaxSeconds: less than twice controlRefreshSeconds; one lost refresh would close every paid route');
   }
   if (breaker !== false && breaker.openMaxSeconds < breaker.openSeconds)
-    problems.push('fences.breaker.openMaxSeconds: less than openSeconds');
+    problems.push('policy.breaker.openMaxSeconds: less than openSeconds');
   if (problems.length > 0) return refuse(problems);
   return accept({
     clientAddress,
@@ -230,15 +230,15 @@ export function compileGatewayFences(gateway: GatewayFences): Result<GatewayFenc
   });
 }
 
-/** The fences of a route, with those of the gateway where it says nothing. */
-export function compileRouteFences(gateway: GatewayFences, route: RouteFences = {}): FenceSettings {
-  // Not by spreading one over the other: a key that is there and undefined must not switch a fence off.
-  const { fences } = gateway;
-  const allow = route.allow ?? fences.allow;
-  const block = route.block ?? fences.block;
-  const clientRate = route.clientRate ?? fences.clientRate;
-  const freeCalls = route.freeCalls ?? fences.freeCalls;
-  const challenges = route.challenges ?? fences.challenges ?? ChallengesSchema.parse({});
+/** The policies of a route, with those of the gateway where it says nothing. */
+export function compileRoutePolicy(gateway: GatewayPolicy, route: RoutePolicy = {}): PolicySettings {
+  // Not by spreading one over the other: a key that is there and undefined must not switch a policy off.
+  const { policy } = gateway;
+  const allow = route.allow ?? policy.allow;
+  const block = route.block ?? policy.block;
+  const clientRate = route.clientRate ?? policy.clientRate;
+  const freeCalls = route.freeCalls ?? policy.freeCalls;
+  const challenges = route.challenges ?? policy.challenges ?? ChallengesSchema.parse({});
   const { perMinute, open, totalPerMinute, totalOpen, overQuota, afterPayment } = challenges;
   const bounds = (of: 'calls' | 'total', invoices: QuotaBounds['challenges']): QuotaBounds => ({
     ...(isOn(clientRate) ? { requests: { limit: clientRate[of], windowMs: clientRate.seconds * 1000 } } : {}),
@@ -246,15 +246,15 @@ export function compileRouteFences(gateway: GatewayFences, route: RouteFences = 
     challenges: invoices,
   });
   const rate = compileRate(route.rate);
-  const tokenRate = route.tokenRate ?? fences.tokenRate;
+  const tokenRate = route.tokenRate ?? policy.tokenRate;
   return {
     ...(isOn(allow) ? { allow: compileList(allow) } : {}),
     ...(isOn(block) ? { block: compileList(block) } : {}),
     ...(rate === undefined ? {} : { rate }),
     ...(isOn(tokenRate) ? { tokenRate: { limit: tokenRate.calls, windowMs: tokenRate.seconds * 1000 } } : {}),
     hasMaintenance: route.maintenance !== false,
-    hasBreaker: fences.breaker !== false && route.breaker !== false,
-    hasConcurrency: isOn(fences.concurrency) && route.concurrency !== false,
+    hasBreaker: policy.breaker !== false && route.breaker !== false,
+    hasConcurrency: isOn(policy.concurrency) && route.concurrency !== false,
     quota: {
       bounds: bounds('calls', { perMinute, open }),
       totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }),

@@ -1,5 +1,5 @@
 /*
- * What the fences say when they turn a request away. A part of the one table of situations (refusals.ts, M17): none of these
+ * What the policies say when they turn a request away. A part of the one table of problem types (refusals.ts, M17): none of these
  * may cost an invoice. Pure data.
  */
 
@@ -8,8 +8,8 @@ const NO_INVOICE = { mayCostInvoice: false } as const;
 const UNTOUCHED = 'Nothing of a payment that you hold was used; do not pay again.';
 const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 
-/** Situations of the fences. */
-export const FENCE_SITUATIONS = {
+/** Situations of the policies. */
+export const POLICY_PROBLEM_TYPES = {
   client_blocked: {
     ...NO_INVOICE,
     status: 403,
@@ -61,11 +61,11 @@ export const FENCE_SITUATIONS = {
   },
 } as const;
 
-export type FenceCode = keyof typeof FENCE_SITUATIONS;
+export type PolicyCode = keyof typeof POLICY_PROBLEM_TYPES;
 
-/** Why a fence turned a request away. */
-export interface FenceRefusal {
-  readonly code: FenceCode;
+/** Why a policy turned a request away. */
+export interface PolicyRefusal {
+  readonly code: PolicyCode;
   readonly detail: string;
   readonly retryAfterSeconds?: number;
 }

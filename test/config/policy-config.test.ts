@@ -1,10 +1,10 @@
 /*
- * The settings of the fences: defaults that hold, mistakes that are named, and routes that say otherwise.
+ * The settings of the policies: defaults that hold, mistakes that are named, and routes that say otherwise.
  */
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { widenBounds } from '#durable-objects/quota-rules.ts';
-import { compileGatewayFences, compileRouteFences, gatewayFenceKeys, routeFenceKeys, type GatewayFences } from '#src/config/fences.ts';
+import { compileGatewayPolicy, compileRoutePolicy, gatewayPolicyKeys, routePolicyKeys, type GatewayPolicy } from '#src/config/policy.ts';
 
 const AFTER_PAYMENT = {
   repeats: true,
@@ -13,19 +13,19 @@ const AFTER_PAYMENT = {
     totals: { challenges: { perMinute: 1600, open: 3200 } },
   },
 };
-const Gateway = z.strictObject(gatewayFenceKeys);
-const Route = z.strictObject(routeFenceKeys);
-const gateway = (written: z.input<typeof Gateway> = {}): GatewayFences => Gateway.parse(written);
-const route = (fences: NonNullable<z.input<typeof Route>['fences']>) => Route.parse({ fences }).fences!;
+const Gateway = z.strictObject(gatewayPolicyKeys);
+const Route = z.strictObject(routePolicyKeys);
+const gateway = (written: z.input<typeof Gateway> = {}): GatewayPolicy => Gateway.parse(written);
+const route = (policy: NonNullable<z.input<typeof Route>['policy']>) => Route.parse({ policy }).policy!;
 const compiled = (written: z.input<typeof Gateway> = {}) => {
-  const settings = compileGatewayFences(gateway(written));
+  const settings = compileGatewayPolicy(gateway(written));
   if (!settings.ok) throw new Error(settings.refusal.join('; '));
   return settings.value;
 };
 const problemsOf = (schema: typeof Gateway | typeof Route, written: unknown) =>
   (schema.safeParse(written).error?.issues ?? []).map(({ path }) => path.map(String).join('.'));
 
-describe('fences without any setting', () => {
+describe('policies without any setting', () => {
   it('M30: refuse on a snapshot older than 300 seconds, which is asked for every 10', () => {
     expect(compiled()).toMatchObject({ stale: 'refuse', staleMaxSeconds: 300, refreshSeconds: 10 });
   });
@@ -37,7 +37,7 @@ describe('fences without any setting', () => {
   it('bound invoices for those who do not pay them, break circuits, heed maintenance, and do nothing else', () => {
     expect(compiled().breaker).toMatchObject({ failuresInARow: 5, leastVoters: 10, openMs: 10_000, longestOpenMs: 300_000 });
     expect(compiled()).toMatchObject({ rate: undefined, concurrency: undefined });
-    expect(compileRouteFences(gateway())).toEqual({
+    expect(compileRoutePolicy(gateway())).toEqual({
       hasMaintenance: true,
       hasBreaker: true,
       hasConcurrency: false,
@@ -50,9 +50,9 @@ describe('fences without any setting', () => {
   });
 });
 
-describe('fences of a route', () => {
+describe('policies of a route', () => {
   const everything = gateway({
-    fences: {
+    policy: {
       allow: { cidrs: ['192.0.2.0/24'] },
       block: { countries: ['XA'] },
       clientRate: { calls: 10, seconds: 60, total: 1600 },
@@ -63,14 +63,14 @@ describe('fences of a route', () => {
   });
 
   it('M20: by default no network of one owner can take all the invoices of the object that counts it', () => {
-    const { bounds, totals } = compileRouteFences(gateway()).quota;
+    const { bounds, totals } = compileRoutePolicy(gateway()).quota;
     const group = widenBounds(bounds).challenges;
     // Sixteen objects share the totals.
     expect([group.perMinute / totals.challenges.perMinute, group.open / totals.challenges.open]).toEqual([1 / 32, 1 / 32]);
   });
 
   it('are those of the gateway where it says nothing', () => {
-    expect(compileRouteFences(everything)).toMatchObject({
+    expect(compileRoutePolicy(everything)).toMatchObject({
       allow: { cidrs: [{ prefix: 24 }] },
       block: { countries: new Set(['XA']) },
       hasConcurrency: true,
@@ -95,11 +95,11 @@ describe('fences of a route', () => {
       breaker: false,
       concurrency: false,
     } as const;
-    const all = compileRouteFences(everything);
+    const all = compileRoutePolicy(everything);
     for (const name of Object.keys(off) as readonly (keyof typeof off)[]) {
-      expect(compileRouteFences(everything, route({ [name]: false })), name).not.toEqual(all);
+      expect(compileRoutePolicy(everything, route({ [name]: false })), name).not.toEqual(all);
     }
-    expect(compileRouteFences(everything, route(off))).toEqual({
+    expect(compileRoutePolicy(everything, route(off))).toEqual({
       hasMaintenance: false,
       hasBreaker: false,
       hasConcurrency: false,
@@ -112,60 +112,60 @@ describe('fences of a route', () => {
   });
 
   it('are not switched off by a key that is there and undefined', () => {
-    expect(compileRouteFences(everything, { block: undefined, allow: undefined } as never)).toEqual(compileRouteFences(everything));
+    expect(compileRoutePolicy(everything, { block: undefined, allow: undefined } as never)).toEqual(compileRoutePolicy(everything));
   });
 
   it('take the place of those of the gateway', () => {
-    const own = compileRouteFences(everything, route({ allow: { asns: [64_500] }, rate: { calls: 7, seconds: 1 } }));
+    const own = compileRoutePolicy(everything, route({ allow: { asns: [64_500] }, rate: { calls: 7, seconds: 1 } }));
     expect(own.allow).toEqual({ cidrs: [], countries: new Set(), asns: new Set([64_500]) });
     expect(own.rate).toEqual({ bound: { limit: 7, windowMs: 1000 }, count: 'exact' });
   });
 
   it("a rate of the gateway is one for everything together, and no route's", () => {
-    const written = gateway({ fences: { rate: { calls: 100, seconds: 10, count: 'isolate' } } });
-    expect(compiled({ fences: { rate: { calls: 100, seconds: 10, count: 'isolate' } } }).rate).toEqual({
+    const written = gateway({ policy: { rate: { calls: 100, seconds: 10, count: 'isolate' } } });
+    expect(compiled({ policy: { rate: { calls: 100, seconds: 10, count: 'isolate' } } }).rate).toEqual({
       bound: { limit: 100, windowMs: 10_000 },
       count: 'isolate',
     });
-    expect(compileRouteFences(written).rate).toBeUndefined();
+    expect(compileRoutePolicy(written).rate).toBeUndefined();
   });
 });
 
-describe('mistakes in fences', () => {
+describe('mistakes in policy', () => {
   it.each([
     [{ clientAddress: 'header' }, 'clientAddress'],
     [{ clientAddress: { trustedHops: 0 } }, 'clientAddress'],
     [{ stale: 'open' }, 'stale'],
     [{ staleMaxSeconds: 5 }, 'staleMaxSeconds'],
-    [{ fences: { allow: {} } }, 'fences.allow'],
-    [{ fences: { block: { cidrs: [] } } }, 'fences.block'],
-    [{ fences: { allow: true } }, 'fences.allow'],
-    [{ fences: { challenges: false } }, 'fences.challenges'],
-    [{ fences: { challenges: { totalOpen: 15 } } }, 'fences.challenges.totalOpen'],
-    [{ fences: { clientRate: { calls: 1, seconds: 1 } } }, 'fences.clientRate'],
-    [{ fences: { freeCalls: { calls: 1, seconds: 59, total: 16 } } }, 'fences.freeCalls'],
-    [{ fences: { rate: { calls: 10_001, seconds: 1 } } }, 'fences.rate'],
-    [{ fences: { breaker: { failuresInARow: 2 } } }, 'fences.breaker'],
-    [{ fences: { breaker: { failureRatio: 0 } } }, 'fences.breaker'],
-    [{ fences: { concurrency: { most: 0 } } }, 'fences.concurrency'],
-    [{ fences: { ratee: { calls: 1, seconds: 1 } } }, 'fences'],
+    [{ policy: { allow: {} } }, 'policy.allow'],
+    [{ policy: { block: { cidrs: [] } } }, 'policy.block'],
+    [{ policy: { allow: true } }, 'policy.allow'],
+    [{ policy: { challenges: false } }, 'policy.challenges'],
+    [{ policy: { challenges: { totalOpen: 15 } } }, 'policy.challenges.totalOpen'],
+    [{ policy: { clientRate: { calls: 1, seconds: 1 } } }, 'policy.clientRate'],
+    [{ policy: { freeCalls: { calls: 1, seconds: 59, total: 16 } } }, 'policy.freeCalls'],
+    [{ policy: { rate: { calls: 10_001, seconds: 1 } } }, 'policy.rate'],
+    [{ policy: { breaker: { failuresInARow: 2 } } }, 'policy.breaker'],
+    [{ policy: { breaker: { failureRatio: 0 } } }, 'policy.breaker'],
+    [{ policy: { concurrency: { most: 0 } } }, 'policy.concurrency'],
+    [{ policy: { ratee: { calls: 1, seconds: 1 } } }, 'policy'],
   ])('%j is refused', (written, key) => {
     expect(problemsOf(Gateway, written).some((path) => path.startsWith(key) || key.startsWith(path))).toBe(true);
   });
 
   it('a route cannot set what belongs to the gateway', () => {
-    expect(problemsOf(Route, { fences: { breaker: { failuresInARow: 9 } } })).toEqual(['fences.breaker']);
-    expect(problemsOf(Route, { fences: { concurrency: { most: 9 } } })).toEqual(['fences.concurrency']);
-    expect(problemsOf(Route, { fences: { maintenance: true } })).toEqual(['fences.maintenance']);
+    expect(problemsOf(Route, { policy: { breaker: { failuresInARow: 9 } } })).toEqual(['policy.breaker']);
+    expect(problemsOf(Route, { policy: { concurrency: { most: 9 } } })).toEqual(['policy.concurrency']);
+    expect(problemsOf(Route, { policy: { maintenance: true } })).toEqual(['policy.maintenance']);
   });
 
   it('M30: settings that do not fit together are named by their key', () => {
-    const problems = compileGatewayFences(
-      gateway({ staleMaxSeconds: 10, controlRefreshSeconds: 6, fences: { breaker: { openSeconds: 9, openMaxSeconds: 8 } } }),
+    const problems = compileGatewayPolicy(
+      gateway({ staleMaxSeconds: 10, controlRefreshSeconds: 6, policy: { breaker: { openSeconds: 9, openMaxSeconds: 8 } } }),
     );
     expect(problems.ok ? [] : problems.refusal.map((problem) => problem.split(':')[0])).toEqual([
       'staleMaxSeconds',
-      'fences.breaker.openMaxSeconds',
+      'policy.breaker.openMaxSeconds',
     ]);
   });
 });

@@ -1,12 +1,12 @@
 /*
- * The fences on the path, through the front door: in one order, each switched on and off alone, and how many objects a
+ * The policies on the path, through the front door: in one order, each switched on and off alone, and how many objects a
  * request asks.
  */
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Gateway } from '#src/config/config.ts';
-import { deadNode, fakeControl, openFences } from '#support/fakes.ts';
+import { deadNode, fakeControl, openPolicies } from '#support/fakes.ts';
 import { makeToken } from '#support/tokens.ts';
 import { startEmbedded } from './embedded-mint.ts';
 import { buy, codeOf, from, openGateway } from './front-door.ts';
@@ -97,20 +97,20 @@ describe('objects asked for a request', () => {
   });
 });
 
-/** How each fence is made to refuse a request from 192.0.2.1, how it is switched off, and what it then says. */
+/** How each policy is made to refuse a request from 192.0.2.1, how it is switched off, and what it then says. */
 interface Refusing {
   readonly code: string;
   readonly parts?: Partial<GateDeps>;
   readonly index?: Parameters<typeof fakeControl>[0];
   readonly isStale?: boolean;
   readonly gateway?: Gateway;
-  readonly on?: NonNullable<Gateway['fences']>;
+  readonly on?: NonNullable<Gateway['policy']>;
   readonly rate?: { readonly calls: number; readonly seconds: number };
   readonly off?: { readonly [name: string]: false };
 }
 const quotaOver = { kind: 'refused', by: 'challenges', retryAfterSeconds: 7, readings: [] } as const;
 const rateOver = { allowed: false, retryAfterSeconds: 1, readings: [] } as const;
-const FENCES: Readonly<Record<string, Refusing>> = {
+const POLICYS: Readonly<Record<string, Refusing>> = {
   lists: { code: 'client_blocked', on: { block: { cidrs: ['192.0.2.0/24'] } }, off: { block: false } },
   control: { code: 'control_unknown', isStale: true },
   maintenance: {
@@ -120,7 +120,7 @@ const FENCES: Readonly<Record<string, Refusing>> = {
   },
   breaker: { code: 'origin_down', index: { openUntilMs: new Map([[ORIGIN, Infinity]]) }, off: { breaker: false } },
   revocation: { code: 'token_revoked', index: { isRevoked: () => true } },
-  quota: { code: 'quota_exceeded', parts: { quota: { ...openFences().quota, ask: () => Promise.resolve(quotaOver) } } },
+  quota: { code: 'quota_exceeded', parts: { quota: { ...openPolicies().quota, ask: () => Promise.resolve(quotaOver) } } },
   rate: {
     code: 'rate_limited',
     rate: { calls: 1, seconds: 1 },
@@ -135,22 +135,22 @@ const FENCES: Readonly<Record<string, Refusing>> = {
   },
 };
 
-/** The fences that a request can meet, in their order; which of them refuse, and which the route has switched off. */
+/** The policies that a request can meet, in their order; which of them refuse, and which the route has switched off. */
 async function refusalOf(refusing: readonly string[], { isPaid, off = [] }: { isPaid: boolean; off?: readonly string[] }) {
-  const all = refusing.map((name) => FENCES[name]!);
-  const index = Object.assign({}, ...all.map((fence) => fence.index ?? {})) as Refusing['index'];
-  const rate = all.find((fence) => fence.rate !== undefined)?.rate;
-  const switched = Object.assign({}, ...off.map((name) => FENCES[name]?.off ?? {})) as object;
+  const all = refusing.map((name) => POLICYS[name]!);
+  const index = Object.assign({}, ...all.map((policy) => policy.index ?? {})) as Refusing['index'];
+  const rate = all.find((policy) => policy.rate !== undefined)?.rate;
+  const switched = Object.assign({}, ...off.map((name) => POLICYS[name]?.off ?? {})) as object;
   const gateway: Gateway = {
     ...(off.includes('control') ? { stale: 'serve' } : {}),
-    fences: Object.assign({}, ...all.map((fence) => fence.on ?? {})) as Gateway['fences'],
-    routes: [{ match: '/once', service: 'once', priceSats: 1, fences: { ...(rate === undefined ? {} : { rate }), ...switched } }],
+    policy: Object.assign({}, ...all.map((policy) => policy.on ?? {})) as Gateway['policy'],
+    routes: [{ match: '/once', service: 'once', priceSats: 1, policy: { ...(rate === undefined ? {} : { rate }), ...switched } }],
   };
   const control = fakeControl(
     index,
-    all.some((fence) => fence.isStale === true),
+    all.some((policy) => policy.isStale === true),
   );
-  const parts = Object.assign({ ...openFences(), control, lightning: startEmbedded() }, ...all.map((fence) => fence.parts ?? {}));
+  const parts = Object.assign({ ...openPolicies(), control, lightning: startEmbedded() }, ...all.map((policy) => policy.parts ?? {}));
   const door = openGateway(gateway, { parts });
   const { authorization } = await makeToken({ service: 'once' });
   const response = await door.ask('/once', from('192.0.2.1', isPaid ? { authorization } : {}));
@@ -164,28 +164,30 @@ const LANES = {
   unpaid: ['lists', 'control', 'maintenance', 'breaker', 'quota'],
   paid: ['lists', 'control', 'maintenance', 'breaker', 'revocation', 'rate', 'concurrency'],
 } as const;
-const PAIRS = (['unpaid', 'paid'] as const).flatMap((lane) =>
-  LANES[lane].flatMap((first, index) => LANES[lane].slice(index + 1).map((second) => [lane, first, second] as const)),
+const PAIRS = (['unpaid', 'paid'] as const).flatMap((trafficClass) =>
+  LANES[trafficClass].flatMap((first, index) =>
+    LANES[trafficClass].slice(index + 1).map((second) => [trafficClass, first, second] as const),
+  ),
 );
 
-describe('the fences on the path', () => {
-  it.each(Object.keys(FENCES))(
+describe('the policies on the path', () => {
+  it.each(Object.keys(POLICYS))(
     'D25: %s turns a request away alone, before the origin and, but for revocation, without an invoice',
     async (name) => {
       const isPaid = name !== 'quota';
       const refused = await refusalOf([name], { isPaid });
-      expect(refused).toEqual({ code: FENCES[name]!.code, mayCost: name === 'revocation', reached: 0 });
+      expect(refused).toEqual({ code: POLICYS[name]!.code, mayCost: name === 'revocation', reached: 0 });
     },
   );
 
   it.each(['lists', 'control', 'maintenance', 'breaker', 'rate', 'concurrency'])('D25: %s is switched off alone', async (name) => {
     expect(await refusalOf([name], { isPaid: true, off: [name] })).toEqual({ code: undefined, mayCost: false, reached: 1 });
     const others = LANES.paid.filter((other) => other !== name && other !== 'revocation');
-    for (const other of others) expect((await refusalOf([name, other], { isPaid: true, off: [name] })).code).toBe(FENCES[other]!.code);
+    for (const other of others) expect((await refusalOf([name, other], { isPaid: true, off: [name] })).code).toBe(POLICYS[other]!.code);
   });
 
-  it.each(PAIRS)('D25: for a request that is %s, %s comes before %s', async (lane, first, second) => {
-    expect((await refusalOf([first, second], { isPaid: lane === 'paid' })).code).toBe(FENCES[first]!.code);
+  it.each(PAIRS)('D25: for a request that is %s, %s comes before %s', async (trafficClass, first, second) => {
+    expect((await refusalOf([first, second], { isPaid: trafficClass === 'paid' })).code).toBe(POLICYS[first]!.code);
   });
 
   it('D25: a revoked token is as good as none: it comes before the quota, which then decides', async () => {
@@ -196,7 +198,7 @@ describe('the fences on the path', () => {
   it('D17: an unknown route and a client that is not let in ask nothing, make no invoice and reach no origin', async () => {
     const { calls, bindings } = countObjectCalls();
     const door = openGateway(
-      { fences: { allow: { cidrs: ['198.51.100.0/24'] } }, routes: [{ match: '/once', service: 'once', priceSats: 1 }] },
+      { policy: { allow: { cidrs: ['198.51.100.0/24'] } }, routes: [{ match: '/once', service: 'once', priceSats: 1 }] },
       { bindings, parts: { lightning: deadNode } },
     );
     expect((await door.ask('/once', from('198.51.100.7'))).status).toBe(503);

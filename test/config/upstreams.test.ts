@@ -22,23 +22,23 @@ function problemOf(...input: Parameters<typeof configOf>): string {
   return config.ok ? '' : config.refusal.join('\n').replaceAll('gateway.config.ts: ', '');
 }
 
-function passageOf(...input: Parameters<typeof configOf>) {
+function upstreamOf(...input: Parameters<typeof configOf>) {
   const config = configOf(...input);
   if (!config.ok) throw new Error(config.refusal.join('; '));
-  return config.value.settings.routes.routes[0]!.passage!;
+  return config.value.settings.routes.routes[0]!.upstream!;
 }
 
 describe('the way to an origin', () => {
   it('is that of all routes unless a route names its own', () => {
-    expect(passageOf({})).toMatchObject({ origin: { kind: 'url', base: 'http://origin.test', prefix: '' }, timeoutSeconds: 25 });
-    expect(passageOf({ origin: 'https://other.test:8443/base/', timeoutSeconds: 5 })).toMatchObject({
+    expect(upstreamOf({})).toMatchObject({ origin: { kind: 'url', base: 'http://origin.test', prefix: '' }, timeoutSeconds: 25 });
+    expect(upstreamOf({ origin: 'https://other.test:8443/base/', timeoutSeconds: 5 })).toMatchObject({
       origin: { kind: 'url', base: 'https://other.test:8443', prefix: '/base' },
       timeoutSeconds: 5,
     });
-    expect(passageOf({ origin: { service: 'API' } }).origin).toEqual({ kind: 'service', binding: 'API' });
-    expect(passageOf({ origin: 'same-zone', host: 'a.test' }).origin).toEqual({ kind: 'same_zone', hosts: ['a.test'] });
+    expect(upstreamOf({ origin: { service: 'API' } }).origin).toEqual({ kind: 'service', binding: 'API' });
+    expect(upstreamOf({ origin: 'same-zone', host: 'a.test' }).origin).toEqual({ kind: 'same_zone', hosts: ['a.test'] });
     const zone = { gateway: { origin: 'same-zone', zoneHosts: ['*.a.test'] }, variables: { ORIGIN_URL: undefined } };
-    expect(passageOf({}, zone).origin).toEqual({ kind: 'same_zone', hosts: ['*.a.test'] });
+    expect(upstreamOf({}, zone).origin).toEqual({ kind: 'same_zone', hosts: ['*.a.test'] });
   });
 
   it.each([
@@ -78,7 +78,7 @@ describe('the way to an origin', () => {
 
   it('takes a field from a secret, and no message ever shows it', () => {
     const route = { setHeaders: { authorization: { secret: 'UPSTREAM_KEY' }, 'x-env': 'test' } };
-    expect(passageOf(route, { variables: { UPSTREAM_KEY: 'Bearer abc' } }).setHeaders).toEqual([
+    expect(upstreamOf(route, { variables: { UPSTREAM_KEY: 'Bearer abc' } }).setHeaders).toEqual([
       ['authorization', 'Bearer abc'],
       ['x-env', 'test'],
     ]);

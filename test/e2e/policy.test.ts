@@ -1,5 +1,5 @@
 /*
- * The objects behind the fences on raw workerd: two Workers on one namespace, real sockets, processes killed.
+ * The objects behind the policies on raw workerd: two Workers on one namespace, real sockets, processes killed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,11 @@ import { startWorkerd, type RunningWorkerd } from '#local/workerd-process.ts';
 import { BUNDLES } from '#support/build-worker.ts';
 import { sendRaw } from '#support/raw-http.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'l402-edge-fences-'));
+const directory = mkdtempSync(join(tmpdir(), 'l402-edge-policies-'));
 const gateways = [
-  { name: 'one', port: 0, bundlePath: BUNDLES.fence, variables: {}, secrets: {} },
+  { name: 'one', port: 0, bundlePath: BUNDLES.policy, variables: {}, secrets: {} },
   // Another Worker with an isolate of its own, on the same objects: what two instances of a deployment are.
-  { name: 'two', port: 0, bundlePath: BUNDLES.fence, variables: {}, secrets: {}, claimsOf: 'one' },
+  { name: 'two', port: 0, bundlePath: BUNDLES.policy, variables: {}, secrets: {}, claimsOf: 'one' },
 ];
 const start = () => startWorkerd({ directory, gateways, environment: {}, onLine: () => undefined });
 let workerd: RunningWorkerd;

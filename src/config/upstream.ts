@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { leaseSecondsOf } from '#gateway/payment/lease.ts';
-import { type OriginPlace, type Passage } from '#gateway/routing/passage.ts';
+import { type OriginPlace, type Upstream } from '#gateway/routing/upstream.ts';
 import { compileRewrite, compileStrip, type PathRewrite } from '#gateway/routing/path-rewrite.ts';
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { isForwarded, isSettable } from '#gateway/request/forwarded-headers.ts';
@@ -47,7 +47,7 @@ export const OriginSchema = z.union(
 );
 
 /** The keys of a route that say how its requests go on. */
-export const PASSAGE_KEYS = {
+export const UPSTREAM_KEYS = {
   /** Only requests with these header fields, each exactly once. Names in small letters. @example { 'x-plan': 'pro' } */
   headers: z.optional(
     z.record(
@@ -95,11 +95,11 @@ export const PASSAGE_KEYS = {
   releaseStatuses: z.optional(z.array(whole(300, 499)).check(z.maxLength(MOST_RELEASE_STATUSES))),
 };
 
-const PassageSchema = z.object(PASSAGE_KEYS);
-type PassageConfig = z.output<typeof PassageSchema> & { readonly match: string; readonly host?: string | undefined };
+const UpstreamSchema = z.object(UPSTREAM_KEYS);
+type UpstreamConfig = z.output<typeof UpstreamSchema> & { readonly match: string; readonly host?: string | undefined };
 
 /** What routes have in common. */
-export interface PassageDefaults {
+export interface UpstreamDefaults {
   readonly origin: z.output<typeof OriginSchema> | undefined;
   readonly timeoutSeconds: number;
   readonly zoneHosts: readonly string[];
@@ -108,7 +108,7 @@ export interface PassageDefaults {
 }
 
 /** Compiles the way of a route's requests, or lists what is wrong with it; each problem starts with `.key: `. */
-export function preparePassage(route: PassageConfig, defaults: PassageDefaults): Result<Passage, readonly string[]> {
+export function prepareUpstream(route: UpstreamConfig, defaults: UpstreamDefaults): Result<Upstream, readonly string[]> {
   const problems: string[] = [];
   const take = <Value>(key: string, result: Result<Value, string>): Value | undefined => {
     if (!result.ok) problems.push(`.${key}: ${result.refusal}`);
@@ -165,7 +165,7 @@ function placeOf(origin: z.output<typeof OriginSchema>, hosts: readonly string[]
   });
 }
 
-function rewriteOf({ match, stripPrefix, rewrite }: PassageConfig): Result<PathRewrite | undefined, string> {
+function rewriteOf({ match, stripPrefix, rewrite }: UpstreamConfig): Result<PathRewrite | undefined, string> {
   if (stripPrefix !== undefined && rewrite !== undefined) return refuse('either this or rewrite');
   if (stripPrefix !== undefined) return compileStrip(match, stripPrefix);
   return rewrite === undefined ? accept(undefined) : compileRewrite(match, rewrite);

@@ -1,21 +1,21 @@
 /*
- * The fences that stand before credentials: their order, pair by pair, and what each does with what it does not know.
+ * The policies that stand before credentials: their order, pair by pair, and what each does with what it does not know.
  */
 import { describe, expect, it } from 'vitest';
 import { readClientFacts, type ClientFacts } from '#gateway/request/client-key.ts';
 import {
   extendPass,
-  FENCE_ORDER,
-  judgeFences,
+  POLICY_ORDER,
+  judgePolicy,
   judgeLists,
   judgeTrial,
   LONGEST_EXTENSION_SECONDS,
   type ClientList,
-  type FenceFacts,
-  type FencePolicy,
-  type Lane,
-  type FenceSettings,
-} from '#gateway/policy/fences.ts';
+  type PolicyFacts,
+  type StalePolicy,
+  type TrafficClass,
+  type PolicySettings,
+} from '#gateway/policy/policy.ts';
 import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { parseAddress, parseCidr } from '#protocol/cidr.ts';
 import { nameClient } from '#gateway/request/client-key.ts';
@@ -39,7 +39,7 @@ const view = (index: Partial<ControlIndex> = {}, isStale = false): ControlView =
   index: { openUntilMs: new Map(), maintenances: [], isRevoked: () => false, ...index },
   isStale,
 });
-const facts = (more: Partial<FenceFacts> = {}): FenceFacts => ({
+const facts = (more: Partial<PolicyFacts> = {}): PolicyFacts => ({
   client: () => client('192.0.2.1'),
   control: view(),
   match: 'GET /a',
@@ -48,55 +48,55 @@ const facts = (more: Partial<FenceFacts> = {}): FenceFacts => ({
   nowMs: NOW_MS,
   ...more,
 });
-const settings = (more: Partial<FenceSettings> = {}): FenceSettings => ({
+const settings = (more: Partial<PolicySettings> = {}): PolicySettings => ({
   hasMaintenance: true,
   hasBreaker: true,
   hasConcurrency: true,
   quota: { bounds: CHALLENGES, totals: CHALLENGES, repeats: true, paid: { bounds: CHALLENGES, totals: CHALLENGES } },
   ...more,
 });
-const POLICY: FencePolicy = { stale: 'refuse' };
+const POLICY: StalePolicy = { stale: 'refuse' };
 const maintenance = (more: Partial<Maintenance> = {}): Maintenance => ({
   route: '*',
   fromSeconds: NOW - 10,
   extendsPasses: false,
   ...more,
 });
-const codeOf = (given: FenceFacts, by = settings(), policy = POLICY) => judgeFences(given, by, policy)?.code;
+const codeOf = (given: PolicyFacts, by = settings(), policy = POLICY) => judgePolicy(given, by, policy)?.code;
 
-/** How each fence is made to refuse, how it is switched off, and what it says. */
-const FENCES = {
+/** How each policy is made to refuse, how it is switched off, and what it says. */
+const POLICYS = {
   lists: { facts: {}, on: { block: list({ cidrs: ['192.0.2.0/24'] }) }, off: {}, code: 'client_blocked' },
   control: { facts: { isStale: true }, on: {}, off: 'serve', code: 'control_unknown' },
   maintenance: { facts: { maintenances: [maintenance()] }, on: {}, off: { hasMaintenance: false }, code: 'maintenance' },
   breaker: { facts: { openUntilMs: new Map([[ORIGIN, NOW_MS + 5000]]) }, on: {}, off: { hasBreaker: false }, code: 'origin_down' },
 } as const;
-const NAMES = Object.keys(FENCES) as readonly (keyof typeof FENCES)[];
+const NAMES = Object.keys(POLICYS) as readonly (keyof typeof POLICYS)[];
 const PAIRS = NAMES.flatMap((first, index) => NAMES.slice(index + 1).map((second) => [first, second] as const));
 
-function judge(refusing: readonly (keyof typeof FENCES)[], switchedOff: readonly (keyof typeof FENCES)[] = []) {
-  const said: { isStale?: boolean } & Partial<ControlIndex> = Object.assign({}, ...refusing.map((name) => FENCES[name].facts));
+function judge(refusing: readonly (keyof typeof POLICYS)[], switchedOff: readonly (keyof typeof POLICYS)[] = []) {
+  const said: { isStale?: boolean } & Partial<ControlIndex> = Object.assign({}, ...refusing.map((name) => POLICYS[name].facts));
   const { isStale = false, ...index } = said;
-  const on = refusing.filter((name) => !switchedOff.includes(name)).map((name) => FENCES[name].on);
-  const off = switchedOff.map((name) => FENCES[name].off).filter((change) => change !== 'serve');
+  const on = refusing.filter((name) => !switchedOff.includes(name)).map((name) => POLICYS[name].on);
+  const off = switchedOff.map((name) => POLICYS[name].off).filter((change) => change !== 'serve');
   const stale = switchedOff.includes('control') ? 'serve' : 'refuse';
   return codeOf(facts({ control: view(index, isStale) }), settings(Object.assign({}, ...on, ...off)), { ...POLICY, stale });
 }
 
-describe('the order of fences', () => {
-  it('lets through what no fence refuses', () => {
+describe('the order of policy', () => {
+  it('lets through what no policy refuses', () => {
     expect(judge([])).toBeUndefined();
   });
 
   it.each(NAMES)('D25: %s refuses alone, and can be switched off alone', (name) => {
-    expect(judge([name])).toBe(FENCES[name].code);
+    expect(judge([name])).toBe(POLICYS[name].code);
     expect(judge([name], [name])).toBeUndefined();
   });
 
   it.each(PAIRS)('D25: %s comes before %s, and the second stands without the first', (first, second) => {
-    expect(FENCE_ORDER.indexOf(first)).toBeLessThan(FENCE_ORDER.indexOf(second));
-    expect(judge([first, second])).toBe(FENCES[first].code);
-    expect(judge([second, first], [first])).toBe(FENCES[second].code);
+    expect(POLICY_ORDER.indexOf(first)).toBeLessThan(POLICY_ORDER.indexOf(second));
+    expect(judge([first, second])).toBe(POLICYS[first].code);
+    expect(judge([second, first], [first])).toBe(POLICYS[second].code);
   });
 });
 
@@ -167,7 +167,7 @@ describe('maintenance', () => {
 
   it('says when it ends, where it knows', () => {
     const retry = (stretches: readonly Maintenance[]) =>
-      judgeFences(facts({ control: view({ maintenances: stretches }) }), settings(), POLICY)?.retryAfterSeconds;
+      judgePolicy(facts({ control: view({ maintenances: stretches }) }), settings(), POLICY)?.retryAfterSeconds;
     expect(retry([maintenance({ untilSeconds: NOW + 90 })])).toBe(90);
     expect(retry([maintenance()])).toBe(60);
     expect(retry([maintenance({ untilSeconds: NOW + 90 }), maintenance({ untilSeconds: NOW + 300 })])).toBe(300);
@@ -253,7 +253,7 @@ describe('the breaker', () => {
   const open = (openUntilMs: number) => facts({ control: view({ openUntilMs: new Map([[ORIGIN, openUntilMs]]) }) });
 
   it('M12: closes the routes of its origin only, and says when to come again', () => {
-    expect(judgeFences(open(NOW_MS + 4200), settings(), POLICY)).toMatchObject({ code: 'origin_down', retryAfterSeconds: 5 });
+    expect(judgePolicy(open(NOW_MS + 4200), settings(), POLICY)).toMatchObject({ code: 'origin_down', retryAfterSeconds: 5 });
     expect(codeOf({ ...open(NOW_MS + 4200), origin: 'http://other.test' })).toBeUndefined();
   });
 
@@ -261,8 +261,8 @@ describe('the breaker', () => {
     expect(codeOf({ ...open(NOW_MS), nowMs: NOW_MS - 1 })).toBe('origin_down');
     expect(codeOf(open(NOW_MS))).toBeUndefined();
     const halfOpen = createHalfOpenTrials();
-    const at = (nowMs: number, lane: Lane = 'paid', holders: readonly string[] = []) =>
-      judgeTrial({ ...open(NOW_MS), nowMs }, settings(), { lane, holders, halfOpen })?.code;
+    const at = (nowMs: number, trafficClass: TrafficClass = 'paid', holders: readonly string[] = []) =>
+      judgeTrial({ ...open(NOW_MS), nowMs }, settings(), { trafficClass, holders, halfOpen })?.code;
     expect([NOW_MS, NOW_MS + 1, NOW_MS + 999, NOW_MS + 1000].map((nowMs) => at(nowMs))).toEqual([
       undefined,
       'origin_down',
@@ -276,7 +276,7 @@ describe('the breaker', () => {
 
   it('M12 M40: half open, a call that tells nothing of the origin gives its turn to another payer, and its own waits', () => {
     const halfOpen = createHalfOpenTrials();
-    const trial = (holder: string) => ({ lane: 'paid', origin: ORIGIN, holders: [holder, `client of ${holder}`] });
+    const trial = (holder: string) => ({ trafficClass: 'paid', origin: ORIGIN, holders: [holder, `client of ${holder}`] });
     expect([halfOpen.take(trial('a'), 0), halfOpen.take(trial('b'), 1)]).toEqual([true, false]);
     halfOpen.giveBack(trial('a'), 2);
     expect([halfOpen.take(trial('a'), 3), halfOpen.take({ ...trial('c'), holders: ['c', 'client of a'] }, 3)]).toEqual([false, false]);
@@ -285,7 +285,7 @@ describe('the breaker', () => {
   });
 
   it('M12: a trial is asked of nobody while it is closed, nor where it is switched off', () => {
-    const never = { lane: 'paid', holders: [], halfOpen: { take: () => false, giveBack: () => undefined } } as const;
+    const never = { trafficClass: 'paid', holders: [], halfOpen: { take: () => false, giveBack: () => undefined } } as const;
     expect(judgeTrial(facts(), settings(), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings({ hasBreaker: false }), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings(), never)?.retryAfterSeconds).toBe(1);

@@ -1,7 +1,7 @@
 /*
- * The fences of a route: who may come at all, and when nobody is served. Those that need no more than the request and the
+ * The policies of a route: who may come at all, and when nobody is served. Those that need no more than the request and the
  * control snapshot are judged here, in one fixed order, before any credential is looked at and any invoice made. What a
- * fence has to know and does not, it takes for a no. Pure.
+ * policy has to know and does not, it takes for a no. Pure.
  */
 import { cidrContains, type Cidr } from '#protocol/cidr.ts';
 import { type PassLife } from '#schemes/scheme.ts';
@@ -16,14 +16,14 @@ import {
 } from '../../ports.ts';
 import { type ClientAddressSource, type ClientFacts } from '../request/client-key.ts';
 import { HALF_OPEN_MS, type HalfOpenTrials } from './half-open.ts';
-import { type FenceRefusal } from '../answers/fence-refusals.ts';
+import { type PolicyRefusal } from '../answers/policy-refusals.ts';
 
 /**
- * The order of the fences. The first four are judged here; `revocation` belongs to the verification of a credential,
+ * The order of the policies. The first four are judged here; `revocation` belongs to the verification of a credential,
  * `quota` is asked when none was good, `rate` and `concurrency` stand before the origin.
  */
-export const FENCE_ORDER = ['lists', 'control', 'maintenance', 'breaker', 'revocation', 'quota', 'rate', 'concurrency'] as const;
-export type Fence = (typeof FENCE_ORDER)[number];
+export const POLICY_ORDER = ['lists', 'control', 'maintenance', 'breaker', 'revocation', 'quota', 'rate', 'concurrency'] as const;
+export type Policy = (typeof POLICY_ORDER)[number];
 
 /** Clients by their address, country or network; any of them matches. */
 export interface ClientList {
@@ -38,8 +38,8 @@ export interface QuotaSettings {
   readonly totals: QuotaBounds;
 }
 
-/** The fences of one route. What is left out is switched off. */
-export interface FenceSettings {
+/** The policies of one route. What is left out is switched off. */
+export interface PolicySettings {
   readonly allow?: ClientList;
   readonly block?: ClientList;
   readonly hasMaintenance: boolean;
@@ -59,18 +59,18 @@ export interface FenceSettings {
 }
 
 /** What holds for the whole gateway. */
-export interface GatewayFenceSettings {
+export interface GatewayPolicySettings {
   readonly clientAddress: ClientAddressSource | undefined;
   readonly refreshSeconds: number;
   readonly staleMaxSeconds: number;
-  readonly stale: FencePolicy['stale'];
+  readonly stale: StalePolicy['stale'];
   readonly isolates: number;
-  readonly rate: FenceSettings['rate'];
+  readonly rate: PolicySettings['rate'];
   readonly breaker: (BreakerSettings & { readonly slowHeadMs: number; readonly probePath: string | undefined }) | undefined;
   readonly concurrency: { readonly most: number; readonly mostWaiting: number; readonly waitMs: number } | undefined;
 }
 
-export interface FenceFacts {
+export interface PolicyFacts {
   readonly client: () => ClientFacts;
   readonly control: ControlView;
   /** The route as the seller wrote it. */
@@ -82,22 +82,22 @@ export interface FenceFacts {
   readonly nowMs: number;
 }
 
-export interface FencePolicy {
+export interface StalePolicy {
   /** `serve`: a snapshot that is too old, or none, is no reason to refuse (M30). */
   readonly stale: 'refuse' | 'serve';
 }
 
-/** Those who go to a half-open origin. Each lane has a trickle of its own: no crowd in one can dry up another (M22). */
-export type Lane = 'free' | 'gift' | 'unpaid' | 'paid';
+/** Those who go to a half-open origin. Each traffic class has a trickle of its own: no crowd in one can dry up another (M22). */
+export type TrafficClass = 'free' | 'free_call' | 'unpaid' | 'paid';
 
 const CONTROL_RETRY_SECONDS = 5;
 const MAINTENANCE_RETRY_SECONDS = 60;
 /** Maintenance extends a pass by this at most: no key is kept for passes without an end. */
 export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
 
-type Judge = (facts: FenceFacts, settings: FenceSettings, policy: FencePolicy) => FenceRefusal | undefined;
+type Judge = (facts: PolicyFacts, settings: PolicySettings, policy: StalePolicy) => PolicyRefusal | undefined;
 
-const JUDGES: Readonly<Partial<Record<Fence, Judge>>> = {
+const JUDGES: Readonly<Partial<Record<Policy, Judge>>> = {
   lists: ({ client }, settings) =>
     settings.allow === undefined && settings.block === undefined ? undefined : judgeLists(client(), settings),
   control: ({ control, isSold }, _settings, { stale }) =>
@@ -109,17 +109,17 @@ const JUDGES: Readonly<Partial<Record<Fence, Judge>>> = {
   breaker: (facts, { hasBreaker }) => (hasBreaker ? judgeBreaker(facts) : undefined),
 };
 
-/** The first fence of the fixed order that turns the request away, of those that stand before credentials. */
-export function judgeFences(facts: FenceFacts, settings: FenceSettings, policy: FencePolicy): FenceRefusal | undefined {
-  for (const fence of FENCE_ORDER) {
-    const refusal = JUDGES[fence]?.(facts, settings, policy);
+/** The first policy of the fixed order that turns the request away, of those that stand before credentials. */
+export function judgePolicy(facts: PolicyFacts, settings: PolicySettings, policy: StalePolicy): PolicyRefusal | undefined {
+  for (const name of POLICY_ORDER) {
+    const refusal = JUDGES[name]?.(facts, settings, policy);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
 }
 
 /** Block before allow. A list of a kind that is not known of the client takes it for one that is not wanted. */
-export function judgeLists(client: ClientFacts, { allow, block }: Pick<FenceSettings, 'allow' | 'block'>): FenceRefusal | undefined {
+export function judgeLists(client: ClientFacts, { allow, block }: Pick<PolicySettings, 'allow' | 'block'>): PolicyRefusal | undefined {
   const blocked = block !== undefined && (lacksFacts(client, block) || isListed(client, block));
   if (!blocked && (allow === undefined || isListed(client, allow))) return undefined;
   return { code: 'client_blocked', detail: 'this route is not open to this client' };
@@ -142,7 +142,7 @@ function lacksFacts({ address, country, asn }: ClientFacts, { cidrs, countries, 
 function judgeMaintenance(
   { maintenances }: ControlIndex,
   { match, nowSeconds }: { match: string; nowSeconds: number },
-): FenceRefusal | undefined {
+): PolicyRefusal | undefined {
   const current = maintenances.filter(
     ({ route, fromSeconds, untilSeconds = Infinity }) => isFor(route, match) && fromSeconds <= nowSeconds && nowSeconds < untilSeconds,
   );
@@ -155,29 +155,29 @@ function judgeMaintenance(
   };
 }
 
-function judgeBreaker({ control, origin, nowMs }: FenceFacts): FenceRefusal | undefined {
+function judgeBreaker({ control, origin, nowMs }: PolicyFacts): PolicyRefusal | undefined {
   const openUntilMs = control.index?.openUntilMs.get(origin);
-  // Half open, it is left to the lanes.
+  // Half open, it is left to the traffic classes.
   if (openUntilMs === undefined || nowMs >= openUntilMs) return undefined;
   return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
 }
 
 /** Whether a call is one that would try an origin which is half open. */
-export function isTrial({ control, origin }: FenceFacts, { hasBreaker }: FenceSettings): boolean {
+export function isTrial({ control, origin }: PolicyFacts, { hasBreaker }: PolicySettings): boolean {
   return hasBreaker && control.index?.openUntilMs.has(origin) === true;
 }
 
-/** Whether a request may go on to an origin that is half open: asked when it is known in which lane it comes, and for whom. */
+/** Whether a request may go on to an origin that is half open: asked when it is known in which traffic class it comes, and for whom. */
 export function judgeTrial(
-  facts: FenceFacts,
-  settings: FenceSettings,
-  { lane, holders, halfOpen }: { lane: Lane; holders: readonly string[]; halfOpen: HalfOpenTrials },
-): FenceRefusal | undefined {
+  facts: PolicyFacts,
+  settings: PolicySettings,
+  { trafficClass, holders, halfOpen }: { trafficClass: TrafficClass; holders: readonly string[]; halfOpen: HalfOpenTrials },
+): PolicyRefusal | undefined {
   if (!isTrial(facts, settings)) return undefined;
-  return halfOpen.take({ lane, origin: facts.origin, holders }, facts.nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+  return halfOpen.take({ trafficClass, origin: facts.origin, holders }, facts.nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
 }
 
-function originDown(retryAfterSeconds: number): FenceRefusal {
+function originDown(retryAfterSeconds: number): PolicyRefusal {
   return { code: 'origin_down', detail: 'the origin has been failing', retryAfterSeconds };
 }
 

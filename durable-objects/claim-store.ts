@@ -87,7 +87,7 @@ const NO_NUMBER = -1;
 const NO_PAGES: readonly UsePage[] = [];
 
 /** The book of one object. */
-export class ClaimBook {
+export class ClaimStore {
   readonly #sql: SqlStorage;
   #payments!: DailyTable;
   #counters!: DailyTable;

@@ -1,4 +1,4 @@
-/* A Worker that does nothing but ask the objects behind the fences, for tests with real processes and sockets. */
+/* A Worker that does nothing but ask the objects behind the policies, for tests with real processes and sockets. */
 import { createDurableControl } from '#adapters/do-control.ts';
 import { createDurableQuota } from '#adapters/do-quota.ts';
 import { createRateLimits } from '#adapters/do-rate.ts';
@@ -8,7 +8,7 @@ import { type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type RateLimiter as RateLimiterObject } from '#durable-objects/rate-limiter.ts';
 import { createConcurrency } from '#gateway/policy/concurrency.ts';
 import { readClientFacts } from '#gateway/request/client-key.ts';
-import { compileGatewayFences, gatewayFenceKeys } from '#src/config/fences.ts';
+import { compileGatewayPolicy, gatewayPolicyKeys } from '#src/config/policy.ts';
 import { type Control } from '#src/ports.ts';
 import * as z from 'zod/mini';
 
@@ -20,7 +20,7 @@ interface Env {
   readonly CONTROL: DurableObjectNamespace<ControlObject>;
 }
 
-const settings = compileGatewayFences(z.object(gatewayFenceKeys).parse({ controlRefreshSeconds: 1 }));
+const settings = compileGatewayPolicy(z.object(gatewayPolicyKeys).parse({ controlRefreshSeconds: 1 }));
 if (!settings.ok) throw new Error('settings');
 const { breaker, refreshSeconds, staleMaxSeconds } = settings.value;
 let control: Control | undefined;
@@ -55,7 +55,7 @@ const worker: ExportedHandler<Env> = {
         const ask = { scope: 'route', challengeId: crypto.randomUUID(), challengeMs: 600_000 };
         const bounds = { challenges: { perMinute: 10, open: 10 } };
         const totals = { challenges: { perMinute: 1600, open: 1600 } };
-        return Response.json(await createDurableQuota(QUOTA).ask({ client, lane: 'unpaid', ask, bounds, totals, region: 0 }));
+        return Response.json(await createDurableQuota(QUOTA).ask({ client, trafficClass: 'unpaid', ask, bounds, totals, region: 0 }));
       }
       case '/revoke':
         return Response.json(

@@ -2,7 +2,7 @@
  * What the objects of one class have done, as they are billed: what the metered Worker counts, and the cost table is made of.
  */
 
-export interface ObjectTally {
+export interface ObjectUsage {
   /** Calls on stubs; what goes over the session of a lease afterwards belongs to its call. */
   calls: number;
   alarms: number;
@@ -15,10 +15,10 @@ export interface ObjectTally {
   storedBytes: number;
 }
 
-/** One tally for each class; the control object is asked in the background of requests. */
-export type ObjectTallies = Readonly<Record<'ReplaySet' | 'Quota' | 'RateLimiter' | 'Control', ObjectTally>>;
+/** One usage count for each class; the control object is asked in the background of requests. */
+export type ObjectUsages = Readonly<Record<'ReplaySet' | 'Quota' | 'RateLimiter' | 'Control', ObjectUsage>>;
 
-/** A tally of nothing. */
-export function emptyTally(): ObjectTally {
+/** A usage count of nothing. */
+export function emptyUsage(): ObjectUsage {
   return { calls: 0, alarms: 0, rowsRead: 0, rowsWritten: 0, activeMs: 0, storedBytes: 0 };
 }

@@ -14,7 +14,7 @@ export type OriginPlace =
   /** Another Worker, by the name of its binding. */
   | { readonly kind: 'service'; readonly binding: string };
 
-export interface Passage {
+export interface Upstream {
   readonly origin: OriginPlace;
   /** Nothing: the path goes on as it is. */
   readonly rewrite: PathRewrite | undefined;
@@ -34,20 +34,20 @@ export interface Passage {
 export const LOOP_FIELD = 'x-l402-via';
 
 /** Path and query as the origin gets them: put together from canonical parts, never resolved (M25). */
-export function targetOf({ origin, rewrite }: Passage, { path, query }: RequestFacts): string {
+export function targetOf({ origin, rewrite }: Upstream, { path, query }: RequestFacts): string {
   const prefix = origin.kind === 'url' ? origin.prefix : '';
   return prefix + (rewrite === undefined ? path : rewrite(path)) + query;
 }
 
 /** The origin by a name of its own: what a breaker and a limit on calls at once are kept for. */
 /** What calls at an origin share places by. Hosts of one wildcard are one: anybody can make such a host up (M41). */
-export function namePlaces(passage: Passage, facts: Pick<RequestFacts, 'base' | 'host'>): string {
-  const { origin } = passage;
-  if (origin.kind !== 'same_zone' || origin.hosts.includes(facts.host)) return nameOrigin(passage, facts);
-  return origin.hosts.find((host) => matchesHost(host, facts.host)) ?? nameOrigin(passage, facts);
+export function namePlaces(upstream: Upstream, facts: Pick<RequestFacts, 'base' | 'host'>): string {
+  const { origin } = upstream;
+  if (origin.kind !== 'same_zone' || origin.hosts.includes(facts.host)) return nameOrigin(upstream, facts);
+  return origin.hosts.find((host) => matchesHost(host, facts.host)) ?? nameOrigin(upstream, facts);
 }
 
-export function nameOrigin({ origin }: Passage, { base }: Pick<RequestFacts, 'base'>): string {
+export function nameOrigin({ origin }: Upstream, { base }: Pick<RequestFacts, 'base'>): string {
   switch (origin.kind) {
     case 'url':
       return origin.base + origin.prefix;
@@ -62,9 +62,9 @@ export function nameOrigin({ origin }: Passage, { base }: Pick<RequestFacts, 'ba
 export const SERVICE_NAME = 'service:';
 
 /** Why this request cannot go on, whoever pays for it. Asked before an invoice exists. */
-export function findObstacle(passage: Passage, facts: RequestFacts): GatewayRefusal | undefined {
-  const { origin, maxBodyBytes } = passage;
-  const tooLarge = maxBodyBytes === undefined ? undefined : findLargeBody(passage, Number(facts.headers.get('content-length') ?? 0));
+export function findObstacle(upstream: Upstream, facts: RequestFacts): GatewayRefusal | undefined {
+  const { origin, maxBodyBytes } = upstream;
+  const tooLarge = maxBodyBytes === undefined ? undefined : findLargeBody(upstream, Number(facts.headers.get('content-length') ?? 0));
   if (tooLarge !== undefined) return tooLarge;
   if (origin.kind !== 'same_zone') return undefined;
   // The address of the origin is what the client calls us: of other names nothing is known.
@@ -77,7 +77,7 @@ export function findObstacle(passage: Passage, facts: RequestFacts): GatewayRefu
 }
 
 /** Why a body of this length is not taken. */
-export function findLargeBody({ maxBodyBytes }: Passage, length: number): GatewayRefusal | undefined {
+export function findLargeBody({ maxBodyBytes }: Upstream, length: number): GatewayRefusal | undefined {
   if (maxBodyBytes === undefined || length <= maxBodyBytes) return undefined;
   return { code: 'body_too_large', detail: `a body has at most ${maxBodyBytes} bytes here` };
 }

@@ -5,7 +5,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it, vi } from 'vitest';
-import { ClaimBook, type ClaimRequest } from '#durable-objects/claim-book.ts';
+import { ClaimStore, type ClaimRequest } from '#durable-objects/claim-store.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 
 const namespace = (env as unknown as { REPLAY_SET: DurableObjectNamespace<ReplaySet> }).REPLAY_SET;
@@ -19,9 +19,9 @@ function order(reservationId: string, changes: Partial<ClaimRequest> = {}): Clai
 }
 
 /** A book, and transactions on it that end well or are undone. */
-function openBook(name: string, run: (book: ClaimBook, tools: { commit: Run; undo: Run }) => void): Promise<void> {
+function openBook(name: string, run: (book: ClaimStore, tools: { commit: Run; undo: Run }) => void): Promise<void> {
   return runInDurableObject(stubOf(name), (_, { storage }) => {
-    const book = new ClaimBook(storage.sql);
+    const book = new ClaimStore(storage.sql);
     const commit: Run = (work) => {
       storage.transactionSync(() => {
         work();
@@ -116,7 +116,7 @@ describe('a replay set whose write fails', () => {
     runInDurableObject(stubOf('write fails'), async (set: ReplaySet, { storage }) => {
       const { lease } = await set.reserve(order('a'));
       let failures = 2;
-      const attempts = vi.spyOn(ClaimBook.prototype, 'write').mockImplementation(function (this: ClaimBook) {
+      const attempts = vi.spyOn(ClaimStore.prototype, 'write').mockImplementation(function (this: ClaimStore) {
         if (failures-- > 0) throw new Error('the disk is full');
         attempts.mockRestore();
         this.write();

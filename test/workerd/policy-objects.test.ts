@@ -1,5 +1,5 @@
 /*
- * The objects behind the fences, in workerd: what they keep when they sleep, and that everyone who asks one namespace is
+ * The objects behind the policies, in workerd: what they keep when they sleep, and that everyone who asks one namespace is
  * counted together.
  */
 import { evictDurableObject, reset, runInDurableObject } from 'cloudflare:test';
@@ -7,7 +7,7 @@ import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createDurableQuota, nameQuotaObject, QUOTA_SHARDS, shareBounds } from '#adapters/do-quota.ts';
 import { createRateLimits } from '#adapters/do-rate.ts';
-import { MOST_TALLIES, type Quota as QuotaObject } from '#durable-objects/quota.ts';
+import { MOST_USAGES, type Quota as QuotaObject } from '#durable-objects/quota.ts';
 import { type QuotaBounds } from '#durable-objects/quota-rules.ts';
 import { MOST_RATE_KEYS, type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { nameClient } from '#gateway/request/client-key.ts';
@@ -91,7 +91,7 @@ describe('the quota', () => {
   const ask = (quota: Quota, client: ClientKey, more: Partial<{ bounds: QuotaBounds; totals: QuotaBounds; id: string }> = {}) =>
     quota.ask({
       client,
-      lane: 'unpaid',
+      trafficClass: 'unpaid',
       ask: { scope: 'route', challengeId: more.id ?? `c${count++}`, challengeMs: 600_000 },
       bounds: more.bounds ?? bounds,
       totals: more.totals ?? plenty,
@@ -220,7 +220,7 @@ describe('the quota', () => {
     expect((await ask(createDurableQuota(QUOTA), sleepy)).kind).toBe('refused');
   });
 
-  it('M20: a full table gives nobody a fresh start: those in it keep their counts, latecomers share one', async () => {
+  it('M20: a full table gives nobody a fresh start: those in it keep their counts, the overflow share one', async () => {
     const stub = QUOTA.get(QUOTA.idFromName('crowded'));
     const kinds = await runInDurableObject(stub, (instance: QuotaObject) => {
       const totals = { challenges: { perMinute: 1e6, open: 1e6 }, free: { calls: 1e6, periodMs: 1e9 } };
@@ -228,7 +228,7 @@ describe('the quota', () => {
       const visit = (key: string) =>
         instance.ask({
           client: { key },
-          lane: 'unpaid',
+          trafficClass: 'unpaid',
           ask: { scope: 'r', challengeId: key, challengeMs: 1 },
           bounds: free,
           totals,
@@ -236,10 +236,10 @@ describe('the quota', () => {
           kept: [],
         }).kind;
       // One of them is the total.
-      for (let index = 0; index < MOST_TALLIES - 1; index++) visit(`${index}`);
-      return { known: visit('0'), latecomers: Array.from({ length: 30 }, (_, index) => visit(`late ${index}`)) };
+      for (let index = 0; index < MOST_USAGES - 1; index++) visit(`${index}`);
+      return { known: visit('0'), overflow: Array.from({ length: 30 }, (_, index) => visit(`late ${index}`)) };
     });
     expect(kinds.known).toBe('challenge');
-    expect(kinds.latecomers.filter((kind) => kind === 'free')).toHaveLength(10);
+    expect(kinds.overflow.filter((kind) => kind === 'free')).toHaveLength(10);
   });
 });

@@ -1,10 +1,10 @@
 /*
- * The tallies of one lane of an object: of its clients, of the networks they are in, and of all together. What decides is in
- * quota-rules.ts; here are only which tallies an ask concerns, the bound on how many there are, and the challenges that a
+ * The usage counts of one traffic class of an object: of its clients, of the networks they are in, and of all together. What decides is in
+ * quota-rules.ts; here are only which usage counts an ask concerns, the bound on how many there are, and the challenges that a
  * client may be given again. Effects: the rows (kept-rows.ts).
  */
 import { createHoldings, mustWait } from './crowd-rules.ts';
-import { findRepeatable, forgetShown, rememberChallenge, type HandedChallenge } from './handed-rules.ts';
+import { findRepeatable, forgetShown, rememberChallenge, type IssuedChallenge } from './issued-rules.ts';
 import { keepRows } from './kept-rows.ts';
 import { type ReadyChallenge } from './pool-rules.ts';
 import {
@@ -14,7 +14,7 @@ import {
   EMPTY_TALLY,
   giveBackChallenge,
   MINUTE_MS,
-  weighTally,
+  weighUsage,
   widenBounds,
   type ClientKey,
   type OpenChallenge,
@@ -23,10 +23,10 @@ import {
   type QuotaAsk,
   type QuotaBounds,
   type QuotaLevel,
-  type Tally,
+  type Usage,
 } from './quota-rules.ts';
 
-export interface TallyAsk {
+export interface UsageAsk {
   readonly client: ClientKey;
   readonly ask: QuotaAsk;
   /** What one client gets. */
@@ -36,14 +36,14 @@ export interface TallyAsk {
 }
 
 /** A challenge that was made for an ask of this client. */
-export interface KeptChallenge extends HandedChallenge {
+export interface KeptChallenge extends IssuedChallenge {
   readonly client: ClientKey;
 }
 
-export interface TallyRoom {
+export interface UsageStore {
   /** Decides; `takeReady` is called once it is sure that the client gets a challenge, and may have one. */
-  ask(order: TallyAsk, takeReady: () => ReadyChallenge | undefined, nowMs: number): QuotaAnswer;
-  /** A challenge no longer counts; false when no tally of the client has it. */
+  ask(order: UsageAsk, takeReady: () => ReadyChallenge | undefined, nowMs: number): QuotaAnswer;
+  /** A challenge no longer counts; false when no usage count of the client has it. */
   giveBack(paid: PaidChallenge): boolean;
   /** The same, whoever's it is. */
   giveBackAnywhere(paid: PaidChallenge): void;
@@ -53,31 +53,31 @@ export interface TallyRoom {
   flush(): Promise<void>;
 }
 
-export interface TallyRoomOptions {
+export interface UsageStoreOptions {
   readonly table: string;
   /** Clients and networks. */
-  readonly mostTallies: number;
+  readonly mostUsages: number;
   /** What they all remember together. */
-  readonly mostTallied: number;
+  readonly mostCounted: number;
 }
 
-/** The tally of the client, and of all clients, and what these may have together. */
-interface Pressed extends Pick<TallyAsk, 'totals'> {
-  readonly own: Tally;
-  readonly total: Tally;
+/** The usage count of the client, and of all clients, and what these may have together. */
+interface Pressed extends Pick<UsageAsk, 'totals'> {
+  readonly own: Usage;
+  readonly total: Usage;
 }
 
 const TOTAL = 'total';
 /**
- * For those who come when the table is full. A tally that still counts is never thrown away: that would give its owner a
+ * For those who come when the table is full. A usage count that still counts is never thrown away: that would give its owner a
  * fresh start. Latecomers share one, with the bounds of a large network; so they are served, and filling the table gains
  * no one more than that. They are not one client: none is given a challenge that another one has.
  */
-const LATECOMERS = 'latecomers';
+const OVERFLOW = 'the overflow';
 
-/** The tallies of a table. */
-export function openTallies(storage: DurableObjectStorage, { table, mostTallies, mostTallied }: TallyRoomOptions): TallyRoom {
-  const rows = keepRows<Tally>(storage, { weigh: weighTally, table });
+/** The usage counts of a table. */
+export function openUsageStore(storage: DurableObjectStorage, { table, mostUsages, mostCounted }: UsageStoreOptions): UsageStore {
+  const rows = keepRows<Usage>(storage, { weigh: weighUsage, table });
   // In memory alone, from what is on disk: a row of their own for each network would double what a challenge costs.
   const held = { open: createHoldings(), recent: createHoldings() };
   const note = (crowd: readonly string[], { atMs, endsAtMs }: OpenChallenge) => {
@@ -104,22 +104,22 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
   };
 
   const namesOf = (client: ClientKey, nowMs: number): readonly string[] => {
-    const own = tallyNames(client);
-    const isFull = () => rows.size + own.length > mostTallies || rows.weight >= mostTallied;
+    const own = usageNames(client);
+    const isFull = () => rows.size + own.length > mostUsages || rows.weight >= mostCounted;
     if (own.every((name) => rows.get(name) !== undefined) || !isFull()) return [...own, TOTAL];
     rows.sweep(nowMs);
-    return isFull() ? [LATECOMERS, TOTAL] : [...own, TOTAL];
+    return isFull() ? [OVERFLOW, TOTAL] : [...own, TOTAL];
   };
   const giveBackFrom = (names: Iterable<string>, paid: PaidChallenge): boolean => {
     let isKnown = false;
     for (const name of names) {
-      const tally = rows.get(name);
-      const changed = tally === undefined ? undefined : giveBackChallenge(tally, paid);
-      if (tally === undefined || changed === undefined) continue;
-      const challenge = tally.challenges.find(({ id }) => id === paid.challengeId);
-      if (tally.crowd !== undefined && challenge !== undefined) {
-        held.open.remove(tally.crowd, challenge.endsAtMs);
-        if (paid.wasMade !== false) held.recent.remove(tally.crowd, challenge.atMs + MINUTE_MS);
+      const usage = rows.get(name);
+      const changed = usage === undefined ? undefined : giveBackChallenge(usage, paid);
+      if (usage === undefined || changed === undefined) continue;
+      const challenge = usage.challenges.find(({ id }) => id === paid.challengeId);
+      if (usage.crowd !== undefined && challenge !== undefined) {
+        held.open.remove(usage.crowd, challenge.endsAtMs);
+        if (paid.wasMade !== false) held.recent.remove(usage.crowd, challenge.atMs + MINUTE_MS);
       }
       isKnown = true;
       rows.set(name, changed);
@@ -127,63 +127,63 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
     return isKnown;
   };
 
-  const remember = (name: string, challenge: HandedChallenge) => {
-    const tally = rows.get(name)!;
-    rows.set(name, { ...tally, handed: rememberChallenge(tally.handed ?? [], challenge) });
+  const remember = (name: string, challenge: IssuedChallenge) => {
+    const usage = rows.get(name)!;
+    rows.set(name, { ...usage, issued: rememberChallenge(usage.issued ?? [], challenge) });
   };
   const forget = (name: string, paymentHashes: readonly string[]) => {
-    const tally = rows.get(name);
-    const handed = forgetShown(tally?.handed ?? [], paymentHashes);
-    if (tally !== undefined && handed.length < (tally.handed?.length ?? 0)) rows.set(name, { ...tally, handed });
+    const usage = rows.get(name);
+    const issued = forgetShown(usage?.issued ?? [], paymentHashes);
+    if (usage !== undefined && issued.length < (usage.issued?.length ?? 0)) rows.set(name, { ...usage, issued });
   };
 
   return {
     ask({ client, ask, bounds, totals }, takeReady, nowMs) {
-      const { offer, shown } = ask;
+      const { offer, presented } = ask;
       const names = namesOf(client, nowMs);
       // Latecomers are many.
-      const remembers = offer?.repeats === true && names[0] !== LATECOMERS;
-      if (shown !== undefined && shown.length > 0) forget(names[0]!, shown);
+      const remembers = offer?.repeats === true && names[0] !== OVERFLOW;
+      if (presented !== undefined && presented.length > 0) forget(names[0]!, presented);
       const levels = names.map((name): QuotaLevel => {
-        const tally = rows.get(name) ?? EMPTY_TALLY;
-        return { tally, bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds) };
+        const usage = rows.get(name) ?? EMPTY_TALLY;
+        return { usage, bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds) };
       });
-      const pressed = { own: names[0] === LATECOMERS ? EMPTY_TALLY : levels[0]!.tally, total: levels.at(-1)!.tally, totals };
+      const pressed = { own: names[0] === OVERFLOW ? EMPTY_TALLY : levels[0]!.usage, total: levels.at(-1)!.usage, totals };
       const crowded = isCrowded(client, pressed, nowMs);
-      const { answer, tallies = [], repeatTallies, challenge } = askQuota(levels, { ...ask, isCrowded: crowded }, nowMs);
-      const write = (changed: readonly Tally[]) => {
-        for (const [index, tally] of changed.entries()) {
-          const isOwn = index === 0 && names[0] !== LATECOMERS && client.crowd !== undefined;
-          rows.set(names[index]!, isOwn ? { ...tally, crowd: client.crowd } : tally);
+      const { answer, usages = [], repeatUsages, challenge } = askQuota(levels, { ...ask, isCrowded: crowded }, nowMs);
+      const write = (changed: readonly Usage[]) => {
+        for (const [index, usage] of changed.entries()) {
+          const isOwn = index === 0 && names[0] !== OVERFLOW && client.crowd !== undefined;
+          rows.set(names[index]!, isOwn ? { ...usage, crowd: client.crowd } : usage);
         }
       };
       if (answer.kind === 'challenge' && challenge !== undefined) {
         const item = takeReady();
         note(client.crowd ?? [], item === undefined ? challenge : { ...challenge, endsAtMs: item.endsAtMs });
         if (item === undefined) {
-          write(tallies);
+          write(usages);
           return answer;
         }
-        write(tallies.map((tally) => countReady(tally, challenge, item)));
+        write(usages.map((usage) => countReady(usage, challenge, item)));
         if (remembers) remember(names[0]!, { offer: offer.key, item });
         return { ...answer, item };
       }
-      if (repeatTallies !== undefined && remembers && shown !== undefined) {
-        const item = findRepeatable(levels[0]!.tally.handed ?? [], offer, nowMs);
+      if (repeatUsages !== undefined && remembers && presented !== undefined) {
+        const item = findRepeatable(levels[0]!.usage.issued ?? [], offer, nowMs);
         if (item !== undefined) {
           // It is one more request, where those are counted, and no new challenge.
-          if (bounds.requests !== undefined) write(repeatTallies);
+          if (bounds.requests !== undefined) write(repeatUsages);
           return { kind: 'challenge', readings: answer.readings, item, isRepeated: true };
         }
       }
-      write(tallies);
-      const handed = remembers && answer.kind === 'refused' ? (rows.get(names[0]!)?.handed ?? []) : [];
-      return handed.length === 0 ? answer : { ...answer, held: [...new Set(handed.map((challenge) => challenge.offer))] };
+      write(usages);
+      const issued = remembers && answer.kind === 'refused' ? (rows.get(names[0]!)?.issued ?? []) : [];
+      return issued.length === 0 ? answer : { ...answer, held: [...new Set(issued.map((challenge) => challenge.offer))] };
     },
-    giveBack: (paid) => giveBackFrom([...tallyNames(paid.client), LATECOMERS, TOTAL], paid),
+    giveBack: (paid) => giveBackFrom([...usageNames(paid.client), OVERFLOW, TOTAL], paid),
     giveBackAnywhere: (paid) => void giveBackFrom([...rows.keys()], paid),
     keep({ client, offer, item }) {
-      const [name] = tallyNames(client);
+      const [name] = usageNames(client);
       if (rows.get(name!)?.challenges.some(({ id }) => id === item.id) === true) remember(name!, { offer, item });
     },
     sweep: (nowMs) => rows.sweep(nowMs),
@@ -191,6 +191,6 @@ export function openTallies(storage: DurableObjectStorage, { table, mostTallies,
   };
 }
 
-function tallyNames({ key, group }: ClientKey): readonly string[] {
+function usageNames({ key, group }: ClientKey): readonly string[] {
   return group === undefined ? [`client ${key}`] : [`client ${key}`, `group ${group}`];
 }
