@@ -122,7 +122,7 @@ export interface QuotaDecision {
   readonly challenge?: OpenChallenge;
 }
 
-export const EMPTY_TALLY: Usage = { requests: [], challenges: [], free: [], endsAtMs: 0 };
+export const NO_USAGE: Usage = { requests: [], challenges: [], free: [], endsAtMs: 0 };
 /** A /48 holds 65,536 clients of its owner's making: together they get this many times what one gets (M20). */
 export const GROUP_FACTOR = 10;
 /** Routes with free calls, for one client. More get none. */

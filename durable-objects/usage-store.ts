@@ -11,7 +11,7 @@ import {
   askQuota,
   countChallenges,
   countReady,
-  EMPTY_TALLY,
+  NO_USAGE,
   giveBackChallenge,
   MINUTE_MS,
   weighUsage,
@@ -73,7 +73,7 @@ const TOTAL = 'total';
  * fresh start. Latecomers share one, with the bounds of a large network; so they are served, and filling the table gains
  * no one more than that. They are not one client: none is given a challenge that another one has.
  */
-const OVERFLOW = 'the overflow';
+const OVERFLOW = 'overflow';
 
 /** The usage counts of a table. */
 export function openUsageStore(storage: DurableObjectStorage, { table, mostUsages, mostCounted }: UsageStoreOptions): UsageStore {
@@ -145,10 +145,10 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
       const remembers = offer?.repeats === true && names[0] !== OVERFLOW;
       if (presented !== undefined && presented.length > 0) forget(names[0]!, presented);
       const levels = names.map((name): QuotaLevel => {
-        const usage = rows.get(name) ?? EMPTY_TALLY;
+        const usage = rows.get(name) ?? NO_USAGE;
         return { usage, bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds) };
       });
-      const pressed = { own: names[0] === OVERFLOW ? EMPTY_TALLY : levels[0]!.usage, total: levels.at(-1)!.usage, totals };
+      const pressed = { own: names[0] === OVERFLOW ? NO_USAGE : levels[0]!.usage, total: levels.at(-1)!.usage, totals };
       const crowded = isCrowded(client, pressed, nowMs);
       const { answer, usages = [], repeatUsages, challenge } = askQuota(levels, { ...ask, isCrowded: crowded }, nowMs);
       const write = (changed: readonly Usage[]) => {

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   askQuota,
-  EMPTY_TALLY,
+  NO_USAGE,
   giveBackChallenge,
   GROUP_FACTOR,
   MOST_FREE_SCOPES,
@@ -28,7 +28,7 @@ interface Ask {
 
 /** Asks in turn under some levels; the usage counts go from one to the next. */
 function asker(...levels: readonly QuotaBounds[]) {
-  let usages: readonly Usage[] = levels.map(() => EMPTY_TALLY);
+  let usages: readonly Usage[] = levels.map(() => NO_USAGE);
   let count = 0;
   return {
     ask({ atMs, scope = 'route', id = `c${count++}`, challengeMs = TEN_MINUTES }: Ask): QuotaAnswer {
@@ -163,7 +163,7 @@ describe('free calls', () => {
   });
 
   it('M20: have a total too: a thousand new clients get no more than that', () => {
-    let total = EMPTY_TALLY;
+    let total = NO_USAGE;
     const levels = {
       own: { ...bounds, challenges: { perMinute: 99, open: 99 } },
       total: { free: { ...day, calls: 50 }, challenges: { perMinute: 10, open: 10 } },
@@ -171,7 +171,7 @@ describe('free calls', () => {
     const given = repeat(1000, (index) => {
       const decision = askQuota(
         [
-          { usage: EMPTY_TALLY, bounds: levels.own },
+          { usage: NO_USAGE, bounds: levels.own },
           { usage: total, bounds: levels.total },
         ],
         { scope: 'route', challengeId: `${index}`, challengeMs: TEN_MINUTES },
@@ -211,11 +211,11 @@ describe('requests', () => {
   });
 
   it('M20: of a larger network pass ten times as often as of one client, however many clients it makes up', () => {
-    let group = EMPTY_TALLY;
+    let group = NO_USAGE;
     const answers = repeat(1000, (index) => {
       const decision = askQuota(
         [
-          { usage: EMPTY_TALLY, bounds },
+          { usage: NO_USAGE, bounds },
           { usage: group, bounds: widenBounds(bounds) },
         ],
         { scope: 'route', challengeId: `${index}`, challengeMs: 1 },

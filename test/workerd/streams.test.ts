@@ -26,7 +26,7 @@ const shop = defineGateway({
     { match: 'GET /pack/*', service: 'pack', priceSats: 1, access: { calls: 5 } },
     { match: 'GET /whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
     { match: 'GET /free/*', free: true },
-    { match: 'GET /free call/*', service: 'free_call', priceSats: 1, policy: { freeCalls: { calls: 100, seconds: 3600, total: 16_000 } } },
+    { match: 'GET /given/*', service: 'given', priceSats: 1, policy: { freeCalls: { calls: 100, seconds: 3600, total: 16_000 } } },
   ],
 });
 
@@ -154,13 +154,13 @@ describe('a WebSocket', () => {
   const authorizations: Readonly<Record<string, () => Promise<string>>> = {
     pass: async () => (await tokenOf('pass', { kind: 'pass' }, 100)).authorization,
     pack: async () => (await tokenOf('pack', { kind: 'calls', calls: 5 }, 100)).authorization,
-    gift: () => Promise.resolve(''),
+    given: () => Promise.resolve(''),
   };
 
   it.each([
     ['of a pass ends with it', 'pass', 100 + SKEW_SECONDS],
     ['of a counted call goes on for maxStreamSeconds', 'pack', MAX_STREAM_SECONDS],
-    ['that is given away on a sold route does too', 'free_call', MAX_STREAM_SECONDS],
+    ['that is given away on a sold route does too', 'given', MAX_STREAM_SECONDS],
   ])('M14: %s', async (...[, service, seconds]) => {
     const { ask, streamWaits, closed } = openSockets();
     const response = await ask(`/${service}/socket`, await authorizations[service]!());
@@ -188,7 +188,7 @@ describe('a WebSocket', () => {
 describe('a call that is given away on a sold route', () => {
   it('M14: streams for maxStreamSeconds at most', async () => {
     const { ask, streamWaits } = openShop();
-    await firstOf(await ask('/gift/events'));
+    await firstOf(await ask('/given/events'));
     expect(streamWaits().map(({ seconds }) => seconds)).toEqual([MAX_STREAM_SECONDS]);
   });
 });

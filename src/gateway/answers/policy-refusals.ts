@@ -8,7 +8,7 @@ const NO_INVOICE = { mayCostInvoice: false } as const;
 const UNTOUCHED = 'Nothing of a payment that you hold was used; do not pay again.';
 const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 
-/** Situations of the policies. */
+/** The problem types of the policies. */
 export const POLICY_PROBLEM_TYPES = {
   client_blocked: {
     ...NO_INVOICE,

@@ -25,7 +25,7 @@ const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds tha
 const NOT_AGAIN = 'Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
 const STILL_GOOD = `Your payment is still good. ${NOT_AGAIN}`;
 
-/** Situations that this gateway adds to those of a credential. */
+/** Problem types that this gateway adds to those of a credential. */
 const GATEWAY = {
   path_malformed: {
     ...MALFORMED,
@@ -179,7 +179,7 @@ const GATEWAY = {
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
 } as const satisfies Record<string, ProblemType>;
 
-/** Situations of a credential: always a fresh challenge, since that is what deployed clients expect. */
+/** Problem types of a credential: always a fresh challenge, since that is what deployed clients expect. */
 const CREDENTIAL: Readonly<Record<CredentialRefusalCode, ProblemType>> = {
   too_many_tokens: { ...PAY, title: 'Too many tokens', hint: 'Send at most four different tokens.' },
   preimage_missing: {
