@@ -73,7 +73,14 @@ export type Settlement = 'unproved' | 'proved';
 
 export type ReserveAnswer =
   /** What is left of the payment, of each counter in the order of the draws, and of its rate where it has one. */
-  | { readonly kind: 'granted'; readonly remaining: number; readonly left: readonly number[]; readonly rate?: RateReading }
+  | {
+      readonly kind: 'granted';
+      readonly remaining: number;
+      readonly left: readonly number[];
+      readonly rate?: RateReading;
+      /** No use of the payment was asked for before. */
+      readonly isFirst?: true;
+    }
   /** It would have been granted, and is used as often as it may be. Nothing was changed. */
   | { readonly kind: 'rated'; readonly retryAfterSeconds: number; readonly rate: RateReading }
   /** Nobody has said yet that the payment was made. Nothing was changed. */
@@ -114,7 +121,8 @@ export const MOST_DEEP_COUNTERS = 500;
 /** Most calls end within this time; a client that asks sooner only meets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
-const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, abandonedAtMs: 0, coolsUntilMs: 0, counters: 0 };
+/** A payment that nobody has used yet. */
+export const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, abandonedAtMs: 0, coolsUntilMs: 0, counters: 0 };
 
 export interface Settled {
   readonly payment: Payment;

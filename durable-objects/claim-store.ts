@@ -10,6 +10,7 @@ import {
   reserveUnits,
   revokePayment,
   settlePayment,
+  UNUSED,
   type Counter,
   type Draw,
   type FinishAnswer,
@@ -46,7 +47,7 @@ export interface FinishRequest {
   readonly endsAtSeconds: number;
 }
 
-export type RevokeRequest = Pick<ClaimRequest, 'paymentHash' | 'endsAtSeconds'>;
+export type PaymentRequest = Pick<ClaimRequest, 'paymentHash' | 'endsAtSeconds'>;
 
 /** A row as this transaction sees it. */
 interface Held<Row> {
@@ -136,6 +137,7 @@ export class ClaimStore {
       this.#proved.write(paymentHash, [1], { endsAtSeconds, stored: undefined });
     }
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
+    const isFirst = held.row === undefined;
     const { payment, ended, givenBack } = settlePayment(held.row, this.#isOpen, nowMs);
     if (ended.length > 0) {
       change(held, payment);
@@ -161,7 +163,9 @@ export class ClaimStore {
     if (reserved.payment !== undefined) change(held, reserved.payment);
     for (const [index, counter] of (reserved.counters ?? []).entries()) change(counters[index]!, counter);
     const { answer, number } = reserved;
-    return { answer: answer.kind === 'granted' && reading !== undefined ? { ...answer, rate: reading } : answer, number };
+    if (answer.kind !== 'granted') return { answer, number };
+    const told = { ...(reading === undefined ? {} : { rate: reading }), ...(isFirst ? { isFirst } : {}) };
+    return { answer: { ...answer, ...told }, number };
   }
 
   /** Records the outcome of a reservation by its id. */
@@ -176,8 +180,16 @@ export class ClaimStore {
     return finished.answer;
   }
 
+  /** Remembers a payment that is not counted (a pass), and says whether it was not known before. */
+  noteFirst({ paymentHash, endsAtSeconds }: PaymentRequest): boolean {
+    const held = this.#holdPayment(paymentHash, endsAtSeconds);
+    if (held.row !== undefined) return false;
+    change(held, UNUSED);
+    return true;
+  }
+
   /** Marks a payment as one that buys nothing any more. */
-  revoke({ paymentHash, endsAtSeconds }: RevokeRequest): void {
+  revoke({ paymentHash, endsAtSeconds }: PaymentRequest): void {
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
     change(held, revokePayment(held.row));
   }

@@ -4,7 +4,7 @@
  * The rules are in claim-rules.ts, the rows in claim-store.ts; here are only time, transactions and their grouping.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
-import { ClaimStore, type ClaimRequest, type FinishRequest, type RevokeRequest } from './claim-store.ts';
+import { ClaimStore, type ClaimRequest, type FinishRequest, type PaymentRequest } from './claim-store.ts';
 import { type FinishAnswer, type Outcome, type ReserveAnswer } from './claim-rules.ts';
 import { PruneAlarm } from './prune-alarm.ts';
 
@@ -75,8 +75,13 @@ export class ReplaySet extends DurableObject {
   }
 
   /** From now on the payment is used up (M30). */
-  revoke(request: RevokeRequest): Promise<void> {
+  revoke(request: PaymentRequest): Promise<void> {
     return this.#grouped(() => this.#book.revoke(request));
+  }
+
+  /** Whether this payment, of which no uses are counted, was not known before. */
+  noteFirst(request: PaymentRequest): Promise<boolean> {
+    return this.#grouped(() => this.#book.noteFirst(request));
   }
 
   /** Drops what has ended, and sleeps until the next rows do. */

@@ -13,6 +13,7 @@ import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { createOriginProof } from '#gateway/upstream/origin-proof.ts';
 import { SERVICE_NAME } from '#gateway/routing/upstream.ts';
+import { createKnownPasses } from '#gateway/payment/first-use.ts';
 import { createRefusedClaims } from '#gateway/payment/refused-claims.ts';
 import { type RouteTable } from '#gateway/route.ts';
 import { createSettlement } from '#gateway/payment/settlement.ts';
@@ -33,6 +34,7 @@ import { webcryptoHmac } from './adapters/webcrypto-hmac.ts';
 import { createOriginProbe } from './adapters/origin-probe.ts';
 import { createPlatformOrigin, platformClock, platformRandom, platformWait } from './adapters/platform.ts';
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
+import { createSalesLog } from './adapters/sales-log.ts';
 import { rememberAnswers } from './adapters/remembered-quota.ts';
 import { readConfig, type Gateway } from './config/config.ts';
 import { type Origin } from './ports.ts';
@@ -103,6 +105,9 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
+    sales: createSalesLog(log),
+    noteFirst: claims.noteFirst,
+    knownPasses: createKnownPasses(),
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
     quota: rememberAnswers(createDurableQuota(QUOTA, { time }), platformClock),

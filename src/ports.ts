@@ -20,7 +20,7 @@ import { type Hmac } from '#protocol/hmac.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type Result } from '#protocol/result.ts';
 import { type EpochKeys } from '#protocol/token.ts';
-import { type Epoch } from '#protocol/token-id.ts';
+import { type AccessKind, type Epoch } from '#protocol/token-id.ts';
 
 export type {
   BreakerSettings,
@@ -129,6 +129,36 @@ export type ClaimAnswer = Exclude<ReserveAnswer, Granted> | (Granted & { readonl
 /** Uses of payments. Throws when the claims cannot be reached. */
 export interface Claims {
   readonly reserve: (order: ClaimOrder) => Promise<ClaimAnswer>;
+}
+
+/** Whether a pass, of which no uses are counted, is presented for the first time. Throws when the claims cannot be reached. */
+export type NoteFirst = (claim: Pick<ClaimOrder, 'paymentHash' | 'objectName' | 'endsAtSeconds'>) => Promise<boolean>;
+
+/** A payment that was presented for the first time: that is what was sold. */
+export interface SoldPayment {
+  /** Names the payment; opens nothing (M16). */
+  readonly claim: string;
+  readonly match: string;
+  readonly service: string;
+  /** The way to pay. */
+  readonly scheme: string;
+  readonly access: AccessKind;
+  readonly amountMsat: Msat;
+}
+
+/** A use of a payment, and what became of it. */
+export interface SoldUse extends Pick<SoldPayment, 'match' | 'service'> {
+  /** Begins with the name of the payment. */
+  readonly claim: string;
+  readonly outcome: 'counted' | 'released' | 'in_doubt';
+  /** The status of the origin, or why there is none. */
+  readonly origin: number | string;
+}
+
+/** What was sold, told once for each payment and once for each use that is counted. */
+export interface Sales {
+  readonly payment: (payment: SoldPayment) => void;
+  readonly use: (use: SoldUse) => void;
 }
 
 /** Marks a payment as used up, at once and for every isolate (M30). Throws when the claims cannot be reached. */

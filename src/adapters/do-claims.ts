@@ -6,19 +6,23 @@
 import { regionOfClaimObject } from '#protocol/token-id.ts';
 import { type Outcome } from '#durable-objects/claim-rules.ts';
 import { type ClaimRequest, type ReplaySet } from '#durable-objects/replay-set.ts';
-import { type ClaimOrder, type Claims, type RevokeClaim } from '../ports.ts';
+import { type ClaimOrder, type Claims, type NoteFirst, type RevokeClaim } from '../ports.ts';
 import { placedIn } from './object-places.ts';
 
 /** New stubs tried after a lost session. The runtime itself retries what never reached the object. */
 const MOST_ATTEMPTS = 3;
 
 /** Claims in the objects of a namespace. */
-export function createDurableClaims(namespace: DurableObjectNamespace<ReplaySet>): Claims & { readonly revoke: RevokeClaim } {
+export function createDurableClaims(
+  namespace: DurableObjectNamespace<ReplaySet>,
+): Claims & { readonly revoke: RevokeClaim; readonly noteFirst: NoteFirst } {
   const stubFor = (objectName: string) => namespace.get(namespace.idFromName(objectName), placedIn(regionOfClaimObject(objectName)));
   return {
     async revoke({ objectName, paymentHash, endsAtSeconds }) {
       await attempt(() => stubFor(objectName).revoke({ paymentHash: paymentHash.slice().buffer, endsAtSeconds }));
     },
+    noteFirst: ({ objectName, paymentHash, endsAtSeconds }) =>
+      attempt(() => stubFor(objectName).noteFirst({ paymentHash: paymentHash.slice().buffer, endsAtSeconds })),
     async reserve({ objectName, paymentHash, ...order }: ClaimOrder) {
       const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, ...order };
       const { reservationId, endsAtSeconds } = order;

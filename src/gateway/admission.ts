@@ -55,6 +55,8 @@ export type ChallengeSource =
 /** The use of a payment that is counted; none for a pass. */
 export interface Use {
   readonly lease: Lease;
+  /** The payment was not used before. */
+  readonly isFirst: boolean;
   readonly cost: number;
   /** Once this use is counted. */
   readonly remaining: Remaining;

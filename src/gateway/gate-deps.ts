@@ -8,12 +8,14 @@ import {
   type Control,
   type Lightning,
   type Log,
+  type NoteFirst,
   type Origin,
   type PoolBounds,
   type Pricing,
   type Quota,
   type Random,
   type RateLimits,
+  type Sales,
   type Settlements,
   type Wait,
 } from '../ports.ts';
@@ -24,6 +26,7 @@ import { type HalfOpenTrials } from './policy/half-open.ts';
 import { type HeldBodies } from './request/held-body.ts';
 import { type OriginProof } from './upstream/origin-proof.ts';
 import { type Operator } from './operator.ts';
+import { type KnownPasses } from './payment/first-use.ts';
 import { type RefusedClaims } from './payment/refused-claims.ts';
 import { type RouteTable } from './route.ts';
 import { type ProveSettled } from './payment/settlement.ts';
@@ -51,6 +54,10 @@ export interface GateDeps {
   readonly settings: GateSettings;
   readonly lightning: Lightning;
   readonly claims: Claims;
+  readonly sales: Sales;
+  readonly noteFirst: NoteFirst;
+  /** Passes that this isolate has asked the claims about. */
+  readonly knownPasses: KnownPasses;
   /** What this isolate knows of claims that were refused. */
   readonly refusedClaims: RefusedClaims;
   /** The bodies that it is reading. */

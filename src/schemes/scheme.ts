@@ -138,6 +138,8 @@ export interface Grant {
   readonly maxPerMinute: number | undefined;
   /** The preimage does not prove the payment: that the invoice is settled must be known before the first use (M24). */
   readonly needsSettlement: boolean;
+  /** What was paid, and for what, whatever the route sells now. */
+  readonly sold: { readonly scheme: string; readonly access: AccessKind; readonly paidMsat: Msat };
   /** The challenge that was paid, as the quota of those who have not paid knows it. */
   readonly challengeId: string;
   /** When a pass ends, for whoever has set the earliest end; nothing for what is counted, which its end does not break off (M14). */

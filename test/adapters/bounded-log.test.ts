@@ -27,9 +27,9 @@ it('D21: a flood of refusals leaves a bounded number of lines a second, and tell
 
 it('each kind has a bound of its own, and sales and orders have none', () => {
   const { lines, log } = start();
-  for (let request = 0; request < 100; request++) for (const event of ['challenge', 'refusal', 'sale', 'order']) log(event, {});
+  for (let request = 0; request < 100; request++) for (const event of ['challenge', 'refusal', 'use', 'order']) log(event, {});
   const countOf = (event: string) => lines.filter(([kind]) => kind === event).length;
-  expect(['challenge', 'refusal', 'sale', 'order'].map(countOf)).toEqual([MOST_LINES_A_SECOND, MOST_LINES_A_SECOND, 100, 100]);
+  expect(['challenge', 'refusal', 'use', 'order'].map(countOf)).toEqual([MOST_LINES_A_SECOND, MOST_LINES_A_SECOND, 100, 100]);
 });
 
 it('M43: faults that requests provoke are bounded for each place, and a first fault of any place or kind is told', () => {

@@ -190,7 +190,7 @@ describe('the sample API', () => {
     const offer = parseL402Offer(challenged.headers.get('www-authenticate')!);
     secrets.push('querysecret', offer.ok ? offer.value.token : '');
     const log = system.lines.join('\n');
-    expect(log).toContain('"event":"sale"');
+    expect(log).toContain('"event":"use"');
     for (const secret of secrets) expect(log.includes(secret)).toBe(false);
   });
 });

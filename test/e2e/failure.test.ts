@@ -68,7 +68,7 @@ async function ask(path: string, authorization: string, { gateway = 'gateway', .
 /** Until the gateway has said what became of the calls on a claim: its log is all that a client who went away leaves behind. */
 async function nextSale(before: number): Promise<string> {
   for (;;) {
-    const sale = system.lines.slice(before).find((line) => line.includes('"event":"sale"'));
+    const sale = system.lines.slice(before).find((line) => line.includes('"event":"use"'));
     if (sale !== undefined) return (JSON.parse(sale) as { outcome: string }).outcome;
     await new Promise((resolve) => void setImmediate(resolve));
   }

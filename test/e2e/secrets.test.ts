@@ -98,7 +98,7 @@ function findIn(place: Buffer, values: ReadonlyMap<string, string>): readonly st
 describe('after a run with everything in it', () => {
   it('the log, which has told of all of it, holds no secret, preimage or token', () => {
     const log = system.lines.join('\n');
-    for (const event of ['"event":"sale"', '"event":"order"', 'origin_unreachable', 'preimage_wrong']) expect(log).toContain(event);
+    for (const event of ['"event":"use"', '"event":"order"', 'origin_unreachable', 'preimage_wrong']) expect(log).toContain(event);
     expect(findIn(Buffer.from(log), new Map([...secrets, ...tokens]))).toEqual([]);
   });
 

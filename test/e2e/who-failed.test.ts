@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => system.close());
 
 const sales = () =>
-  system.lines.filter((line) => line.includes('"event":"sale"')).map((line) => (JSON.parse(line) as { outcome: string }).outcome);
+  system.lines.filter((line) => line.includes('"event":"use"')).map((line) => (JSON.parse(line) as { outcome: string }).outcome);
 
 /** Until the gateway has told of so many sales: its log is all that a client who went away leaves behind. */
 async function untilSold(count: number): Promise<void> {

@@ -3,6 +3,7 @@
  * everyone pass.
  */
 import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
+import { createKnownPasses } from '#gateway/payment/first-use.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { type Control, type ControlIndex, type Lightning, type Quota } from '#src/ports.ts';
 
@@ -44,6 +45,12 @@ export function openPolicies(): Pick<GateDeps, 'quota' | 'rates' | 'control' | '
     control: fakeControl(),
     halfOpen: createHalfOpenTrials(),
   };
+}
+
+/** Sales that nobody keeps. */
+export function openSales(): Pick<GateDeps, 'sales' | 'knownPasses' | 'noteFirst'> {
+  const sales = { payment: () => undefined, use: () => undefined };
+  return { sales, knownPasses: createKnownPasses(), noteFirst: () => Promise.resolve(false) };
 }
 
 const MANY = { perMinute: 10_000, open: 10_000, totalPerMinute: 160_000, totalOpen: 160_000 } as const;

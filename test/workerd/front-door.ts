@@ -5,6 +5,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { createDurableQuota } from '#adapters/do-quota.ts';
+import { createSalesLog } from '#adapters/sales-log.ts';
 import { rememberAnswers } from '#adapters/remembered-quota.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { refillPools } from '#gateway/payment/pool-round.ts';
@@ -65,6 +66,7 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
   const texts = Object.fromEntries(Object.entries({ ...VARIABLES, ...variables }).filter(([, value]) => value !== undefined));
   const wired = createDeps({ ...bindings, ...others, ...texts } as Env, forMany(gateway));
   if (!wired.ok) throw new Error(wired.refusal.join('; '));
+  const log: GateDeps['log'] = (event, fields) => void logged.push([event, fields]);
   const deps: GateDeps = {
     ...wired.value,
     // What was paid waits for the next ask: a test waits until all work is done.
@@ -74,7 +76,8 @@ export function openGateway(gateway: Gateway, { variables = {}, parts = {}, bind
       seen.push(new URL(url).pathname);
       return Promise.resolve(new Response('origin'));
     },
-    log: (event, fields) => void logged.push([event, fields]),
+    log,
+    sales: createSalesLog(log),
     ...(clock === undefined ? {} : { clock, schemes: schemesOf(gateway, { variables: texts, clock }) }),
     ...parts,
   };

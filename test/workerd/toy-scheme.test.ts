@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, it } from 'vitest';
 import { formatHex } from '#protocol/bytes.ts';
+import { msat } from '#protocol/msat.ts';
 import { accept, refuse } from '#protocol/result.ts';
 import { endOfClaim, type PaymentScheme, type PresentedCredential, type ProvedPayment } from '#schemes/scheme.ts';
 import { makeToken } from '#support/tokens.ts';
@@ -38,6 +39,7 @@ function createCouponScheme(coupons: ReadonlySet<string>): PaymentScheme {
             charge: { unit: 'calls', limit: COUPON_CALLS, cost: 1, draws: [] },
             maxPerMinute: undefined,
             needsSettlement: false,
+            sold: { scheme: 'Coupon', access: 'calls', paidMsat: msat(0n) },
             challengeId: '',
             passEndsAtSeconds: undefined,
           }),

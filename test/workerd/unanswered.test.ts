@@ -27,7 +27,7 @@ async function buy(parts: Partial<GateDeps>, { gateway = testGateway, ...init }:
   const { authorization } = await makeToken({ service: 'call' });
   const response = await door.ask('/call/unanswered', { ...init, headers: { authorization } });
   const { status, headers } = response;
-  const sale = door.logged.find(([event]) => event === 'sale')?.[1];
+  const sale = door.logged.find(([event]) => event === 'use')?.[1];
   const told = { status, remaining: headers.get('l402-remaining'), retryAfter: headers.get('retry-after'), sale: sale?.['outcome'] };
   return { response, told };
 }

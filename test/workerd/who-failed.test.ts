@@ -40,7 +40,7 @@ function openShop(origin: GateDeps['origin'], { gateway = shop, parts = {} }: { 
   } as unknown as GateDeps['control'];
   const door = openGateway(gateway, { parts: { origin, wait, control, ...parts } });
   const timeOut = (ms: number) => waits.filter((one) => one.ms === ms).forEach(({ over }) => over());
-  const outcomes = () => door.logged.filter(([event]) => event === 'sale').map(([, fields]) => fields['outcome']);
+  const outcomes = () => door.logged.filter(([event]) => event === 'use').map(([, fields]) => fields['outcome']);
   return { door, votes, timeOut, outcomes, voted: () => votes.map(({ outcome }) => outcome) };
 }
 

@@ -17,6 +17,7 @@ import { type Background } from '../../ports.ts';
 import { type Admission, type Use } from '../admission.ts';
 import { extendPass } from '../policy/policy.ts';
 import { type GateDeps, type GateSettings } from '../gate-deps.ts';
+import { tellPayment } from './first-use.ts';
 import { type Inquiry } from './inquiry.ts';
 import { type AskedPrice, type Price } from '../pricing/price.ts';
 import { boundOfCharge, rateOfPass, rateOfRoute, rateOfToken } from '../policy/rate.ts';
@@ -175,6 +176,7 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
   const enter = (use: Use | undefined): Trial => {
     const client = inquiry.facts.client();
     deps.quota.giveBack({ client: client.key, challengeId: grant.challengeId }, background);
+    tellPayment(grant, { quote, isFirst: use?.isFirst }, { deps, background });
     const ofToken = isPass ? rateOfToken(paymentHashHex, route.policy.tokenRate) : [];
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.

@@ -64,7 +64,14 @@ export async function reserveUse(terms: UseTerms, deps: GateDeps): Promise<Claim
   const limits = tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate);
   return {
     kind: 'granted',
-    use: { lease: answer.lease, cost: charge.cost, remaining: findRemaining(charge, answer), limits, sendByMs },
+    use: {
+      lease: answer.lease,
+      isFirst: answer.isFirst === true,
+      cost: charge.cost,
+      remaining: findRemaining(charge, answer),
+      limits,
+      sendByMs,
+    },
   };
 }
 

@@ -64,15 +64,9 @@ async function forwardAndFinish(
     throw error;
   }
   const outcome = judgeOutcome(forwarded, { facts, upstream: entry.dispatch.context.upstream });
-  const log = (fate: PaymentState['fate']) =>
-    deps.log('sale', {
-      match: quote.match,
-      service: quote.service,
-      price_msat: String(quote.priceMsat),
-      claim: callId,
-      outcome: fate,
-      origin: forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind,
-    });
+  const origin = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
+  const { match, service } = quote;
+  const tell = (fate: PaymentState['fate']) => deps.sales.use({ match, service, claim: callId, outcome: fate, origin });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
     // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
     const { response, client } = forwarded;
@@ -80,7 +74,7 @@ async function forwardAndFinish(
     const { answer, end } = watchBody(paidAnswer(response, undefined), terms);
     const record = async () => {
       const kind = (await end) === 'broken' ? 'release' : 'commit';
-      log(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);
+      tell(judgePayment(use, { outcome: kind, isRecorded: await finish(lease, { kind }, deps) }).fate);
     };
     waitUntil(record());
     return stateLimits(answer, limits);
@@ -90,11 +84,11 @@ async function forwardAndFinish(
   if (forwarded.kind === 'answered' && outcome === 'commit') {
     // Nothing in the answer depends on the record: the payer does not wait for it.
     waitUntil(finished);
-    log('counted');
+    tell('counted');
     return limitStream(stateLimits(paidAnswer(forwarded.response, remaining), limits), entry, deps);
   }
   const payment = judgePayment(use, { outcome, isRecorded: await finished });
-  log(payment.fate);
+  tell(payment.fate);
   if (forwarded.kind === 'answered')
     return limitStream(stateLimits(paidAnswer(forwarded.response, payment.remaining), limits), entry, deps);
   return answerUnanswered(forwarded, { method: facts.method, upstream: entry.dispatch.context.upstream, payment }, deps);

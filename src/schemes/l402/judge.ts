@@ -82,6 +82,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
     charge: charge.value,
     maxPerMinute: access.kind === 'pass' ? access.maxPerMinute : undefined,
     needsSettlement: terms.value.settlement !== undefined,
+    sold: { scheme: 'L402', access: access.kind, paidMsat },
     challengeId: reading.challengeId,
     passEndsAtSeconds:
       id.access === 'pass'

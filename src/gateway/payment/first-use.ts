@@ -1,0 +1,60 @@
+/*
+ * The first time that a payment is presented: that is when it counts as sold. Of what is counted the claim says so; of a pass it is
+ * asked in the background, once for each isolate. Effects: the claims and the sales behind their ports, memory.
+ */
+import { formatHex } from '#protocol/bytes.ts';
+import { type Grant, type Quote } from '#schemes/scheme.ts';
+import { type Background, type Log, type NoteFirst, type Sales, type SoldPayment } from '../../ports.ts';
+import { noteFault } from '../answers/fault.ts';
+
+/** Passes that this isolate has asked about. */
+export interface KnownPasses {
+  /** Whether it is a new one. */
+  readonly add: (paymentHashHex: string) => boolean;
+  readonly forget: (paymentHashHex: string) => void;
+}
+
+/** The oldest goes first; it is asked about once more then. */
+export const MOST_KNOWN_PASSES = 4096;
+
+/** An empty memory. */
+export function createKnownPasses(): KnownPasses {
+  const known = new Set<string>();
+  return {
+    add(paymentHashHex) {
+      if (known.has(paymentHashHex)) return false;
+      if (known.size >= MOST_KNOWN_PASSES) known.delete(known.keys().next().value!);
+      known.add(paymentHashHex);
+      return true;
+    },
+    forget: (paymentHashHex) => void known.delete(paymentHashHex),
+  };
+}
+
+interface Teller {
+  readonly deps: { readonly noteFirst: NoteFirst; readonly sales: Sales; readonly knownPasses: KnownPasses; readonly log: Log };
+  readonly background: Background;
+}
+
+/** Tells that a payment was sold, if this is its first use. `isFirst`: as the claim has answered; `undefined` for a pass. */
+export function tellPayment(
+  grant: Grant,
+  { quote, isFirst }: { quote: Quote; isFirst: boolean | undefined },
+  { deps, background }: Teller,
+): void {
+  const { scheme, access, paidMsat } = grant.sold;
+  const sold: SoldPayment = { claim: grant.claimId, match: quote.match, service: quote.service, scheme, access, amountMsat: paidMsat };
+  if (isFirst === true) deps.sales.payment(sold);
+  if (isFirst === undefined && deps.knownPasses.add(formatHex(grant.paymentHash))) background(askForPass(grant, sold, deps));
+}
+
+async function askForPass(grant: Grant, sold: SoldPayment, { noteFirst, sales, knownPasses, log }: Teller['deps']): Promise<void> {
+  const { paymentHash, claimObjectName: objectName, claimEndsAtSeconds: endsAtSeconds } = grant;
+  try {
+    if (await noteFirst({ paymentHash, objectName, endsAtSeconds })) sales.payment(sold);
+  } catch (error) {
+    // Asked again with its next use.
+    knownPasses.forget(formatHex(paymentHash));
+    noteFault(log, { at: 'claims.noteFirst', error });
+  }
+}
