@@ -258,16 +258,16 @@ export interface Finished {
   readonly cooledHolder?: string | undefined;
 }
 
-/** Who holds a narrowed token: its last counter. `undefined`: the payer. */
+/** Who holds a narrowed token: its first counter, which whoever holds it cannot change. `undefined`: the payer. */
 export function holderOf(draws: readonly Pick<Draw, 'key'>[]): string | undefined {
-  return draws.at(-1)?.key;
+  return draws[0]?.key;
 }
 
 /** Records what became of a reservation. Saying it twice changes nothing. */
 export function finishUse(
   payment: Payment | undefined,
   { reservationId, outcome }: { reservationId: string; outcome: Outcome },
-  { isOpen, nowMs }: { isOpen: IsOpen; nowMs: number },
+  { isOpen, nowMs, isWide = () => false }: { isOpen: IsOpen; nowMs: number; isWide?: () => boolean },
 ): Finished {
   const use = payment?.open.find((candidate) => candidate.reservationId === reservationId);
   if (payment === undefined || use === undefined) return { answer: 'stale', givenBack: [] };
@@ -282,7 +282,8 @@ export function finishUse(
   }
   // A use that was counted since the row was written ends the run of releases.
   const inARow = payment.open.every((candidate) => isOpen(candidate.number));
-  const holder = holderOf(use.draws);
+  // Where many holders fail, it is the payment.
+  const holder = isWide() ? undefined : holderOf(use.draws);
   const wasSent = outcome.cools !== false;
   const cools = wasSent && holder === undefined;
   const releases = (inARow ? payment.releases : 0) + (cools ? 1 : 0);

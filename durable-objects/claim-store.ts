@@ -158,7 +158,8 @@ export class ClaimStore {
     }
     const nextNumber = () => this.#open.add(endsAtSeconds);
     const reserved = reserveUnits(state, request, { nextNumber, nowMs, holderCoolsUntilMs });
-    if (holder !== undefined && reserved.number !== undefined) this.#cooling.begin(reserved.number, holder);
+    if (holder !== undefined && reserved.number !== undefined)
+      this.#cooling.begin(reserved.number, { payment: nameOf(paymentHash), name: holder });
     if (reserved.payment !== undefined) rated?.count();
     if (reserved.payment !== undefined) change(held, reserved.payment);
     for (const [index, counter] of (reserved.counters ?? []).entries()) change(counters[index]!, counter);
@@ -171,12 +172,14 @@ export class ClaimStore {
   /** Records the outcome of a reservation by its id. */
   finish({ paymentHash, reservationId, outcome, endsAtSeconds }: FinishRequest, nowMs: number): FinishAnswer {
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
-    const finished = finishUse(held.row, { reservationId, outcome }, { isOpen: this.#isOpen, nowMs });
+    const payment = nameOf(paymentHash);
+    const isWide = () => this.#cooling.isWide(payment);
+    const finished = finishUse(held.row, { reservationId, outcome }, { isOpen: this.#isOpen, nowMs, isWide });
     if (finished.number !== undefined) this.#open.close(finished.number);
     if (finished.payment !== undefined) change(held, finished.payment);
     this.#giveBack(finished.givenBack, endsAtSeconds);
     if (outcome.kind === 'commit' && finished.number !== undefined) this.#cooling.count(finished.number);
-    if (finished.cooledHolder !== undefined) this.#cooling.release(finished.cooledHolder, nowMs);
+    if (finished.cooledHolder !== undefined) this.#cooling.release({ payment, name: finished.cooledHolder }, nowMs);
     return finished.answer;
   }
 
@@ -241,7 +244,7 @@ export class ClaimStore {
   readonly #isOpen = (number: number) => this.#open.isOpen(number);
 
   #holdPayment(key: ArrayBuffer, endsAtSeconds: number): HeldPayment {
-    const name = String.fromCharCode(...new Uint8Array(key));
+    const name = nameOf(key);
     const known = this.#heldPayments.get(name);
     if (known !== undefined) {
       known.endsAtSeconds = Math.max(known.endsAtSeconds, endsAtSeconds);
@@ -292,6 +295,10 @@ function withOwnMonth(request: ClaimRequest, nowMs: number): ClaimRequest {
   if (request.draws.every(({ period }) => period === '')) return request;
   const month = new Date(nowMs).toISOString().slice(0, 7);
   return { ...request, draws: request.draws.map((draw) => (draw.period > month ? { ...draw, period: month } : draw)) };
+}
+
+function nameOf(paymentHash: ArrayBuffer): string {
+  return String.fromCharCode(...new Uint8Array(paymentHash));
 }
 
 function change<Row>(held: Held<Row>, row: Row): void {

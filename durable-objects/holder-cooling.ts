@@ -1,30 +1,50 @@
 /*
  * Cooling of those who hold a narrowed token (M12): calls of theirs that were given back, one after the other, make them wait,
- * and nobody else who uses the payment. A holder is the last counter of its token. Kept in memory: an object that is started
- * anew begins anew, which costs an origin three failures more. Bounded. Effects: memory.
+ * and nobody else who uses the payment. A holder is the first counter on its token: whom the payer gave it, whoever it was handed
+ * on to. Where many holders of one payment fail, it is the payment that fails, and all wait: a payer cannot make up holders to
+ * go round the cooling. Kept in memory: an object that is started anew begins anew, which costs an origin some failures more.
+ * Bounded. Effects: memory.
  */
 import { coolsUntilMs } from './claim-rules.ts';
 
 /** Holders, and calls under way, that an object remembers; the oldest goes first. */
 export const MOST_HOLDERS = 4096;
+/** From so many failing holders on the payment cools down itself. */
+export const MOST_FAILING_HOLDERS = 8;
 
 interface Cooling {
+  readonly payment: string;
   readonly releases: number;
   readonly untilMs: number;
 }
 
+interface Holder {
+  /** The payment hash, as text. */
+  readonly payment: string;
+  /** The first counter of the token. */
+  readonly name: string;
+}
+
 export class HolderCooling {
   readonly #coolings = new Map<string, Cooling>();
-  readonly #holders = new Map<number, string>();
+  readonly #holders = new Map<number, Holder>();
+  readonly #failing = new Map<string, number>();
 
   /** Until when a holder waits. */
   until(holder: string): number {
     return this.#coolings.get(holder)?.untilMs ?? 0;
   }
 
+  /** Whether so many holders of the payment fail that it is the payment's own failure. */
+  isWide(payment: string): boolean {
+    return (this.#failing.get(payment) ?? 0) >= MOST_FAILING_HOLDERS;
+  }
+
   /** A call of a holder has begun. */
-  begin(number: number, holder: string): void {
-    keep(this.#holders, number, holder);
+  begin(number: number, holder: Holder): void {
+    this.#holders.delete(number);
+    if (this.#holders.size >= MOST_HOLDERS) this.#holders.delete(this.#holders.keys().next().value!);
+    this.#holders.set(number, holder);
   }
 
   /** A call was counted: the run of releases of its holder is over. */
@@ -33,18 +53,24 @@ export class HolderCooling {
     const holder = this.#holders.get(number);
     if (holder === undefined) return;
     this.#holders.delete(number);
-    this.#coolings.delete(holder);
+    this.#forget(holder.name);
   }
 
   /** A call was given back. */
-  release(holder: string, nowMs: number): void {
-    const releases = (this.#coolings.get(holder)?.releases ?? 0) + 1;
-    keep(this.#coolings, holder, { releases, untilMs: coolsUntilMs(releases, nowMs) });
+  release({ payment, name }: Holder, nowMs: number): void {
+    const releases = (this.#coolings.get(name)?.releases ?? 0) + 1;
+    this.#forget(name);
+    if (this.#coolings.size >= MOST_HOLDERS) this.#forget(this.#coolings.keys().next().value!);
+    this.#coolings.set(name, { payment, releases, untilMs: coolsUntilMs(releases, nowMs) });
+    this.#failing.set(payment, (this.#failing.get(payment) ?? 0) + 1);
   }
-}
 
-function keep<Key, Value>(kept: Map<Key, Value>, key: Key, value: Value): void {
-  kept.delete(key);
-  if (kept.size >= MOST_HOLDERS) kept.delete(kept.keys().next().value!);
-  kept.set(key, value);
+  #forget(name: string): void {
+    const cooling = this.#coolings.get(name);
+    if (cooling === undefined) return;
+    this.#coolings.delete(name);
+    const left = (this.#failing.get(cooling.payment) ?? 1) - 1;
+    if (left === 0) this.#failing.delete(cooling.payment);
+    else this.#failing.set(cooling.payment, left);
+  }
 }

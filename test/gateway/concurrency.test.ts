@@ -169,6 +169,18 @@ describe('places at an origin', () => {
     expect([entered, typeof (await waiting)]).toEqual([true, 'function']);
   });
 
+  it('M41: are fewer for each the more are taken: a handful of payers, each with its share, cannot have them all', async () => {
+    const { places } = makePlaces({ most: 40, mostWaiting: 100 });
+    let taken = 0;
+    for (const payer of ['a', 'b', 'c', 'd']) {
+      for (let call = 0; call < 40; call++)
+        void places.enter(ORIGIN, { who: 'paid', holders: [payer] }).then((leave) => (taken += leave === undefined ? 0 : 1));
+    }
+    await settle();
+    expect(taken).toBeLessThan(30);
+    expect(await places.enter(ORIGIN, { who: 'paid', holders: ['newcomer'] })).toBeTypeOf('function');
+  });
+
   it('M41: are given back at once when the client has gone, and so is the wait for one', async () => {
     const { places } = makePlaces({ most: 1 });
     const [first, second] = [new AbortController(), new AbortController()];

@@ -285,7 +285,11 @@ describe('the breaker', () => {
   });
 
   it('M12: a trial is asked of nobody while it is closed, nor where it is switched off', () => {
-    const never = { trafficClass: 'paid', holders: [], halfOpen: { take: () => false, giveBack: () => undefined } } as const;
+    const never = {
+      trafficClass: 'paid',
+      holders: [],
+      halfOpen: { isFree: () => false, take: () => false, giveBack: () => undefined },
+    } as const;
     expect(judgeTrial(facts(), settings(), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings({ hasBreaker: false }), never)).toBeUndefined();
     expect(judgeTrial(open(NOW_MS), settings(), never)?.retryAfterSeconds).toBe(1);

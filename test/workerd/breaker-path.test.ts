@@ -107,6 +107,44 @@ describe('the breaker on the path', () => {
   });
 });
 
+describe('a turn at an origin that is half open', () => {
+  const half = async (policy: Gateway['policy'], more: NonNullable<Gateway['routes']>) => {
+    const state = { status: 500 };
+    const lightning = startEmbedded();
+    const origin = () => Promise.resolve(new Response('', { status: state.status }));
+    const gateway = { routes: [...routes, ...more], policy: { breaker, ...policy } };
+    const door = openGateway(gateway, { parts: { lightning, origin } });
+    const ask = async (path: string, address: string, authorization = '') => {
+      const response = await door.ask(path, from(address, authorization === '' ? {} : { authorization }));
+      return (await codeOf(response.clone())) ?? response.status;
+    };
+    for (let payer = 0; payer < 4; payer++) {
+      vi.setSystemTime(Date.now() + 2000);
+      await ask('/once', `192.0.2.${payer}`, (await makeToken({ service: 'once' })).authorization);
+    }
+    vi.setSystemTime(Date.now() + 12_000);
+    state.status = 200;
+    return ask;
+  };
+
+  it('M12 M41: is not taken by a pass that is over its own rate', async () => {
+    const ask = await half({}, [{ match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600, maxPerMinute: 1 } }]);
+    const { authorization } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass', maxPerMinute: 1 } } });
+    expect(await ask('/pass', '198.51.100.1', authorization)).toBe(200);
+    vi.setSystemTime(Date.now() + 1000);
+    for (let call = 0; call < 20; call++) expect(await ask('/pass', '198.51.100.1', authorization)).toBe('rate_limited');
+    expect(await ask('/once', '192.0.2.9', (await makeToken({ service: 'once' })).authorization)).toBe(200);
+  });
+
+  it('M12 M20: is not taken by a stranger that is over its quota', async () => {
+    const ask = await half({ challenges: { perMinute: 1, open: 1, overQuota: 'refuse' } }, []);
+    expect(await ask('/once', '198.51.100.1')).toBe('payment_required');
+    vi.setSystemTime(Date.now() + 1000);
+    for (let call = 0; call < 20; call++) expect(await ask('/once', '198.51.100.1')).toBe('quota_exceeded');
+    expect(await ask('/once', '192.0.2.9')).toBe('payment_required');
+  });
+});
+
 describe('a probe of the gateway', () => {
   type Reach = Parameters<typeof createOriginProbe>[0]['reach'];
   const probe = (reach: Reach, wait = () => new Promise<void>(() => undefined)) =>

@@ -185,6 +185,7 @@ class Reference {
   }
 
   reserve(request: ClaimRequest, nowMs: number) {
+    const isFirst = this.payment === undefined;
     const { payment, ended, givenBack } = settlePayment(this.payment, this.#isOpen, nowMs);
     for (const number of ended) this.#open.delete(number);
     if (ended.length > 0) this.payment = payment;
@@ -197,19 +198,23 @@ class Reference {
     const holder = holderOf(request.draws);
     const holderCoolsUntilMs = holder === undefined ? 0 : this.#cooling.until(holder);
     const reserved = reserveUnits({ payment, counters }, request, { nextNumber, nowMs, holderCoolsUntilMs });
-    if (holder !== undefined && reserved.number !== undefined) this.#cooling.begin(reserved.number, holder);
+    if (holder !== undefined && reserved.number !== undefined) this.#cooling.begin(reserved.number, { payment: 'one', name: holder });
     this.payment = reserved.payment ?? this.payment;
     for (const [index, counter] of (reserved.counters ?? []).entries()) this.counters.set(request.draws[index]!.key, counter);
-    return reserved.answer;
+    return reserved.answer.kind === 'granted' && isFirst ? { ...reserved.answer, isFirst } : reserved.answer;
   }
 
   finish(reservationId: string, outcome: Outcome, nowMs: number) {
-    const finished = finishUse(this.payment, { reservationId, outcome }, { isOpen: this.#isOpen, nowMs });
+    const finished = finishUse(
+      this.payment,
+      { reservationId, outcome },
+      { isOpen: this.#isOpen, nowMs, isWide: () => this.#cooling.isWide('one') },
+    );
     if (finished.number !== undefined) this.#open.delete(finished.number);
     this.payment = finished.payment ?? this.payment;
     this.#giveBack(finished.givenBack);
     if (outcome.kind === 'commit' && finished.number !== undefined) this.#cooling.count(finished.number);
-    if (finished.cooledHolder !== undefined) this.#cooling.release(finished.cooledHolder, nowMs);
+    if (finished.cooledHolder !== undefined) this.#cooling.release({ payment: 'one', name: finished.cooledHolder }, nowMs);
     return finished.answer;
   }
 

@@ -3,7 +3,7 @@
  * gives the place at the origin to others (M41). Origins and clients are the test's, time too.
  */
 import { reset } from 'cloudflare:test';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { defineGateway, type Gateway } from '#src/config/config.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SIGN_OF_LIFE_MS } from '#gateway/upstream/watched-upload.ts';
@@ -161,6 +161,41 @@ describe('an upload', () => {
     expect([(await waiting).status, second.outcomes(), second.voted()]).toEqual([408, ['counted'], []]);
   });
 
+  it('M40: whose last byte is held back until the time is nearly over is counted, and votes for nothing', async () => {
+    let nowMs = Date.now();
+    const upload = openUpload();
+    const half = Promise.withResolvers<void>();
+    const answers: GateDeps['origin'] = async (request) => {
+      await takesThen(5, () => (half.resolve(), Promise.resolve(new Response())))(request.clone());
+      return new Promise(() => undefined);
+    };
+    const gateway = { ...shop, policy: { breaker: {} } };
+    const { door, outcomes, votes, timeOut } = openShop(answers, { gateway, parts: { clock: () => nowMs } });
+    const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '10' }));
+    upload.send('bytes');
+    await half.promise;
+    nowMs += TIMEOUT_SECONDS * 1000 - 100;
+    upload.send(' held');
+    upload.end();
+    nowMs += 100;
+    timeOut(TIMEOUT_SECONDS * 1000);
+    expect((await asked).status).toBe(408);
+    expect([outcomes(), votes]).toEqual([['counted'], []]);
+  });
+
+  it('M40: that trickles until the origin loses patience votes for nothing, whether it answers 500 or goes', async () => {
+    for (const then of [resets, () => Promise.resolve(new Response('', { status: 500 }))]) {
+      let nowMs = Date.now();
+      const upload = openUpload();
+      const answers = takesThen(5, () => ((nowMs += 1500), upload.send('more'), then()));
+      const { door, outcomes, votes } = openShop(answers, { gateway: { ...shop, policy: { breaker: {} } }, parts: { clock: () => nowMs } });
+      const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '1000' }));
+      upload.send('lines');
+      expect((await asked).status).toBeGreaterThanOrEqual(500);
+      expect([outcomes(), votes]).toEqual([['released'], []]);
+    }
+  });
+
   it('M40: an upgrade that the origin drops votes for nothing: an origin may not know it', async () => {
     const { door, votes } = openShop(resets);
     const { authorization } = await makeToken({ service: 'call' });
@@ -249,8 +284,24 @@ describe('an answer of the origin', () => {
     const headers: Record<string, string> = location === undefined ? {} : { location };
     const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status, headers })));
     const { authorization } = await makeToken({ service: path.split('/')[1]! });
-    expect((await door.ask(path, { headers: { authorization } })).status).toBe(status);
+    // Under the name by which Cloudflare's edge knows us.
+    expect((await door.ask(path, { headers: { authorization }, cf: { colo: 'TXL' } } as RequestInit)).status).toBe(status);
     expect(outcomes()).toEqual([outcome]);
+  });
+
+  it('M40: to another host is counted under whatever name the client calls us; without a host of its own it is given back', async () => {
+    for (const [location, outcome] of [
+      ['http://gateway.test/call/b', 'counted'],
+      ['//gateway.test/call/b', 'counted'],
+      ['/\\gateway.test/call/b', 'counted'],
+      ['/call/b', 'released'],
+      ['?b', 'released'],
+      ['http://127.0.0.1/call/b', 'released'],
+    ] as const) {
+      const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status: 302, headers: { location } })));
+      await door.ask('/call/a', { headers: { authorization: (await makeToken({ service: 'call' })).authorization } });
+      expect([location, ...outcomes()]).toEqual([location, outcome]);
+    }
   });
 
   it.each([
@@ -263,6 +314,19 @@ describe('an answer of the origin', () => {
     const { door, outcomes } = openShop(() => Promise.resolve(new Response(null, { status, headers: { location: '/call/done' } })));
     await door.ask('/call/job', await post('call', 'a body'));
     expect(outcomes()).toEqual([outcome]);
+  });
+});
+
+describe('a client that leaves while the origin is quiet', () => {
+  it('M40: is noticed at once on a route that pays for whole answers only, and its call is counted', async () => {
+    const body = new ReadableStream<Uint8Array>({ start: (control) => control.enqueue(new TextEncoder().encode('all of it')) });
+    const { door, outcomes } = openShop(() => Promise.resolve(new Response(body)));
+    const { authorization } = await makeToken({ service: 'whole' });
+    const leaving = new AbortController();
+    const answer = await door.open('/whole/a', { headers: { authorization }, signal: leaving.signal });
+    expect((await answer.body!.getReader().read()).done).toBe(false);
+    leaving.abort();
+    await vi.waitFor(() => expect(outcomes()).toEqual(['counted']));
   });
 });
 

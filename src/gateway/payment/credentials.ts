@@ -141,7 +141,7 @@ async function prepare(
   const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, payment), deps.clock());
   if (spent !== undefined) return over(paymentHashHex, spent, payment);
   const { address, key } = inquiry.facts.client();
-  const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : key.key } as const;
+  const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : (key.group ?? key.key) } as const;
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const digested = payment.needsDigest(sale.service) ? await inquiry.digest(holder) : undefined;
@@ -180,7 +180,9 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
     const ofToken = isPass ? rateOfToken(paymentHashHex, route.policy.tokenRate) : [];
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
-    const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, client.key.key];
+    const { key, group } = client.key;
+    const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, key];
+    const holders = client.address === undefined || group === undefined ? voters : [...voters, group];
     const dispatch: Dispatch = {
       context: inquiry.context(),
       trafficClass: 'paid',
@@ -188,7 +190,7 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
       stated: use?.limits ?? [],
       sendByMs: use?.sendByMs,
       voters,
-      holders: voters,
+      holders,
     };
     const { passEndsAtSeconds } = grant;
     return { kind: 'enter', quote, dispatch, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };

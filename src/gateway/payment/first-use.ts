@@ -11,7 +11,6 @@ import { noteFault } from '../answers/fault.ts';
 export interface KnownPasses {
   /** Whether it is a new one. */
   readonly add: (paymentHashHex: string) => boolean;
-  readonly forget: (paymentHashHex: string) => void;
 }
 
 /** The oldest goes first; it is asked about once more then. */
@@ -27,7 +26,6 @@ export function createKnownPasses(): KnownPasses {
       known.add(paymentHashHex);
       return true;
     },
-    forget: (paymentHashHex) => void known.delete(paymentHashHex),
   };
 }
 
@@ -48,13 +46,12 @@ export function tellPayment(
   if (isFirst === undefined && deps.knownPasses.add(formatHex(grant.paymentHash))) background(askForPass(grant, sold, deps));
 }
 
-async function askForPass(grant: Grant, sold: SoldPayment, { noteFirst, sales, knownPasses, log }: Teller['deps']): Promise<void> {
+async function askForPass(grant: Grant, sold: SoldPayment, { noteFirst, sales, log }: Teller['deps']): Promise<void> {
   const { paymentHash, claimObjectName: objectName, claimEndsAtSeconds: endsAtSeconds } = grant;
   try {
     if (await noteFirst({ paymentHash, objectName, endsAtSeconds })) sales.payment(sold);
   } catch (error) {
-    // Asked again with its next use.
-    knownPasses.forget(formatHex(paymentHash));
+    // Another isolate may tell of it. It is not asked for again here: claims that are down must not be asked with each call.
     noteFault(log, { at: 'claims.noteFirst', error });
   }
 }

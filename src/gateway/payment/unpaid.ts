@@ -51,8 +51,9 @@ export async function admitUnpaid(
   const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const facts = context.client();
   const holders = facts.address === undefined ? [] : [facts.key.key];
-  const trial = judgeTrial(context, policy, { trafficClass: 'unpaid', holders, halfOpen: deps.halfOpen });
-  if (trial !== undefined) return refused(trial);
+  const turn = { trafficClass: 'unpaid', holders, halfOpen: deps.halfOpen } as const;
+  const noTurn = judgeTrial(context, policy, { ...turn, looksOnly: true });
+  if (noTurn !== undefined) return refused(noTurn);
   const trafficClass: QuotaClass = usedUp === undefined ? 'unpaid' : 'paid';
   const { crowd } = facts.key;
   const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
@@ -103,6 +104,12 @@ export async function admitUnpaid(
   if (!quoted.ok) {
     unmade();
     return refused(quoted.refusal);
+  }
+  // Only now: whoever is over its quota must not take the turns of others.
+  const trial = judgeTrial(context, policy, turn);
+  if (trial !== undefined) {
+    unmade();
+    return refused(trial);
   }
   const admission = { kind: 'pay', quote: quoted.value.quote, reason, limits } as const;
   if (item !== undefined) return { ...admission, source: { kind: 'ready', item } };

@@ -1,7 +1,7 @@
 /*
  * How many calls this isolate has under way at an origin, and who waits for a place: those who have paid first, then first
  * come, first served, for a bounded time and in a bounded number. No payment and no client holds more than a quarter of the
- * places, or of the line (M41). A place that is never given back (a Worker that was ended) is free again after its time.
+ * places that others have left, or of the line (M41). A place that is never given back (a Worker that was ended) is free again after its time.
  * State of one isolate; no other effects than the timer it is given.
  */
 import { type Clock, type Wait } from '../../ports.ts';
@@ -54,18 +54,19 @@ interface Line {
 
 /** Of the places, a quarter are for those who have paid alone: no crowd that has not can take them all (M22). */
 const PAID_PART = 4;
-/** What one payment or client may hold of places and line (M41). */
+/** What one payment or client may hold of the places that others have left, and of the line (M41): so the last are for newcomers. */
 const HOLDER_PART = 4;
 
 /** Places at origins. */
 export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, wait }: ConcurrencyOptions): Concurrency {
   const lines = new Map<string, Line>();
   const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
-  const mostHeld = shareOf(most);
   const mostInLine = shareOf(mostWaiting);
 
   const hasRoom = ({ places }: Line, { who, holders }: Caller): boolean =>
-    places.size < most && (who === 'paid' || countUnpaid(places) < mostUnpaid) && holders.every((name) => countOf(places, name) < mostHeld);
+    places.size < most &&
+    (who === 'paid' || countUnpaid(places) < mostUnpaid) &&
+    holders.every((name) => isBelowShare(most - places.size, countOf(places, name)));
 
   const take = (origin: string, line: Line, caller: Caller): Leave => {
     const { who, holders, left } = caller;
@@ -124,6 +125,11 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
       return leave;
     },
   };
+}
+
+/** Whether a holder may take one more of what others have left. */
+function isBelowShare(free: number, held: number): boolean {
+  return held < Math.ceil((free + held) / HOLDER_PART);
 }
 
 function shareOf(most: number): number {

@@ -13,6 +13,8 @@ export interface HalfOpenTrial {
 }
 
 export interface HalfOpenTrials {
+  /** Whether there is a turn now. */
+  readonly isFree: (trial: HalfOpenTrial, nowMs: number) => boolean;
   /** Takes a turn, or says that there is none now. */
   readonly take: (trial: HalfOpenTrial, nowMs: number) => boolean;
   /** The call has told nothing of the origin. */
@@ -31,17 +33,20 @@ export function createHalfOpenTrials(): HalfOpenTrials {
   const triedAtMs = new Map<string, number>();
   const wastedAtMs = new Map<string, number>();
   const wasWithin = (atMs: number | undefined, ms: number, nowMs: number) => atMs !== undefined && nowMs < atMs + ms;
+  const nameTurns = ({ trafficClass, origin }: HalfOpenTrial) => `${trafficClass} ${origin}`;
   const nameHolder = ({ trafficClass, origin }: HalfOpenTrial, holder: string) => `${trafficClass} ${origin} ${holder}`;
+  const isFree = (trial: HalfOpenTrial, nowMs: number) =>
+    !trial.holders.some((holder) => wasWithin(wastedAtMs.get(nameHolder(trial, holder)), HOLDER_TRIAL_MS, nowMs)) &&
+    !wasWithin(triedAtMs.get(nameTurns(trial)), HALF_OPEN_MS, nowMs);
   return {
+    isFree,
     take(trial, nowMs) {
-      const { trafficClass, origin, holders } = trial;
-      const waits = holders.some((holder) => wasWithin(wastedAtMs.get(nameHolder(trial, holder)), HOLDER_TRIAL_MS, nowMs));
-      if (waits || wasWithin(triedAtMs.get(`${trafficClass} ${origin}`), HALF_OPEN_MS, nowMs)) return false;
-      triedAtMs.set(`${trafficClass} ${origin}`, nowMs);
+      if (!isFree(trial, nowMs)) return false;
+      triedAtMs.set(nameTurns(trial), nowMs);
       return true;
     },
     giveBack(trial, nowMs) {
-      triedAtMs.delete(`${trial.trafficClass} ${trial.origin}`);
+      triedAtMs.delete(nameTurns(trial));
       for (const name of trial.holders.map((holder) => nameHolder(trial, holder))) {
         wastedAtMs.delete(name);
         if (wastedAtMs.size >= MOST_HOLDERS) wastedAtMs.delete(wastedAtMs.keys().next().value!);

@@ -15,7 +15,7 @@ import {
   type RateCount,
 } from '../../ports.ts';
 import { type ClientAddressSource, type ClientFacts } from '../request/client-key.ts';
-import { HALF_OPEN_MS, type HalfOpenTrials } from './half-open.ts';
+import { HALF_OPEN_MS, type HalfOpenTrial, type HalfOpenTrials } from './half-open.ts';
 import { type PolicyRefusal } from '../answers/policy-refusals.ts';
 
 /**
@@ -167,14 +167,23 @@ export function isTrial({ control, origin }: PolicyFacts, { hasBreaker }: Policy
   return hasBreaker && control.index?.openUntilMs.has(origin) === true;
 }
 
-/** Whether a request may go on to an origin that is half open: asked when it is known in which traffic class it comes, and for whom. */
+/**
+ * Whether a request may go on to an origin that is half open: asked when it is known in which traffic class it comes, and for whom,
+ * and last of all. `looksOnly`: no turn is taken yet.
+ */
 export function judgeTrial(
   facts: PolicyFacts,
   settings: PolicySettings,
-  { trafficClass, holders, halfOpen }: { trafficClass: TrafficClass; holders: readonly string[]; halfOpen: HalfOpenTrials },
+  {
+    halfOpen,
+    looksOnly = false,
+    ...by
+  }: Pick<HalfOpenTrial, 'trafficClass' | 'holders'> & { halfOpen: HalfOpenTrials; looksOnly?: boolean },
 ): PolicyRefusal | undefined {
   if (!isTrial(facts, settings)) return undefined;
-  return halfOpen.take({ trafficClass, origin: facts.origin, holders }, facts.nowMs) ? undefined : originDown(HALF_OPEN_MS / 1000);
+  const trial = { ...by, origin: facts.origin };
+  const isAllowed = looksOnly ? halfOpen.isFree(trial, facts.nowMs) : halfOpen.take(trial, facts.nowMs);
+  return isAllowed ? undefined : originDown(HALF_OPEN_MS / 1000);
 }
 
 function originDown(retryAfterSeconds: number): PolicyRefusal {

@@ -69,7 +69,12 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
 
 /** Whether what proxies say of client and scheme was written by somebody who is trusted here; else by the client, and an origin could take it for the truth. */
 export function isVouchedFor(request: ClientRequest, source: ClientAddressSource | undefined): boolean {
-  return source === undefined ? typeof readPlatformFacts(request)['colo'] === 'string' : source !== 'socket';
+  return source === undefined ? isFromEdge(request) : source !== 'socket';
+}
+
+/** Whether Cloudflare's edge has taken the request in: raw workerd says no more than `clientIp`. */
+export function isFromEdge(request: ClientRequest): boolean {
+  return typeof readPlatformFacts(request)['colo'] === 'string';
 }
 
 const NOTHING: Readonly<Record<string, unknown>> = {};

@@ -7,7 +7,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type PaymentScheme, type Presentation } from '#schemes/scheme.ts';
 import { isNativeGrpc } from '../answers/grpc.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
-import { isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
+import { isFromEdge, isVouchedFor, readClientFacts, type ClientAddressSource, type ClientFacts } from './client-key.ts';
 import { UNFORWARDABLE_METHODS } from '../answers/methods.ts';
 
 export interface RequestFacts {
@@ -31,6 +31,8 @@ export interface RequestFacts {
   readonly client: () => ClientFacts;
   /** Whether fields about client and scheme were written by somebody who is trusted here, and not by the client. */
   readonly isVouchedFor: () => boolean;
+  /** Whether Cloudflare's edge has taken the request in: it comes under no other host than one that leads here. */
+  readonly isFromEdge: () => boolean;
   /** Whether the value of a field that may have another use holds a credential of any scheme. */
   readonly holdsCredential: (value: string) => boolean;
 }
@@ -78,6 +80,7 @@ export function readRequestFacts(request: Request, { source, schemes = [] }: Rea
     hasBody: takesBody && request.body !== null,
     client: () => (client ??= readClientFacts(request, source)),
     isVouchedFor: () => isVouchedFor(request, source),
+    isFromEdge: () => isFromEdge(request),
     holdsCredential: (value) => schemes.some((scheme) => scheme.holdsCredential(value)),
   });
 }

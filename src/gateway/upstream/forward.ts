@@ -11,7 +11,7 @@ import { EXPOSED_FIELDS } from '../answers/refuse.ts';
 import { remainingHeaders, type Remaining } from '../answers/remaining.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { limitBody, sendBody } from './sized-body.ts';
-import { watchUpload, type Blame } from './watched-upload.ts';
+import { watchUpload, type Blame, type WatchedUpload } from './watched-upload.ts';
 
 export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response; readonly client: ClientPart }
@@ -30,6 +30,8 @@ export type Forwarded =
 export interface ClientPart {
   /** Whether it has not done it so far, or has gone: what breaks off then is its doing. */
   readonly hasFailed: () => boolean;
+  /** Whether its upload has been waited for long: what the origin says then may be said of the client. */
+  readonly isAwaited: () => boolean;
   /** For how long its upload was waited for. */
   readonly waitedMs: () => number;
 }
@@ -82,7 +84,8 @@ export async function forward(
   // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
   if (upstream.brokenBody === 'released') outgoing.headers.set('accept-encoding', 'identity');
   const client: ClientPart = {
-    hasFailed: () => isTooLong() || left?.aborted === true || upload?.blameForDelay() === 'client',
+    hasFailed: () => isTooLong() || left?.aborted === true || upload?.isDone() === false,
+    isAwaited: () => upload?.isTrickling() === true,
     waitedMs: () => upload?.clientMs() ?? 0,
   };
   return new Promise((resolve) => {
@@ -91,7 +94,7 @@ export async function forward(
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
     void wait(upstream.timeoutSeconds * 1000).then(() =>
-      resolve({ kind: upload?.blameForDelay() === 'client' ? 'upload_failed' : 'timed_out' }),
+      resolve({ kind: isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? 'upload_failed' : 'timed_out' }),
     );
     void giveUp?.then(() => resolve({ kind: 'given_up' }));
     const leave = () => resolve({ kind: 'client_left' });
@@ -100,9 +103,17 @@ export async function forward(
   });
 }
 
+/** Of the time limit, a client may take so much for its upload: beyond that the origin did not have its time. */
+const CLIENTS_PART = 0.25;
+
+/** Whose delay it is when the time is over: one who holds the last byte back must not make it the origin's (M40). */
+function isClientsDelay(upload: WatchedUpload | undefined, limitMs: number): boolean {
+  return upload !== undefined && (upload.blameForDelay() === 'client' || upload.clientMs() > CLIENTS_PART * limitMs);
+}
+
 /** Without a body to send, the client has done all that it can. */
 function describeFailure(blame: Blame | undefined): Forwarded {
-  return blame === 'client' ? { kind: 'upload_failed' } : { kind: 'unreachable', isProved: blame !== 'nobody' };
+  return blame === 'client' ? { kind: 'upload_failed' } : { kind: 'unreachable', isProved: blame === undefined || blame === 'origin' };
 }
 
 /** What the origin is told of a body that is streamed. */

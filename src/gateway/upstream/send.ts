@@ -26,8 +26,6 @@ export async function send(
   const { context, trafficClass, steps, stated = [], sendByMs = Infinity, voters, holders } = dispatch;
   const { origin, upstream, route } = context;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
-  const trial = judgeTrial(context, route.policy, { trafficClass, holders: voters, halfOpen: deps.halfOpen });
-  if (trial !== undefined) return heldBack(trial);
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.policy.hasConcurrency ? deps.places : undefined;
@@ -42,6 +40,12 @@ export async function send(
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
   const startedMs = deps.clock();
+  // Last of all: whoever is held back for another reason must not have had the turn.
+  const trial = judgeTrial(context, route.policy, { trafficClass, holders: voters, halfOpen: deps.halfOpen });
+  if (trial !== undefined) {
+    leave?.();
+    return heldBack(trial);
+  }
   if (startedMs > sendByMs) {
     leave?.();
     return heldBack({ code: 'origin_busy', detail: 'the call could not be sent in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
@@ -53,11 +57,10 @@ export async function send(
     leave?.();
   }
   const { breaker } = deps.settings.policy;
-  // An origin that does not know an upgrade may drop the connection: that is the client's doing.
-  const isUpgrade = options.facts.headers.has('upgrade');
-  if (breaker !== undefined && route.policy.hasBreaker && voters.length > 0 && !isUpgrade) {
-    const tookMs = deps.clock() - startedMs;
-    const outcome = judgeOrigin(sent, tookMs, breaker.slowHeadMs);
+  if (breaker !== undefined && route.policy.hasBreaker && voters.length > 0) {
+    const seen = judgeOrigin(sent, deps.clock() - startedMs, breaker.slowHeadMs);
+    // An origin that does not know an upgrade may drop the connection: that is the client's doing.
+    const outcome = seen === 'failed' && options.facts.headers.has('upgrade') ? undefined : seen;
     if (outcome !== undefined) deps.control.report({ origin, outcome, voters }, background);
     else if (isTrial(context, route.policy)) deps.halfOpen.giveBack({ trafficClass, origin, holders: voters }, deps.clock());
   }
@@ -68,7 +71,8 @@ export async function send(
 function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): OriginOutcome | undefined {
   switch (sent.kind) {
     case 'answered':
-      if (sent.response.status >= 500) return 'failed';
+      // An origin may lose patience with a client that trickles.
+      if (sent.response.status >= 500) return sent.client.isAwaited() ? undefined : 'failed';
       // What the client took for its upload is not the origin's time (M40).
       return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : 'ok';
     case 'unreachable':

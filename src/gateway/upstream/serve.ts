@@ -8,7 +8,7 @@ import { noteFault } from '../answers/fault.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { paidAnswer } from './forward.ts';
 import { type PaidHeaders } from './origin-headers.ts';
-import { type Upstream } from '../routing/upstream.ts';
+import { type RequestContext } from '../request-context.ts';
 import { stateLimits, type StatedLimit } from '../answers/rate-fields.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { send, type Sent } from './send.ts';
@@ -63,14 +63,14 @@ async function forwardAndFinish(
     await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
-  const outcome = judgeOutcome(forwarded, { facts, upstream: entry.dispatch.context.upstream });
+  const outcome = judgeOutcome(forwarded, { facts, ...entry.dispatch.context });
   const origin = forwarded.kind === 'answered' ? forwarded.response.status : forwarded.kind;
   const { match, service } = quote;
   const tell = (fate: PaymentState['fate']) => deps.sales.use({ match, service, claim: callId, outcome: fate, origin });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
     // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
     const { response, client } = forwarded;
-    const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed: client.hasFailed };
+    const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed: client.hasFailed, left: request.signal };
     const { answer, end } = watchBody(paidAnswer(response, undefined), terms);
     const record = async () => {
       const kind = (await end) === 'broken' ? 'release' : 'commit';
@@ -131,11 +131,15 @@ function paidHeaders({ callId, callKey, quote }: Entry): PaidHeaders {
   return { claimId: callId, callKey, service: quote.service, priceMsat: quote.priceMsat };
 }
 
+interface RedirectContext extends Pick<RequestContext, 'route' | 'upstream'> {
+  readonly facts: RequestFacts;
+}
+
+/** A host that is none. */
+const NOWHERE = 'http://nowhere.invalid';
+
 /** A release needs a reason that was seen; everything else is counted. */
-export function judgeOutcome(
-  forwarded: Sent,
-  { facts, upstream }: { readonly facts: RequestFacts; readonly upstream: Upstream },
-): 'commit' | 'release' {
+export function judgeOutcome(forwarded: Sent, context: RedirectContext): 'commit' | 'release' {
   switch (forwarded.kind) {
     case 'held_back':
     case 'unreachable':
@@ -151,8 +155,8 @@ export function judgeOutcome(
       const { response } = forwarded;
       const { status } = response;
       if (status >= 500) return 'release';
-      if (!upstream.releaseStatuses.has(status)) return 'commit';
-      return status < 400 ? judgeRedirect(response, { facts, upstream }) : 'release';
+      if (!context.upstream.releaseStatuses.has(status)) return 'commit';
+      return status < 400 ? judgeRedirect(response, context) : 'release';
     }
   }
 }
@@ -162,18 +166,27 @@ export function judgeOutcome(
  * another host is what was paid for. So is one that answers a request which changes something and tells the client to go on
  * with GET: the work has been done, whether the origin says 303, or 302 as most frameworks do.
  */
-function judgeRedirect(
-  { status, headers }: Response,
-  { facts, upstream }: { readonly facts: RequestFacts; readonly upstream: Upstream },
-): 'commit' | 'release' {
+function judgeRedirect({ status, headers }: Response, { facts, route, upstream }: RedirectContext): 'commit' | 'release' {
   const location = headers.get('location');
   const asksAgain = status === 307 || status === 308 || facts.method === 'GET' || facts.method === 'HEAD';
   if (location === null || !asksAgain) return 'commit';
-  // What the origin is called matters only where it has an address of its own.
-  const origin = upstream.origin.kind === 'url' ? upstream.origin.base : facts.base;
+  return isSameHost(location, { facts, route, upstream }) ? 'release' : 'commit';
+}
+
+/**
+ * Whether a redirect leads to where the client is. What the client calls us counts only where it cannot be made up: a route for
+ * that host, or Cloudflare's edge. What the origin is called counts only where it has an address of its own.
+ */
+function isSameHost(location: string, { facts, route, upstream }: RedirectContext): boolean {
   const target = URL.parse(location, `${facts.base}${facts.path}`);
-  const isSameHost = target !== null && [facts.base, origin].some((base) => URL.parse(base)?.hostname === target.hostname);
-  return isSameHost ? 'release' : 'commit';
+  if (target === null) return false;
+  // Without a host of its own it leads to whichever host it is resolved against.
+  if (URL.parse(location, NOWHERE)?.origin === NOWHERE) return true;
+  const bases = [
+    ...(route.host !== undefined || facts.isFromEdge() ? [facts.base] : []),
+    ...(upstream.origin.kind === 'url' ? [upstream.origin.base] : []),
+  ];
+  return bases.some((base) => URL.parse(base)?.hostname === target.hostname);
 }
 
 /** What can be said of the payment. */

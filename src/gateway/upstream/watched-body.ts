@@ -15,6 +15,8 @@ export interface WatchTerms extends StreamTerms {
   readonly clock: Clock;
   /** Whether the client has not done its part, or has gone: its upload and the answer are one call, which ends as one. */
   readonly hasClientFailed: () => boolean;
+  /** Tells when the client has gone: the origin may be quiet just then. */
+  readonly left: AbortSignal;
 }
 
 /** A client that takes nothing for so long at once, or for so long in all, has kept the origin waiting. */
@@ -36,7 +38,7 @@ export function watchBody(answer: Response, terms: WatchTerms): { readonly answe
 async function passOn(
   body: ReadableStream<Uint8Array>,
   writable: WritableStream<Uint8Array>,
-  { clock, hasClientFailed, ...terms }: WatchTerms,
+  { clock, hasClientFailed, left, ...terms }: WatchTerms,
 ): Promise<BodyEnd> {
   const from = body.getReader();
   const to = writable.getWriter();
@@ -67,7 +69,12 @@ async function passOn(
     }
   };
   const over = endOfStream(terms, done.signal).then(() => breakOff('time_over', 'the time of this stream is over'));
-  const watched = Promise.race([over, copy()]).finally(() => done.abort());
+  const gone = new Promise<BodyEnd>((resolve) => {
+    const leave = () => resolve(breakOff('client_left', 'the client has gone'));
+    if (left.aborted) leave();
+    left.addEventListener('abort', leave, { once: true, signal: done.signal });
+  });
+  const watched = Promise.race([over, gone, copy()]).finally(() => done.abort());
   const isWatchedFor = terms.wait(LONGEST_WATCH_SECONDS * 1000, done.signal).then((): BodyEnd => 'time_over');
   return Promise.race([watched, isWatchedFor]);
 }

@@ -9,6 +9,10 @@ export interface WatchedUpload {
   readonly body: ReadableStream<Uint8Array>;
   /** Cuts the request off. The platform would end a body of unknown length that merely fails as if it were complete. */
   readonly signal: AbortSignal;
+  /** Whether the origin has had all of it. */
+  readonly isDone: () => boolean;
+  /** Whether the client has been waited for long, and the origin not: it may have lost patience with the client. */
+  readonly isTrickling: () => boolean;
   /** For how long the client was waited for. */
   readonly clientMs: () => number;
   /** Who is to blame when the origin takes too long. */
@@ -17,9 +21,14 @@ export interface WatchedUpload {
   readonly blameForFailure: (wait: Wait) => Promise<Blame>;
 }
 
-/** `nobody`: the origin had nothing of the body yet, so it has done no work, and the client may still be about to send it. */
-export type Blame = 'origin' | 'client' | 'nobody';
+/**
+ * `nobody`: the origin had nothing of the body yet, so it has done no work, and the client may still be about to send it.
+ * `unclear`: the client still sends, and the origin may have lost patience with it: nobody loses by it, and nobody votes.
+ */
+export type Blame = 'origin' | 'client' | 'nobody' | 'unclear';
 
+/** An origin that goes sooner has not lost patience with a client that trickles. */
+export const PATIENCE_MS = 1000;
 /** A client that is still sending shows it within this time after the origin has gone. */
 export const SIGN_OF_LIFE_MS = 1000;
 
@@ -37,6 +46,7 @@ export function watchUpload(
   let passed = 0;
   let clientMs = 0;
   let askedAtMs = 0;
+  let handedAtMs = 0;
   let reading: Promise<unknown> = Promise.resolve(undefined);
 
   const copy = async (): Promise<void> => {
@@ -48,6 +58,7 @@ export function watchUpload(
       const part = await next;
       clientMs += clock() - askedAtMs;
       waitsFor = 'origin';
+      handedAtMs = clock();
       if (part === undefined) return breakOff();
       try {
         await (part.done ? to.close() : to.write(part.value));
@@ -69,20 +80,26 @@ export function watchUpload(
     stop.abort(new Error('the client broke its upload off'));
     void to.abort(new Error('the client broke its upload off')).catch(() => undefined);
   };
+  const waitedMs = () => clientMs + (waitsFor === 'client' ? clock() - askedAtMs : 0);
+  const isTrickling = () =>
+    waitsFor !== 'nobody' && waitedMs() >= PATIENCE_MS && (waitsFor === 'client' || clock() - handedAtMs < PATIENCE_MS);
   void copy();
 
   return {
     body: readable,
     signal: stop.signal,
-    clientMs: () => clientMs + (waitsFor === 'client' ? clock() - askedAtMs : 0),
+    isDone: () => waitsFor === 'nobody',
+    isTrickling,
+    clientMs: waitedMs,
     blameForDelay: () => (isBroken || waitsFor === 'client' ? 'client' : 'origin'),
     async blameForFailure(wait) {
       if (isBroken) return 'client';
-      if (waitsFor !== 'client') return 'origin';
+      if (waitsFor !== 'client') return isTrickling() ? 'unclear' : 'origin';
+      const wasTrickling = isTrickling();
       const over = new AbortController();
       const next = await Promise.race([reading, wait(SIGN_OF_LIFE_MS, over.signal)]);
       over.abort();
-      if (next !== undefined) return 'origin';
+      if (next !== undefined) return wasTrickling ? 'unclear' : 'origin';
       return passed === 0 ? 'nobody' : 'client';
     },
   };
