@@ -4,7 +4,7 @@
  */
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
-import { expectUse, type Limit, type Payment, type Token } from './reference.ts';
+import { expectUse, forgetHolders, type Limit, type Payment, type Token } from './reference.ts';
 import { PACK_CALLS, PRICES_MSAT, PURSE_SATS, World, type Ware } from './world.ts';
 
 const seed = inject('survivalSeed');
@@ -48,6 +48,7 @@ const buy = (service: string) =>
         releases: 0,
         coolsUntilMs: 0,
         abandonedAtMs: [],
+        failing: new Set(),
         isRevoked: false,
       };
       await world.buy(WARES[service]![0]!, (endsAtSeconds) => ({ payment, limits: [], endsAtSeconds, folder: undefined }));
@@ -131,7 +132,7 @@ function narrowTo(token: Token, { kind, size, nowMs }: { kind: Kind; size: numbe
       const before = limits.findLast(({ unit }) => unit === kind)?.most ?? Infinity;
       if (limits.length === 4 || (kind === 'msat' && payment.service !== 'purse')) return undefined;
       const most = Math.min(before, kind === 'calls' ? 1 + (size % 4) : 5000 + (size % 60_000));
-      const limit: Limit = { unit: kind, most, used: 0 };
+      const limit: Limit = { unit: kind, most, used: 0, releases: 0, coolsUntilMs: 0 };
       const narrowing = kind === 'calls' ? { maxCalls: most } : { maxMsat: BigInt(most) };
       return { narrowing, token: { ...token, limits: [...limits, limit] } };
     }
@@ -175,7 +176,17 @@ const weighed: readonly (readonly [number, fc.Arbitrary<Command>])[] = [
       .constantFrom([2], [3, 2], [3, 2], [3], [2, 3], [2, 3])
       .map((keyIds) => step(`rotate(${keyIds.join()})`, { run: async (_, world) => world.rotate(keyIds) })),
   ],
-  [3, fc.constant(step('restart', { run: (_, world) => world.restart() }))],
+  [
+    3,
+    fc.constant(
+      step('restart', {
+        async run(_, world) {
+          await world.restart();
+          forgetHolders(world.tokens.map(({ token }) => token));
+        },
+      }),
+    ),
+  ],
   [3, fc.constant(step('prune', { run: (_, world) => world.prune() }))],
   [
     12,

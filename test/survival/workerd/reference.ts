@@ -10,6 +10,9 @@ export interface Limit {
   readonly unit: Unit;
   readonly most: number;
   used: number;
+  /** Of calls with a token whose first limit this is: who holds it cools down alone. Forgotten at a restart. */
+  releases: number;
+  coolsUntilMs: number;
 }
 
 /** A call that nobody has said the outcome of. */
@@ -31,6 +34,8 @@ export interface Payment {
   coolsUntilMs: number;
   /** When each event began by which calls were abandoned. */
   abandonedAtMs: readonly number[];
+  /** First limits of tokens whose calls were given back, one after the other. */
+  readonly failing: Set<Limit>;
   /** By the operator, with every token over it. */
   isRevoked: boolean;
 }
@@ -61,6 +66,8 @@ const SKEW_SECONDS = 30;
 /** The origin's time and a minute. */
 const LEASE_MS = 85_000;
 const FORGIVEN = 3;
+/** From so many failing holders on the payment cools down itself. */
+const MANY = 8;
 const ONE_EVENT_MS = 60_000;
 const COOLING_MS = 10_000;
 
@@ -81,7 +88,8 @@ export function expectUse(token: Token, { folder, priceMsat, origin, nowMs, keyI
   if (takes.some(([{ most }, cost]) => cost > most)) return refusal(402, 'caveat_exhausted');
 
   endDoubts(payment, nowMs);
-  if (nowMs < payment.coolsUntilMs) return refusal(429, 'payment_cooling');
+  const holder = limits[0];
+  if (nowMs < Math.max(payment.coolsUntilMs, holder?.coolsUntilMs ?? 0)) return refusal(429, 'payment_cooling');
   const bought = payment.bought ?? Infinity;
   const cost = payment.unit === 'msat' ? priceMsat : 1;
   const inDoubt = payment.doubts.reduce((sum, doubt) => sum + doubt.cost, 0);
@@ -101,14 +109,29 @@ export function expectUse(token: Token, { folder, priceMsat, origin, nowMs, keyI
   const left = () =>
     Math.min(bought - payment.used, ...limits.filter(({ unit }) => unit === payment.unit).map(({ most, used }) => most - used));
   if (origin === 'fails') {
-    payment.releases += 1;
-    if (payment.releases >= FORGIVEN) payment.coolsUntilMs = nowMs + COOLING_MS * 2 ** (payment.releases - FORGIVEN);
+    const cooled = holder === undefined || payment.failing.size >= MANY ? payment : holder;
+    if (holder !== undefined && cooled === holder) payment.failing.add(holder);
+    cooled.releases += 1;
+    if (cooled.releases >= FORGIVEN) cooled.coolsUntilMs = nowMs + COOLING_MS * 2 ** (cooled.releases - FORGIVEN);
     return answer(left());
   }
   take(payment, { cost, limits: takes });
   if (origin === 'vanishes') payment.doubts = [...payment.doubts, { endsAtMs: nowMs + LEASE_MS, cost, limits: takes }];
-  else payment.releases = 0;
+  else {
+    payment.releases = 0;
+    if (holder !== undefined) forgetHolder(payment, holder);
+  }
   return answer(left());
+}
+
+function forgetHolder({ failing }: Payment, holder: Limit): void {
+  failing.delete(holder);
+  Object.assign(holder, { releases: 0, coolsUntilMs: 0 });
+}
+
+/** What objects keep in memory only is gone. */
+export function forgetHolders(tokens: readonly Token[]): void {
+  for (const { payment } of tokens) for (const holder of payment.failing) forgetHolder(payment, holder);
 }
 
 /** A call without outcome is good again at the end of its lease, for three minutes of a payment in which such leases end. */
