@@ -1,11 +1,11 @@
 /*
- * Cooling of those who hold a narrowed token (M12): calls of theirs that were given back, one after the other, make them wait,
- * and nobody else who uses the payment. A holder is the last counter of its token. Kept in memory: an object that is started
- * anew begins anew, which costs an origin three failures more. Bounded. Effects: memory.
+ * Cooling of the holders of narrowed tokens (M12): a holder whose calls are given back several times in a row has to wait;
+ * other users of the payment do not. A holder is identified by the last counter of its token. Kept in memory: a restarted
+ * object starts fresh, which costs an origin three more failures. Bounded. Effects: memory.
  */
 import { coolsUntilMs } from './claim-rules.ts';
 
-/** Holders, and calls under way, that an object remembers; the oldest goes first. */
+/** Most holders, and most calls in flight, that an object remembers; the oldest is dropped first. */
 export const MOST_HOLDERS = 4096;
 
 interface Cooling {
@@ -17,17 +17,17 @@ export class HolderCooling {
   readonly #coolings = new Map<string, Cooling>();
   readonly #holders = new Map<number, string>();
 
-  /** Until when a holder waits. */
+  /** Returns the instant until which a holder waits. */
   until(holder: string): number {
     return this.#coolings.get(holder)?.untilMs ?? 0;
   }
 
-  /** A call of a holder has begun. */
+  /** Notes that a call of a holder has begun. */
   begin(number: number, holder: string): void {
     keep(this.#holders, number, holder);
   }
 
-  /** A call was counted: the run of releases of its holder is over. */
+  /** Notes that a call was counted: this ends its holder's run of releases. */
   count(number: number): void {
     if (this.#holders.size === 0) return;
     const holder = this.#holders.get(number);
@@ -36,7 +36,7 @@ export class HolderCooling {
     this.#coolings.delete(holder);
   }
 
-  /** A call was given back. */
+  /** Notes that a call was given back. */
   release(holder: string, nowMs: number): void {
     const releases = (this.#coolings.get(holder)?.releases ?? 0) + 1;
     keep(this.#coolings, holder, { releases, untilMs: coolsUntilMs(releases, nowMs) });
