@@ -1,19 +1,19 @@
 /*
- * Where a WebSocket ends that was paid for (M14). The platform would pass it on by itself and tell nobody when it is over, so both
- * ends are taken here and every message is handed from one to the other. Effects: the sockets and the timer that it is given.
+ * The end of a paid WebSocket (M14). The platform would connect both sides itself and not report the end, so both ends are
+ * accepted here and every message is passed from one to the other. Effects: the given sockets and timer.
  */
 import { endOfStream, type StreamTerms } from './stream-end.ts';
 
-/** A socket cannot be paused: whoever takes its messages so much slower than they come is cut off, before memory is. */
+/** A socket cannot be paused: a receiver that is this far behind is cut off before memory runs out. */
 export const MOST_BUFFERED_BYTES = 4_194_304;
 /** RFC 6455, section 7.4.1. */
 const POLICY_VIOLATION = 1008;
 const UNEXPECTED = 1011;
-/** In no close frame: nothing was said, or the connection broke off. */
+/** Never sent in a close frame: no code was given, or the connection broke off. */
 const NO_STATUS = 1005;
 const UNSENDABLE: ReadonlySet<number> = new Set([1004, NO_STATUS, 1006, 1015]);
 
-/** The same answer to an upgrade, with a socket that is closed at both ends when its time is over. */
+/** Returns the same upgrade response with a socket that is closed at both ends when its time is over. */
 export function endSocket(answer: Response, origin: WebSocket, terms: StreamTerms): Response {
   const { 0: client, 1: ours } = new WebSocketPair();
   const done = new AbortController();
@@ -47,6 +47,6 @@ function closeSocket(socket: WebSocket, code: number, reason: string): void {
     else if (UNSENDABLE.has(code)) socket.close(UNEXPECTED, 'the other end has broken off');
     else socket.close(code, reason);
   } catch {
-    // Closed already, by whichever end.
+    // Already closed by one of the ends.
   }
 }
