@@ -93,7 +93,7 @@ export const UPSTREAM_KEYS = {
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
   /**
    * What happens to a counted call whose response the origin breaks off: 'counted', or 'released', which holds the payment
-   * until the body has ended. Default: 'counted'.
+   * until the body has ended. Default 'counted'.
    * @example 'released'
    */
   brokenBody: z.optional(z.enum(['counted', 'released'])),
