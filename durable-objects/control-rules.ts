@@ -86,7 +86,7 @@ export const LONGEST_REVOCATION_SECONDS = 3 * 366 * 86_400;
 export const MAINTENANCE_MEMORY_SECONDS = 31 * 86_400;
 const LONGEST_ROUTE = 512;
 
-/** Revokes, or extends a revocation. */
+/** Adds a revocation, or extends one. */
 export function revoke(
   state: ControlState,
   { revoked, endsAtSeconds }: Revocation,

@@ -1,7 +1,7 @@
 /*
  * The control object: one per gateway, never called on the path of a request. The rules are in control-rules.ts. Operator
  * orders and opened breakers are on disk before the answer; other votes are in memory only, so a restart loses at most their
- * window.
+ * window. Effects: its storage.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { type Breaker } from './breaker-rules.ts';

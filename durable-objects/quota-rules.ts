@@ -66,7 +66,7 @@ export interface QuotaAsk {
 export interface QuotaOffer {
   /** A digest of everything in its tokens and invoices: other terms make another offer. */
   readonly key: string;
-  /** The key names a single client, which may get its existing challenge again when it is over its limits. */
+  /** The ask comes from a single, known client, which may be issued its existing challenge again when it is over its limits. */
   readonly repeats: boolean;
   /** `undefined`: its challenges are not made in advance. */
   readonly pool?: PoolBounds | undefined;

@@ -2,8 +2,8 @@
  * The quota object: one shard of all clients that have not paid, called once for each of their requests. The adapter fixes
  * the shard; a /48 and its clients always share one. Clients that present a used-up payment have their own traffic class,
  * which no crowd of others can fill (M19). Usages are kept as kept-rows.ts describes: a crash forgets at most one second of
- * free calls and challenges, sleep forgets nothing. Invoices issued from the pool are durable before the answer, in their own
- * tables (invoice-pool.ts).
+ * free calls and challenges, sleep forgets nothing. Pooled invoices have their own tables and are durable before the answer
+ * (invoice-pool.ts). Effects: its storage and alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
@@ -78,8 +78,8 @@ export class Quota extends DurableObject {
   /** Records that payments were used: their challenges no longer count against anyone. Idempotent. */
   giveBack(paid: readonly PaidChallenge[]): void {
     for (const challenge of paid) {
-      // The `paid` traffic class counts by payment, and the payer's new payment does not reveal that key. So all its usages
-      // are searched.
+      // The `paid` traffic class counts by used-up payment, and a new payment does not reveal which. So all its usages are
+      // searched.
       if (!this.#classes.unpaid.giveBack(challenge)) this.#classes.paid.giveBackAnywhere(challenge);
     }
   }

@@ -2,7 +2,7 @@
  * The rate limiter: exact sliding windows shared by all isolates, for routes, for the whole gateway and for passes with their
  * own rate. The rules are in rate-rules.ts. Windows are decided in memory and written once a second (kept-rows.ts): with
  * memory alone, ten quiet seconds would reset them. Keys are routes or payments, never names that a client can choose; when
- * there are too many, the least recently used is dropped.
+ * there are too many, the least recently used is dropped. Effects: its storage and alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { keepRows, type KeptRow, type KeptRows } from './kept-rows.ts';

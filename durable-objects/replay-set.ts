@@ -1,7 +1,8 @@
 /*
  * The replay set: a Durable Object that holds the claims of one share of all payment hashes. A claim is a lease over one RPC
  * session: reserve, then commit or release on the lease. A caller that has lost the session finishes by reservation id. The
- * rules are in claim-rules.ts, the rows in claim-store.ts; this file has only time, transactions and their grouping.
+ * rules are in claim-rules.ts, the rows in claim-store.ts; this file has only time, transactions and their grouping. Effects:
+ * its storage and alarm.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
 import { ClaimStore, type ClaimRequest, type FinishRequest, type PaymentRequest } from './claim-store.ts';

@@ -1,7 +1,8 @@
 /*
  * The settlement object: payments that nodes have seen, as the bridge pushes them, and the index of each feed. There is one
  * per gateway; it is asked at the first use of a token that a preimage alone does not prove (M24). The rules are in
- * settlement-rules.ts. It can only confirm a payment: if it does not know one, the node is asked.
+ * settlement-rules.ts. It can only confirm a payment: if it does not know one, the node is asked. Effects: its storage and
+ * alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { DailyTable } from './daily-table.ts';
