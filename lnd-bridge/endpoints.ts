@@ -40,7 +40,7 @@ export interface EndpointOptions {
 /** Whether the caller is gone. */
 export type IsGone = () => boolean;
 
-/** `POST /v1/invoices` */
+/** Answers `POST /v1/invoices`. */
 export async function answerMint(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
@@ -55,7 +55,7 @@ const BATCH_STOPS_MS = 2 * WAY_MS;
 /** Nobody waits for a batch: it enters a queue in small groups, so that an order that a client waits for gets its turn soon. */
 const ORDERS_AT_ONCE = 8;
 
-/** `POST /v1/invoices/batch`: an answer per order, in the same order. If none could be made, the first refusal answers for all. */
+/** Answers `POST /v1/invoices/batch`: one result per order, in the same order. If none could be made, the first refusal answers for all. */
 export async function answerMintBatch(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintBatchRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
@@ -93,7 +93,7 @@ async function mint(order: MintRequest, caller: Caller, { pool, log }: EndpointO
   return { ok: true, value: { ...minted.value.minted, settlement: pool.settlement } };
 }
 
-/** `GET /v1/invoices/:hash` */
+/** Answers `GET /v1/invoices/:hash`. */
 export async function answerLookUp(paymentHashHex: string, { pool, stopwatchMs }: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const deadlineMs = stopwatchMs() + LOOK_UP_LIMIT_MS - WAY_MS;
   const looked = await pool.lookUp(paymentHashHex, { waiting: 'client', deadlineMs, isGone });
@@ -102,7 +102,7 @@ export async function answerLookUp(paymentHashHex: string, { pool, stopwatchMs }
   return formatGoodAnswer(LookupAnswer, { ...state, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) });
 }
 
-/** `GET /v1/node`: what the gateway can rely on. */
+/** Answers `GET /v1/node`: what the gateway can rely on. */
 export async function answerNode({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
   const statuses = await pool.statuses();
   const nodes = statuses.map((node) => ({
@@ -117,7 +117,7 @@ export async function answerNode({ pool, network }: EndpointOptions): Promise<Br
   return formatGoodAnswer(NodeAnswer, { network, settlement: pool.settlement, nodes });
 }
 
-/** `GET /healthz`: open to all, so it says only what a monitor needs. The bridge is healthy while one node is. */
+/** Answers `GET /healthz`: open to all, so it says only what a monitor needs. The bridge is healthy while one node is. */
 export async function answerHealth({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
   const statuses = await pool.statuses();
   const able = statuses.find(({ status }) => status === 'ok');
@@ -128,7 +128,10 @@ export async function answerHealth({ pool, network }: EndpointOptions): Promise<
   return able === undefined ? { ...answer, status: 503, headers: { 'retry-after': '5' } } : answer;
 }
 
-/** `GET /metrics`: behind a separate token, because it reveals business figures. Without a token in the settings it does not exist. */
+/**
+ * Answers `GET /metrics`: behind a separate token, because it reveals business figures. Without a token in the settings it
+ * does not exist.
+ */
 export function answerMetrics(
   authorization: string | undefined,
   { metrics, pool, token }: Pick<EndpointOptions, 'metrics' | 'pool'> & { readonly token: string },

@@ -1,6 +1,7 @@
 /*
  * The bridge's process: settings from the environment and files, log lines as JSON on stdout, messages for people on stderr.
- * Exits with
+ * Exit codes: 2 if the settings or the command are wrong, 1 if it cannot start or `check` finds a problem, 0 after SIGINT or
+ * SIGTERM. SIGUSR2 reloads the keys shared with the gateway. (Not SIGHUP, which should end a bridge in a terminal.)
  */
 import { parseArgs } from 'node:util';
 import { accept, refuse, type Result } from '#protocol/result.ts';

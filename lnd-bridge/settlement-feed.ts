@@ -72,7 +72,7 @@ export function startFeed({ name, node }: Pick<NodeEntry, 'name' | 'node'>, opti
 
     async function take(settled: readonly SettledPayment[]): Promise<void> {
       const beforeOf = (at: number): number => settled[at - 1]?.index ?? index;
-      // A feed at 0 begins with any payment.
+      // A feed at index 0 accepts any first payment.
       const isGap = (before: number, next: number): boolean => next !== before + 1 && before !== 0 && before !== gapAfter;
       const gapAt = settled.findIndex((payment, at) => isGap(beforeOf(at), payment.index));
       const whole = gapAt === -1 ? settled : settled.slice(0, gapAt);

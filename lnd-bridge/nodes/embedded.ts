@@ -54,7 +54,7 @@ export interface EmbeddedNodeOptions {
 /** Creates an embedded node with an empty ledger. */
 export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }: EmbeddedNodeOptions): EmbeddedNode {
   const publicKeyHex = formatHex(secp256k1.getPublicKey(secretKey));
-  // The ledger is lost with the process. An index from the clock continues where no feed has been yet.
+  // The ledger is lost with the process. Starting the index from the clock puts it beyond the indexes of earlier processes.
   const firstIndex = clock.nowSeconds() * 1000;
   const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY, firstIndex });
   const waiting = new Map<string, readonly (() => void)[]>();
