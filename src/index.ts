@@ -1,5 +1,5 @@
 /*
- * The Worker's entry: the configuration and the Durable Object classes.
+ * The Worker's entry: the configuration and the Durable Object classes. Exports only.
  */
 import { gateway } from '../gateway.config.ts';
 import { createWorker } from './worker.ts';

@@ -2,7 +2,7 @@
  * Decides about a request. The result is one of four kinds: free, enter, pay, refuse. Cheap checks come before expensive
  * ones: routes, the policies that need only the request and this isolate's snapshot, the signature, then at most two claims
  * or the quota (one Durable Object call each). The Lightning node is asked only at the first use of a token that requires it
- * (M24).
+ * (M24). Effects: the ports.
  */
 import { accept, refuse } from '#protocol/result.ts';
 import { type Background, type ControlView } from '../ports.ts';

@@ -1,7 +1,8 @@
 /*
  * Orders of the operator, `POST /_l402/control` with a separate secret: revoke a token, an epoch or a key, begin or end a
  * maintenance. Orders are stored in the control object. A revoked payment is also marked as used up in its claim object, so
- * counted access stops at once (M30). docs/operations.md lists the orders.
+ * counted access stops at once (M30). docs/operations.md lists the orders. Effects: reads the body, the control and claim
+ * objects behind their ports, the log.
  */
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';

@@ -1,7 +1,7 @@
 /*
  * Every reason for which this layer refuses something, by its stable code. The codes are part of the public interface: they
  * appear in problem bodies, in logs and in the client's errors. A detail contains fixed words and numbers only, never input,
- * which could be a secret.
+ * which could be a secret. Pure data.
  */
 
 /** Reasons to refuse a credential or its token. */

@@ -1,6 +1,6 @@
 /*
  * The two outcomes of a check. A refusal is a value: the caller must handle it before it gets the result. Faults (a broken
- * disk, a bug) are thrown instead.
+ * disk, a bug) are thrown instead. Pure.
  */
 
 export type Result<Value, Refusal> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly refusal: Refusal };

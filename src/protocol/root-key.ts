@@ -1,6 +1,7 @@
 /*
  * Derivation of a token's root key: secret → key of the epoch (HKDF-SHA256) → key of the token. Nothing is stored per token;
- * the secret suffices to check any token, and one epoch's key reveals nothing about another's.
+ * the secret suffices to check any token, and one epoch's key reveals nothing about another's. Pure, except for the given
+ * HMAC.
  */
 import { concatBytes, encodeAscii } from './bytes.ts';
 import { type Hmac } from './hmac.ts';

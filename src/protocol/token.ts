@@ -1,6 +1,7 @@
 /*
  * Minting and verifying tokens. Minting writes the terms of the sale as the minter's caveats. Verifying proves the author of
- * each caveat and leaves the judgement to others (terms.ts, caveat.ts). Stateless: only keys are looked up.
+ * each caveat and leaves the judgement to others (terms.ts, caveat.ts). Stateless: only keys are looked up. Effects: the
+ * given HMAC and key look-up.
  */
 import { ONE_CALL } from './access.ts';
 import { encodeAscii, equalBytes } from './bytes.ts';

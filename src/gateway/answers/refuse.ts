@@ -1,6 +1,6 @@
 /*
  * Refusals as responses: problem+json with a stable code and a hint, never cached, readable from any browser origin.
- * refusals.ts has the status of each code.
+ * refusals.ts has the status of each code. Pure.
  */
 import { describeToGrpc } from './grpc.ts';
 import { formatRateFields } from './rate-fields.ts';

@@ -2,6 +2,7 @@
  * The credentials of a request, tried in order until one is good. Everything that takes time (an external price, a body, the
  * node) comes before the last judgement, which uses the clock, the snapshot and the keys of that moment (M32). The price is
  * asked, and a body read, only for a token that is proved, passes every other check, and is not known to be spent (M43).
+ * Effects: the ports.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import {

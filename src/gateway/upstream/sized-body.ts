@@ -41,7 +41,7 @@ export function limitBody(
   request: Request,
   { facts: { hasBody, headers }, most }: { facts: Pick<RequestFacts, 'hasBody' | 'headers'>; most: number | undefined },
 ): SentBody {
-  // A body of length zero where none can be sent.
+  // Drops the empty body of a GET or HEAD, which cannot be sent.
   const body = hasBody ? request.body : null;
   if (most === undefined || body === null || headers.has('content-length')) return { body, isTooLong: () => false };
   const stop = new AbortController();

@@ -1,6 +1,7 @@
 /*
  * Which key signs now and which keys are still valid: the master secrets by id, their epochs by the clock. An impossible
- * epoch, a future one, or one past its grace period has no key (M6). Keeps a bounded number of derived keys.
+ * epoch, a future one, or one past its grace period has no key (M6). Effects: memory for a bounded number of derived keys,
+ * the given HMAC and clock.
  */
 import { type CredentialRefusal, type CredentialRefusalCode } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
