@@ -1,6 +1,7 @@
 /*
- * Narrowing a token offline, to hand it on: whoever gets the result, with the preimage, can do less than its giver and
- * cannot take the narrowing off. What a gateway would refuse, or would skip as unknown, is refused here first (M9).
+ * Narrows a token offline, so that it can be handed on: with the preimage, the recipient can do less than the giver and
+ * cannot remove the restriction. Caveats that a gateway would refuse, or skip as unknown, are refused here first (M9).
+ * Effects: the platform's HMAC and randomness.
  */
 import { encodeAscii } from '#protocol/bytes.ts';
 import { decodeCaveat, type Caveat } from '#protocol/caveat.ts';
@@ -13,14 +14,14 @@ import { parseServices } from '#protocol/services.ts';
 import { formatNarrowing, labelCounter, type Narrowing } from './narrowing.ts';
 
 export interface AttenuateOptions {
-  /** Also adds kinds that are not known here. A gateway that does not know them either skips them: no limit at all. */
+  /** Also adds kinds that are unknown here. A gateway that does not know them either skips them, so they restrict nothing. */
   readonly allowUnknown?: boolean;
 }
 
 /**
- * Adds caveats to a token and gives the new token's text; the old one stays as good as it was. Caveats are typed values, or
- * texts as they will stand in the token (`methods=GET`). Throws `TypeError` at a kind that is not known and
- * `RangeError` at a value that does not parse, allows more than the token does, or makes it larger than gateways read.
+ * Adds caveats to a token and returns the new token's text; the old one stays valid. Caveats are typed values, or texts as
+ * written in the token (`methods=GET`). Throws `TypeError` for an unknown kind, and `RangeError` for a value that does not
+ * parse, allows more than the token does, or makes it larger than gateways read.
  */
 export async function attenuate(
   token: string,
@@ -50,7 +51,7 @@ export async function attenuate(
   return formatToken(macaroon);
 }
 
-/** Holds a caveat against those before it, as the gateway will. */
+/** Checks a caveat against the earlier ones, as the gateway will. */
 function checkNarrows(
   text: string,
   { chain, services, allowUnknown }: { chain: readonly Caveat[]; services: readonly string[]; allowUnknown: boolean },
@@ -69,7 +70,7 @@ function checkNarrows(
   }
 }
 
-/** The services that are left of a token: those of its last services caveat. */
+/** Returns the remaining services of a token: those of its last services caveat. */
 function listServices(chain: readonly Caveat[]): readonly string[] {
   const services = parseServices(chain.findLast(({ condition }) => condition === 'services')?.value ?? '');
   return services === undefined ? [] : [...services.keys()];

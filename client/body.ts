@@ -1,11 +1,11 @@
 /*
- * A request body in a form that can be sent twice with the same bytes. What is in memory is taken as it is now, so that
- * later changes by the caller do not reach the second sending; a stream is read whole, up to a limit, before anything
- * is sent, and so before anything is paid (M31).
+ * A request body in a form that can be sent twice with the same bytes. A body in memory is copied now, so later changes by
+ * the caller do not reach the second request. A stream is read whole, up to a limit, before anything is sent and so before
+ * anything is paid (M31). Effects: reads bodies.
  */
 import { L402Error } from './error.ts';
 
-/** A body, and the content type that the platform would have given it (a form's boundary stands there). */
+/** A body, and the content type that the platform would have given it (with a form's boundary). */
 export interface RepeatableBody {
   readonly content: string | Blob | Uint8Array<ArrayBuffer>;
   readonly contentType: string | undefined;
@@ -16,7 +16,7 @@ export interface BodyLimits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Takes the body of a fetch call's options. */
+/** Takes the body from the options of a fetch call. */
 export async function takeBody(body: NonNullable<RequestInit['body']>, limits: BodyLimits): Promise<RepeatableBody> {
   if (isOneShot(body)) {
     const stream = body instanceof ReadableStream ? body : new Response(body).body!;
@@ -29,17 +29,17 @@ export async function takeBody(body: NonNullable<RequestInit['body']>, limits: B
   return { content: new Uint8Array(await taken.arrayBuffer()), contentType };
 }
 
-/** Takes the body of a request, whose headers name its type already. It counts as a stream: nobody can tell what it was made of. */
+/** Takes the body of a request, whose headers already name its type. It counts as a stream: its source cannot be determined. */
 export async function takeRequestBody(request: Request, limits: BodyLimits): Promise<RepeatableBody | undefined> {
   if (request.body === null) return undefined;
   if (request.body !== undefined) return { content: await readWhole(request.body, limits), contentType: undefined };
-  // Some browsers do not show a request's body as a stream.
+  // Some browsers do not expose a request's body as a stream.
   const content = new Uint8Array(await request.arrayBuffer());
   if (content.byteLength > limits.maxBodyBytes) throw tooLarge(limits);
   return content.byteLength === 0 ? undefined : { content, contentType: undefined };
 }
 
-/** Node also takes anything that can be iterated asynchronously. */
+/** Whether a body can be read only once. Node also accepts anything that can be iterated asynchronously. */
 function isOneShot(body: object | string): boolean {
   return body instanceof ReadableStream || (typeof body === 'object' && Symbol.asyncIterator in body);
 }

@@ -1,7 +1,7 @@
 /*
- * One call of fetch, taken down so that it can be sent again with the same method, headers and body. Only what the
- * caller gave is handed on: some platforms throw at options that they do not know. Where the credential goes is
- * decided here.
+ * One call of fetch, recorded so that it can be sent again with the same method, headers and body. Only options that the
+ * caller gave are passed on, because some platforms throw on unknown options. This file decides which header carries the
+ * credential. Effects: reads bodies, the given fetch.
  */
 import { splitAuthorization } from '#protocol/credential-header.ts';
 import { takeBody, takeRequestBody } from './body.ts';
@@ -10,7 +10,7 @@ export type Fetch = typeof globalThis.fetch;
 export type FetchInput = Parameters<Fetch>[0];
 export type FetchInit = NonNullable<Parameters<Fetch>[1]>;
 
-/** What a call is addressed to and what it brings along, before its body is touched. */
+/** The target and the headers of a call, before its body is read. */
 export interface Call {
   readonly input: FetchInput;
   readonly init: FetchInit;
@@ -18,23 +18,23 @@ export interface Call {
   readonly url: URL;
   readonly headers: Headers;
   readonly signal: AbortSignal | undefined;
-  /** The caller uses `Authorization` itself, for the origin perhaps. */
+  /** The caller uses `Authorization` itself, perhaps for the origin. */
   readonly bringsAuthorization: boolean;
-  /** The caller sends an L402 credential of its own: it minds its payments itself. */
+  /** The caller sends an L402 credential and so manages its own payments. */
   readonly bringsCredential: boolean;
 }
 
-/** Takes a call down. Throws what `fetch` would for an address that is none. */
+/** Records a call. Throws like `fetch` for an invalid URL. */
 export function readCall(input: FetchInput, init: FetchInit = {}): Call {
   const request = input instanceof Request ? input : undefined;
   const headers = new Headers(init.headers ?? request?.headers);
   const authorization = headers.get('authorization');
   return {
-    // A URL object can be changed by its owner while we pay.
+    // The owner of a URL object can change it during the payment.
     input: request ?? String(input),
     init: { ...init },
     method: (init.method ?? request?.method ?? 'GET').toUpperCase(),
-    // By way of Request: in a browser an address can be relative.
+    // Through Request: in a browser the URL can be relative.
     url: new URL((request ?? new Request(input)).url),
     headers,
     signal: init.signal ?? request?.signal ?? undefined,
@@ -43,10 +43,10 @@ export function readCall(input: FetchInput, init: FetchInit = {}): Call {
   };
 }
 
-/** Sends the call, the same each time but for the credential. */
+/** Sends the call; only the credential differs between attempts. */
 export type SendCall = (credential: string | undefined) => Promise<Response>;
 
-/** Makes a call repeatable: its body is taken now. */
+/** Makes a call repeatable; this takes its body. */
 export async function prepareCall(call: Call, { fetch, maxBodyBytes }: { fetch: Fetch; maxBodyBytes: number }): Promise<SendCall> {
   const { input, init, signal } = call;
   const limits = { maxBodyBytes, signal };
@@ -67,7 +67,7 @@ export async function prepareCall(call: Call, { fetch, maxBodyBytes }: { fetch: 
   };
 }
 
-/** Platforms drop `Authorization` when a redirect leaves the origin, but not a header that only we know (M31). */
+/** Stops redirects. Platforms drop `Authorization` on a redirect to another origin, but not the L402 header that they do not know (M31). */
 function stayHere({ input, init }: Call): Pick<FetchInit, 'redirect'> {
   const redirect = init.redirect ?? (input instanceof Request ? input.redirect : undefined);
   return redirect === 'error' ? {} : { redirect: 'manual' };

@@ -1,10 +1,10 @@
 /*
- * Where paid credentials wait to be used again. A store is three functions (a Map will do); the one here lives in memory
- * and is bounded. A key names a method and an address without its fragment: never more than was bought by one challenge.
+ * The store of paid credentials for reuse. A store is three functions (a Map will do); this one is in memory and bounded. A
+ * key is a method and a URL without fragment: never more than one challenge bought. Effects: memory.
  */
 import { hasEnded } from './token-facts.ts';
 
-/** Any of the functions may be asynchronous. Values are secrets worth what was paid for them. */
+/** Any of the functions may be asynchronous. Values are secrets worth the money paid for them. */
 export interface CredentialStore {
   get(key: string): string | undefined | Promise<string | undefined>;
   set(key: string, credential: string): unknown;
@@ -14,15 +14,18 @@ export interface CredentialStore {
 const MOST_CREDENTIALS = 4096;
 
 export interface MemoryStoreOptions {
-  /** Credentials in all, whatever their keys: 4096 unless told otherwise. */
+  /** Most credentials, over all keys. Default 4096. */
   readonly mostCredentials?: number;
-  /** The time in milliseconds since 1970, for the ends of tokens. */
+  /** The time in milliseconds since 1970, to judge the ends of tokens. */
   readonly clock?: () => number;
 }
 
-/** Credentials until the process ends. When there are too many, what has ended goes first, then what was asked for longest ago. */
+/**
+ * Creates a store that lasts as long as the process. When it is full, ended credentials are dropped first, then those of the
+ * least recently used key.
+ */
 export function createMemoryStore({ mostCredentials = MOST_CREDENTIALS, clock = Date.now }: MemoryStoreOptions = {}): CredentialStore {
-  /** By key, each the newest first; the key that was asked for longest ago stands first. */
+  /** By key, newest credential first; the least recently used key is first. */
   const stored = new Map<string, readonly string[]>();
   let count = 0;
   const change = (key: string, credentials: readonly string[]) => {
@@ -61,8 +64,8 @@ export function createMemoryStore({ mostCredentials = MOST_CREDENTIALS, clock = 
 }
 
 /**
- * The key of a call. The body is not part of it: a token that is good for many calls is good for other bodies too, and a
- * server that priced the body answers with a new challenge.
+ * Returns the key of a call. It does not include the body: a token for many calls is valid for other bodies too, and a server
+ * that prices the body answers with a new challenge.
  */
 export function formatStoreKey(method: string, url: URL): string {
   return `${method} ${url.origin}${url.pathname}${url.search}`;

@@ -1,12 +1,12 @@
 /*
- * Everything that can go wrong between a 402 and the answer that was paid for, by stable codes. An error says whether
- * money has moved and what to do next. Credential and offer are reached by name only: they do not show when the error
- * is printed, logged or turned into JSON, and no message or stack holds a secret.
+ * Everything that can go wrong between a 402 and the paid response, by stable codes. An error says whether money has moved
+ * and what to do next. Credential and offer are accessible only by name: they do not appear when the error is printed, logged
+ * or converted to JSON, and no message or stack holds a secret. Pure.
  */
 import { INVOICE_REFUSALS } from '#protocol/refusal.ts';
 import { type Offer } from './offer.ts';
 
-/** The codes of this client's own, and what whoever gets the error (a person or an agent) can do about it. */
+/** The client's own codes, and what the caller (a person or an agent) can do about each. */
 const HINTS = {
   challenge_malformed: 'The server asks for a payment, but not in a way that can be paid. Nothing was paid; tell the seller.',
   token_unreadable: 'The token cannot be held against the invoice, so the invoice might buy nothing. Nothing was paid; tell the seller.',
@@ -39,7 +39,7 @@ export type L402ErrorCode = keyof typeof HINTS | (typeof INVOICE_REFUSALS)[numbe
 /** Every code that an error of this client can have. Codes are never renamed. */
 export const L402_ERROR_CODES: readonly L402ErrorCode[] = [...(Object.keys(HINTS) as (keyof typeof HINTS)[]), ...INVOICE_REFUSALS];
 
-/** Whether money has moved. Only proof counts: a wallet that fails leaves it unknown. */
+/** Whether money has moved. Only proof counts: after a wallet failure it is unknown. */
 export type Paid = 'no' | 'yes' | 'unknown';
 
 export interface L402ErrorFacts {
@@ -51,7 +51,7 @@ export interface L402ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** Thrown instead of paying, and after money has, or may have, moved. */
+/** Thrown instead of paying, and after money has moved or may have moved. */
 export class L402Error extends Error {
   override readonly name = 'L402Error';
   readonly code: L402ErrorCode;
@@ -69,20 +69,20 @@ export class L402Error extends Error {
     this.#offer = offer;
   }
 
-  /** What was paid for, ready to be sent as the value of `Authorization`. It is worth the money: keep it secret. */
+  /** The paid credential, ready to be sent as the value of `Authorization`. It is worth the money: keep it secret. */
   get credential(): string | undefined {
     return this.#credential;
   }
 
-  /** What was asked for: token, invoice, payment hash, price. `createCredential` makes it good with the preimage. */
+  /** The offer: token, invoice, payment hash, price. `createCredential` combines it with the preimage. */
   get offer(): Offer | undefined {
     return this.#offer;
   }
 }
 
 /**
- * For a wallet to throw when it knows for certain that nothing was sent and nothing will be: no route, no funds, a limit
- * of its own. Whatever else a wallet throws leaves the payment unknown.
+ * Thrown by a wallet that knows for certain that nothing was sent and nothing will be: no route, no funds, its own limit. Any
+ * other error of a wallet leaves the payment unknown.
  */
 export class PaymentRefused extends Error {
   override readonly name = 'PaymentRefused';

@@ -1,6 +1,6 @@
 /*
- * The public face of the client: a fetch that pays, what it throws, what it is made of, and the narrowing of tokens. Runs
- * wherever there is fetch: Node, Workers, browsers, Deno, Bun.
+ * The public interface of the client: a fetch that pays, its errors, its parts, and the narrowing of tokens. Exports only.
+ * Runs wherever fetch exists: Node, Workers, browsers, Deno, Bun.
  */
 export { attenuate, type AttenuateOptions } from './attenuate.ts';
 export { type Fetch } from './call.ts';

@@ -1,7 +1,7 @@
 /*
- * A fetch that pays: response → header → invoice facts → policy → wallet → preimage check → store → one retry. A call
- * pays at most once, and only for a 402 with an L402 challenge from the origin that was called. Everything else passes
- * through untouched.
+ * A fetch that pays: response → header → invoice facts → policy → wallet → preimage check → store → one retry. A call pays at
+ * most once, and only for a 402 with an L402 challenge from the called origin. Everything else passes through unchanged.
+ * Effects: the given fetch, the wallet, the store.
  */
 import { prepareCall, readCall, type Call, type Fetch, type SendCall } from './call.ts';
 import { formatStoreKey } from './credential-store.ts';
@@ -16,7 +16,7 @@ import { noteTaken } from './recent-uses.ts';
 import { readSettings, type L402FetchOptions, type Settings } from './settings.ts';
 import { readTokenFacts } from './token-facts.ts';
 
-/** Makes a function to be used like `fetch`, which pays what it is asked for, up to a limit. */
+/** Creates a function with the interface of `fetch` that pays what servers ask, up to a limit. */
 export function createL402Fetch(options: L402FetchOptions): Fetch {
   const settings = readSettings(options);
   return async (input, init) => {
@@ -30,14 +30,14 @@ export function createL402Fetch(options: L402FetchOptions): Fetch {
   };
 }
 
-/** One call on its way. */
+/** One call in progress. */
 interface Errand {
   readonly call: Call;
-  /** What was paid for earlier and is sent first. */
+  /** An earlier credential, sent first. */
   readonly stored: Kept | undefined;
-  /** What was paid for earlier and is not good for this call. */
+  /** Earlier credentials that are not good for this call. */
   readonly refused: readonly string[];
-  /** Of these, what a new purchase takes the place of. */
+  /** Those of them that a new purchase replaces. */
   readonly worthless: readonly string[];
   readonly send: SendCall;
   readonly settings: Settings;
@@ -63,16 +63,16 @@ async function ask(errand: Errand): Promise<Response> {
   return takeOrPay(response, errand);
 }
 
-/** Whether a gateway asks for a payment; what an origin asks for itself is none of our business. */
+/** Whether a gateway asks for a payment; an origin's own 402 is ignored. */
 function isRefusal({ status, headers }: Response): boolean {
   return status === 402 && headers.get('l402-answered-by') !== 'origin';
 }
 
-/** A 402 drops a credential only if it says that it is over: it may be good for another call (M47). */
+/** Drops the credential only if the 402 says that it is used up: it may be good for another call (M47). */
 async function noteRefusal(response: Response, errand: Errand & { readonly stored: Kept }): Promise<Errand> {
   const { stored, refused, worthless, settings } = errand;
   const verdict = await readVerdict(response);
-  // One that stays for a fault of the store is refused again at worst.
+  // If a store failure keeps it, it is refused again at worst.
   if (verdict === 'over') await forget(settings.store, stored).catch(() => {});
   const isReplaced = verdict === 'unsaid' && isReplaceable(stored.credential);
   return {
@@ -82,7 +82,7 @@ async function noteRefusal(response: Response, errand: Errand & { readonly store
   };
 }
 
-/** Decides whether the answer is taken as it is, turned down, or paid for. */
+/** Decides whether to return the response, refuse it, or pay for it. */
 async function takeOrPay(response: Response, errand: Errand): Promise<Response> {
   const { call, stored, settings } = errand;
   const { wallet, maxPriceMsat, network, clock } = settings;
@@ -108,7 +108,7 @@ async function takeOrPay(response: Response, errand: Errand): Promise<Response> 
     const detail = 'the server asks again for a payment that was made';
     throw new L402Error('credential_refused', { paid: 'yes', detail, offer, credential: stored.credential });
   }
-  // Only now is it known what this address belongs to: something that was bought before may be good for it.
+  // Only now is the service of this URL known: an earlier credential may be good for it.
   const other = await recallFor(offer.token, call, { ...lookupIn(settings), tried: errand.refused });
   if (other !== undefined) {
     discard(response);
@@ -122,7 +122,7 @@ async function takeOrPay(response: Response, errand: Errand): Promise<Response> 
 
 type Buying = Errand & { readonly offer: Offer; readonly wallet: Wallet };
 
-/** Concurrent calls with one intent buy once, unless what is sold there is a single call (M47). */
+/** Buys once for concurrent calls with the same intent, unless the server sells single calls (M47). */
 async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
   const { call, offer, settings } = buying;
   const purchases = purchasesOf(settings.store);
@@ -130,7 +130,7 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
   const intent = services.length === 0 ? formatStoreKey(call.method, call.url) : `${call.url.origin} ${services.join(',')}`;
   const pay: Buy<Response> = (onPaying) => payAndRetry(challenge, { ...buying, intent, onPaying });
   const isBeside = uses === 'one' || purchases.isSingle(intent);
-  // Where it is kept, the call that takes it over has to look.
+  // The key under which the call that takes over has to look.
   const place = uses === 'one' ? formatStoreKey(call.method, call.url) : intent;
   const others = isBeside ? purchases.takeOver(place, call.signal) : purchases.settled(intent, call.signal);
   if (others !== undefined) {
@@ -143,7 +143,7 @@ async function payOnce(challenge: Response, buying: Buying): Promise<Response> {
 
 type Paying = Buying & { readonly intent: string; readonly onPaying: Parameters<Buy<Response>>[0] };
 
-/** The one place that spends. From here on every error says whether money has moved. */
+/** The only function that spends. From here on every error says whether money has moved. */
 async function payAndRetry(challenge: Response, buying: Paying): Promise<Response> {
   const { call, settings, offer, wallet, worthless, onPaying } = buying;
   const { store, unpaid, clock } = settings;
@@ -186,7 +186,7 @@ async function retry({ credential, storeFault }: Purchase, buying: Paying): Prom
   return response;
 }
 
-/** Whether a redirect led away from the origin that was called. A response without an address was not redirected. */
+/** Whether a redirect led away from the called origin. A response without a URL was not redirected. */
 function isForeign({ url }: Response, call: Call): boolean {
   return url !== '' && !(URL.canParse(url) && new URL(url).origin === call.url.origin);
 }
@@ -195,7 +195,7 @@ function isRedirected({ url, redirected }: Response, call: Call): boolean {
   return redirected || (url !== '' && formatStoreKey('', new URL(url)) !== formatStoreKey('', call.url));
 }
 
-/** Frees the connection of an answer that nobody will read. */
+/** Frees the connection of a response that nobody will read. */
 function discard({ body }: Response): void {
   void body?.cancel().catch(() => {});
 }

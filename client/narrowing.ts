@@ -1,19 +1,19 @@
 /*
- * What a holder can narrow a token to, as typed values, and the text of each. Whether a text parses and only narrows is
- * for the registry of caveats to say (attenuate.ts). Random labels are drawn here.
+ * The restrictions that a holder can add to a token, as typed values, and the text of each. The registry of caveats decides
+ * whether a text parses and only narrows (attenuate.ts). Effects: randomness, for labels.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { formatCaveat } from '#protocol/caveat.ts';
 import { isCounting } from '#protocol/counters.ts';
 
-/** Limits, all of which hold. Gateways skip kinds that they do not know: Aperture enforces the first two only. */
+/** Limits that apply together. Gateways skip kinds that they do not know: Aperture enforces only the first two. */
 export interface Narrowing {
   /** Some of the token's services, or lower tiers of them: `name:tier`. */
   readonly services?: readonly string[];
-  /** Good before this instant, unix seconds. */
+  /** Valid before this instant, Unix seconds. */
   readonly validUntilSeconds?: number;
   readonly capabilities?: readonly string[];
-  /** Good from this instant on, unix seconds. */
+  /** Valid from this instant on, Unix seconds. */
   readonly notBeforeSeconds?: number;
   /** In upper case; `GET` includes `HEAD`. */
   readonly methods?: readonly string[];
@@ -21,15 +21,15 @@ export interface Narrowing {
   readonly pathPrefix?: string;
   /** Lower case, without port. */
   readonly hosts?: readonly string[];
-  /** Where the client must be: `203.0.113.0/24`, `2001:db8::/32`, single addresses. */
+  /** Networks that the client must be in: `203.0.113.0/24`, `2001:db8::/32`, single addresses. */
   readonly clientNetworks?: readonly string[];
-  /** Calls that are left to whoever gets the token, counted apart from everyone else's. */
+  /** Number of calls for the recipient of the token, counted separately from everyone else's. */
   readonly maxCalls?: number;
-  /** What may be spent of it, in msat. */
+  /** The most that may be spent, in msat. */
   readonly maxMsat?: bigint;
-  /** What may be spent of it in a calendar month (UTC), in msat. */
+  /** The most that may be spent in a calendar month (UTC), in msat. */
   readonly maxMsatPerMonth?: bigint;
-  /** The one request that it is good for: what `digestRequest` gives. */
+  /** The only request that it is valid for: the result of `digestRequest`. */
   readonly requestDigest?: string;
 }
 
@@ -41,7 +41,7 @@ type Writers = {
 
 const WRITERS: Writers = {
   services: (value) => [formatCaveat('services', value.join(','))],
-  // Said of each service, since every L402 gateway knows that; of a token without services nothing else can be said.
+  // Written per service, which every L402 gateway supports; a token without services gets the plain form.
   validUntilSeconds: (value, services) =>
     (services.length === 0 ? ['valid_until'] : services.map((service) => `${service}_valid_until`)).map((condition) =>
       formatCaveat(condition, String(value)),
@@ -58,11 +58,11 @@ const WRITERS: Writers = {
   requestDigest: (value) => [formatCaveat('request', value)],
 };
 
-/** The texts of a narrowing for a token of these services. A name that does not exist is a mistake, and so is a missing value. */
+/** Returns the texts of a narrowing for a token of these services. An unknown name is an error, and so is a missing value. */
 export function formatNarrowing(narrowing: Narrowing, services: readonly string[]): readonly string[] {
   return Object.entries(narrowing).flatMap(([key, value]: [string, unknown]) => {
     if (!Object.hasOwn(WRITERS, key)) throw new TypeError(`caveats: ${key} is no kind of narrowing`);
-    // Left out by mistake, a limit would silently not be there.
+    // A limit omitted by mistake would silently not apply.
     if (value === undefined || value === null) throw new TypeError(`caveats: ${key} has no value`);
     const texts = (WRITERS[key as keyof Narrowing] as (value: unknown, services: readonly string[]) => readonly string[])(value, services);
     if (texts.length === 0) throw new RangeError(`caveats: the token has no service that ${key} could be said of`);
@@ -70,7 +70,7 @@ export function formatNarrowing(narrowing: Narrowing, services: readonly string[
   });
 }
 
-/** Gives a counting caveat its label, if it has none: two children narrowed alike must not count as one (M7). */
+/** Adds a label to a counting caveat without one: two equally narrowed children must not share a counter (M7). */
 export function labelCounter(text: string): string {
   const border = text.indexOf('=');
   const needsLabel = border > 0 && isCounting(text.slice(0, border)) && !text.includes(':');

@@ -1,6 +1,6 @@
 /*
- * What a server asks for with its 402, as facts, and whether it may be paid (M31). The price is read from the invoice
- * alone: that is what a wallet will pay, whatever else the answer says. No effects; nothing here throws.
+ * What a server asks for with its 402, as facts, and whether it may be paid (M31). The price is read only from the invoice:
+ * that is what a wallet pays, whatever else the response says. Pure; nothing here throws.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { parseL402Offer } from '#protocol/challenge-header.ts';
@@ -11,14 +11,14 @@ import { formatSats, type Msat } from '#protocol/msat.ts';
 import { type ChallengeRefusalCode, type InvoiceRefusalCode, type Refusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
-/** One thing for sale: pay the invoice, and the token with the preimage is the credential. */
+/** One offer: pay the invoice, and the token with the preimage is the credential. */
 export interface Offer {
   readonly scheme: 'L402' | 'LSAT';
   readonly token: string;
   readonly invoice: string;
   readonly network: Network;
   readonly priceMsat: bigint;
-  /** The same price for people: satoshi with as many decimals as it takes. */
+  /** The same price for people: satoshis with all necessary decimals. */
   readonly priceSats: string;
   readonly paymentHashHex: string;
   readonly expiresAtSeconds: number;
@@ -30,7 +30,7 @@ export type UnreadableCode = ChallengeRefusalCode | InvoiceRefusalCode;
 /** Why an offer must not be paid. */
 export type UnacceptableCode = InvoiceRefusalCode | 'token_unreadable' | 'price_above_limit';
 
-/** Reads what a response asks for. Any response may be given; most ask for nothing (`challenge_missing`). */
+/** Reads the offer of a response. Accepts any response; most have none (`challenge_missing`). */
 export function readOffer(response: Response): Result<Offer, Refusal<UnreadableCode>> {
   const asked = readAsked(response);
   return asked.ok ? accept(asked.value.offer) : asked;
@@ -42,9 +42,9 @@ export interface Asked {
   readonly facts: InvoiceFacts;
 }
 
-/** As `readOffer`, for whoever goes on to check it. */
+/** Reads an offer like `readOffer`, with the facts needed to check it. */
 export function readAsked(response: Response): Result<Asked, Refusal<UnreadableCode>> {
-  // Our gateway marks an answer that is not its own: what an origin asks for itself is between it and the caller.
+  // The gateway marks an origin's own responses: their payment requests are left to the caller.
   if (response.status !== 402 || response.headers.get('l402-answered-by') === 'origin') {
     return refuse({ code: 'challenge_missing', detail: 'the answer is not a 402 of a gateway' });
   }
@@ -59,17 +59,18 @@ export function readAsked(response: Response): Result<Asked, Refusal<UnreadableC
   return accept({ offer, facts: facts.value });
 }
 
-/** What an offer is held against. */
+/** What an offer is checked against. */
 export interface Policy {
   readonly maxPriceMsat: Msat;
   readonly network: Network;
   readonly nowSeconds: number;
 }
 
-/** Why an offer must not be paid; nothing if it may be. */
+/** Returns why an offer must not be paid; `undefined` if it may be. */
 export function checkAsked({ offer, facts }: Asked, { maxPriceMsat, network, nowSeconds }: Policy): Refusal<UnacceptableCode> | undefined {
   const paymentHash = readTokenHash(offer.token);
-  // The specification leaves a token's format open. In another one nothing ties the invoice to what it buys: not paid.
+  // The specification leaves a token's format open. In another format nothing ties the invoice to its token, so it is not
+  // paid.
   if (paymentHash === undefined) return { code: 'token_unreadable', detail: 'the token does not say which payment it belongs to' };
   const wrong = checkInvoice(facts, { network, nowSeconds, paymentHash });
   if (wrong !== undefined) return wrong;

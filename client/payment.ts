@@ -1,6 +1,6 @@
 /*
- * Paying an offer by a wallet, and the credential that comes of it. The preimage is proved against the payment hash
- * before anything is made of it. Once the wallet has been called, only proof ends the doubt whether money has moved.
+ * Pays an offer with a wallet, and forms the credential. The preimage is checked against the payment hash before it is used.
+ * Once the wallet has been called, only proof shows whether money has moved. Effects: the wallet, the store.
  */
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { formatCredential, parsePreimage } from '#protocol/credential-header.ts';
@@ -12,8 +12,8 @@ import { keep, keyFor } from './kept-credentials.ts';
 import { type Offer } from './offer.ts';
 
 /**
- * Pays a BOLT 11 invoice and gives its preimage in hex. Throws when it cannot: `PaymentRefused` if surely nothing was paid. It has to
- * come to an end: as long as it does not, calls that want the same wait for it, whether or not the one that began it was aborted.
+ * Pays a BOLT 11 invoice and returns its preimage in hex. Throws if it cannot: `PaymentRefused` if certainly nothing was
+ * paid. It must finish: until then, calls with the same intent wait for it, even if the call that started it was aborted.
  */
 export type Wallet = (invoice: string) => Promise<string>;
 
@@ -22,23 +22,23 @@ export interface PaymentOptions {
   readonly clock: () => number;
   readonly store: CredentialStore;
   readonly call: Pick<Call, 'method' | 'url' | 'signal'>;
-  /** What the new credential takes the place of. */
+  /** Credentials that the new one replaces. */
   readonly worthless: readonly string[];
-  /** It is there as long as it has not been used by the call that it was bought for. */
+  /** Holds the new credential until the call that bought it has used it. */
   readonly busy: Set<string>;
-  /** Told at once what ends when the wallet is done and the credential is kept, whatever the caller does. */
+  /** Called at once with a promise that resolves when the wallet is done and the credential is kept, whatever the caller does. */
   readonly onPaying: (paying: Promise<unknown>) => void;
 }
 
-/** A credential that is paid for, and what went wrong with keeping it. */
+/** A paid credential, and the error from keeping it, if any. */
 export interface Purchase {
   readonly credential: string;
   readonly storeFault: { readonly cause: unknown } | undefined;
 }
 
 /**
- * Pays once and keeps the credential. A hostile invoice can hold a wallet up for days, so a caller who aborts is let go,
- * not knowing what becomes of the payment. It goes on: the next call waits for it, and finds the credential if it succeeds.
+ * Pays once and keeps the credential. A hostile invoice can block a wallet for days, so an aborted call returns without
+ * knowing the outcome. The payment continues: the next call waits for it, and finds the credential if it succeeds.
  */
 export async function purchase(offer: Offer, options: PaymentOptions): Promise<Purchase> {
   const { wallet, clock, store, call, worthless, busy, onPaying } = options;
@@ -49,7 +49,7 @@ export async function purchase(offer: Offer, options: PaymentOptions): Promise<P
     bought = credential;
     if (!isLetGo) busy.add(credential);
     try {
-      // Kept before it is sent: a crash from here on costs nothing.
+      // Kept before it is sent: a crash from here on loses nothing.
       const nowSeconds = Math.floor(clock() / 1000);
       await keep(store, { key: keyFor(credential, call), credential }, { nowSeconds, worthless });
       return { credential, storeFault: undefined };
@@ -64,12 +64,12 @@ export async function purchase(offer: Offer, options: PaymentOptions): Promise<P
     const detail = 'the call was aborted while the wallet was paying';
     stop = () => {
       isLetGo = true;
-      // Left while it was being kept: it is free for others.
+      // Aborted while the credential was being kept: others may use it.
       if (bought !== undefined) busy.delete(bought);
       reject(new L402Error('payment_interrupted', { paid: 'unknown', detail, offer, cause: signal.reason }));
     };
     signal.addEventListener('abort', stop);
-    // The wallet itself may have set it off.
+    // The wallet itself may have aborted it.
     if (signal.aborted) stop();
   });
   return Promise.race([paying, aborted]).finally(() => signal.removeEventListener('abort', stop));
@@ -91,17 +91,17 @@ async function payOffer(offer: Offer, wallet: Wallet): Promise<string> {
 }
 
 /**
- * The credential of an offer whose preimage has turned up; nothing if the preimage is not the one that was paid for.
- * With the offer of an error and the wallet's own records this recovers a payment that was in doubt.
+ * Returns the credential of an offer for a recovered preimage; `undefined` if the preimage is not that of the invoice. With
+ * the offer of an error and the wallet's own records, this recovers a payment in doubt.
  */
 export function createCredential(offer: Offer, preimageHex: string): string | undefined {
-  // A wallet in plain JavaScript can give anything.
+  // A wallet in plain JavaScript can return anything.
   const preimage = typeof preimageHex === 'string' ? parsePreimage(preimageHex) : undefined;
   if (preimage === undefined || !isPreimageOf(preimage, offer)) return undefined;
   return formatCredential({ scheme: offer.scheme, token: offer.token, preimage });
 }
 
-/** Whether this credential proves the very payment that is being asked for. */
+/** Whether this credential proves the payment that is being asked for. */
 export function isPaidBy(credential: string, offer: Offer): boolean {
   const preimage = parsePreimage(credential.slice(credential.lastIndexOf(':') + 1));
   return preimage !== undefined && isPreimageOf(preimage, offer);

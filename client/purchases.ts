@@ -1,26 +1,26 @@
 /*
- * What calls that share a store have under way, so that none of them buys what another is buying, or uses up what another has
- * bought for itself (M47). Memory of one process; it goes with the store.
+ * Purchases in progress of calls that share a store: no call buys what another is buying, or uses up what another has bought
+ * for itself (M47). Effects: memory of one process, freed with the store.
  */
 import { type CredentialStore } from './credential-store.ts';
 import { L402Error } from './error.ts';
 
-/** Buys, and tells what it waits for as soon as the wallet is asked. */
+/** Buys, and reports the payment that it waits for as soon as the wallet is called. */
 export type Buy<Value> = (onPaying: (paying: Promise<unknown>) => void) => Promise<Value>;
 
 export interface Purchases {
-  /** Until the purchase for this intent is over; `undefined`: nobody is buying. Throws what left that purchase in doubt. */
+  /** Resolves when the purchase for this intent is over; `undefined`: there is none. Throws the error that left that purchase in doubt. */
   settled(intent: string, signal: AbortSignal | undefined): Promise<void> | undefined;
-  /** Buys for an intent: all others with the same one wait for it, until the wallet is done even if the buyer has left before. */
+  /** Buys for an intent. All others with the same intent wait until the wallet is done, even if the buyer has left before. */
   run<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
-  /** Buys beside others with the same intent what each uses up itself. */
+  /** Buys independently of others with the same intent, because each call uses up its own purchase. */
   runBeside<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
-  /** As `settled`, for what a buyer beside others has left behind: one call each waits for it, and may leave it to the next. */
+  /** Like `settled`, for a purchase by `runBeside` whose buyer has left: one call at a time waits for it, and may leave it to the next. */
   takeOver(intent: string, signal: AbortSignal | undefined): Promise<void> | undefined;
-  /** What is bought there is used up by the call that bought it: each call buys its own. */
+  /** Notes that a purchase for this intent is used up by its own call: each call buys its own. */
   noteSingle(intent: string): void;
   isSingle(intent: string): boolean;
-  /** Credentials whose first use is under way: nobody else takes them. */
+  /** Credentials whose first use is in progress: no other call takes them. */
   readonly busy: Set<string>;
 }
 
@@ -32,10 +32,10 @@ interface LeftBehind {
 }
 
 const ofStores = new WeakMap<CredentialStore, Purchases>();
-/** Intents of which it is known; the oldest goes first. */
+/** Most intents known to be single; the oldest is dropped first. */
 const MOST_SINGLES = 1000;
 
-/** What is under way for a store. */
+/** Returns the purchases in progress for a store. */
 export function purchasesOf(store: CredentialStore): Purchases {
   const known = ofStores.get(store);
   if (known !== undefined) return known;
@@ -92,7 +92,7 @@ function createPurchases(): Purchases {
   };
 }
 
-/** Begins a purchase. It is over when its buyer is done or gone, and the wallet is done: that is how it ends for those who wait. */
+/** Starts a purchase. For those who wait it is over when its buyer is done or gone and the wallet is done. */
 function start<Value>(buy: Buy<Value>) {
   let paying: Promise<unknown> | undefined;
   let isPaying = false;
@@ -105,12 +105,12 @@ function start<Value>(buy: Buy<Value>) {
     () => paying,
     () => paying,
   );
-  // Perhaps nobody waits.
+  // There may be nobody waiting.
   over.catch(() => {});
   return { buying, over, isPaying: () => isPaying };
 }
 
-/** Who waited for a payment that may have been made must not make another one. */
+/** Rethrows a doubt: a caller that waited for a payment which may have been made must not make another. */
 function throwDoubt(error: unknown): void {
   if (error instanceof L402Error && error.paid === 'unknown') throw error;
 }

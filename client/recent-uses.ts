@@ -1,16 +1,16 @@
 /*
- * Which credential each address took last (M47). It is the one to send there again: another that is good there too may be meant for
- * dearer calls. And where there are too many, the one goes that nobody has used for longest. Memory of one process; it goes with
- * the store.
+ * The credential that each URL accepted last (M47). It is sent there again: another valid credential may be intended for more
+ * expensive calls. When a key is full, the least recently used credential is dropped. Effects: memory of one process, freed
+ * with the store.
  */
 import { type CredentialStore } from './credential-store.ts';
 
-/** Addresses that are remembered; the one used longest ago goes first. */
+/** Most URLs remembered; the least recently used is dropped first. */
 const MOST_ADDRESSES = 4096;
 
 const ofStores = new WeakMap<CredentialStore, Map<string, string>>();
 
-/** Notes that a server took a credential at an address (a store key of a call). */
+/** Notes that a server accepted a credential at an address (a store key of a call). */
 export function noteTaken(store: CredentialStore, address: string, credential: string): void {
   const taken = takenIn(store);
   taken.delete(address);
@@ -18,14 +18,14 @@ export function noteTaken(store: CredentialStore, address: string, credential: s
   if (taken.size > MOST_ADDRESSES) taken.delete(taken.keys().next().value!);
 }
 
-/** The credential that was taken last at an address. */
+/** Returns the credential that was accepted last at an address. */
 export function lastTaken(store: CredentialStore, address: string): string | undefined {
   return takenIn(store).get(address);
 }
 
-/** Credentials in the order of their latest use, the one used longest ago first. */
+/** Lists credentials by their latest use, least recent first. */
 export function listTaken(store: CredentialStore): readonly string[] {
-  // The last time counts.
+  // The latest use counts.
   return [...new Set([...takenIn(store).values()].toReversed())].toReversed();
 }
 

@@ -1,20 +1,20 @@
 /*
- * What a 402 says about the credential that was sent, in the codes of docs/status-codes.md. That something is offered in its
- * place does not make it worthless: what is too little for one call may be enough for others (M47). No effects but reading.
+ * What a 402 says about the credential that was sent, in the codes of docs/status-codes.md. A new offer does not make the
+ * credential worthless: too little for one call may be enough for others (M47). Effects: reads the body.
  */
 
-/** `over`: it buys nothing any more. `not_here`: it does not buy this. `unsaid`: the server tells no more than 402. */
+/** `over`: it buys nothing any more. `not_here`: it does not buy this. `unsaid`: the server says only 402. */
 export type Verdict = 'over' | 'not_here' | 'unsaid';
 
-/** A refusal of ours has some 2 KiB. */
+/** A refusal of this gateway has some 2 KiB. */
 const MOST_BODY_BYTES = 65_536;
 
-/** Reads the verdict; the body stays readable for whoever gets the answer. */
+/** Reads the verdict; the body stays readable for the caller. */
 export async function readVerdict(response: Response): Promise<Verdict> {
   if (!/^application\/problem\+json\b/i.test(response.headers.get('content-type') ?? '')) return 'unsaid';
   const problem = await readProblem(response.clone());
   const code = problem['code'];
-  // A gateway that has seen no credential at all says nothing about one.
+  // The gateway has seen no credential, so it says nothing about one.
   if (typeof code !== 'string' || code === 'payment_required') return 'unsaid';
   return isOver(code, problem) ? 'over' : 'not_here';
 }
@@ -25,15 +25,15 @@ function isOver(code: string, problem: Readonly<Record<string, unknown>>): boole
     case 'token_revoked':
       return true;
     case 'payment_spent':
-      // A balance that is too small for this call, or of which it is not told what is left, may do for another.
+      // A balance too small for this call, or with an unstated remainder, may be enough for another.
       return (problem['remaining'] ?? problem['remaining_msat']) === 0;
     default:
-      // What is narrowed, of another key, service or price may be good elsewhere, or later.
+      // A narrowed token, or one of another key, service or price, may be good elsewhere or later.
       return false;
   }
 }
 
-/** The fields of a problem body; none when it is too long, breaks off or is no object. */
+/** Reads the fields of a problem body; empty if it is too long, breaks off or is not an object. */
 async function readProblem({ body }: Response): Promise<Readonly<Record<string, unknown>>> {
   try {
     const value: unknown = JSON.parse(body === null ? '' : await readText(body));
@@ -53,7 +53,7 @@ async function readText(body: ReadableStream<Uint8Array>): Promise<string> {
     if (done) return text;
     length += value.byteLength;
     if (length > MOST_BODY_BYTES) {
-      // Not waited for: a copy is done with only when its original is.
+      // Not awaited: cancelling a copy completes only with its original.
       void reader.cancel().catch(() => {});
       throw new RangeError('the body is too long');
     }

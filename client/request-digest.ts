@@ -1,18 +1,18 @@
 /*
- * The digest of a request that is still to be made, for a token that shall be good for nothing else (M9).
+ * The digest of a planned request, for a token that is valid for nothing else (M9). Effects: the platform's SHA-256.
  */
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { digestRequest as digestParts } from '#protocol/request-digest.ts';
 
 export interface PlannedRequest {
   readonly url: string | URL;
-  /** `GET` unless told otherwise; in upper case, as it will be sent. */
+  /** In upper case, as it will be sent. Default `GET`. */
   readonly method?: string;
   /** Exactly the bytes that will be sent; text is sent as UTF-8. */
   readonly body?: Uint8Array | string;
 }
 
-/** What `requestDigest` of `attenuate` takes: 64 hex digits over method, host, path, query and body. */
+/** Computes the `requestDigest` for `attenuate`: 64 hex digits over method, host, path, query and body. */
 export async function digestRequest({ url, method = 'GET', body = '' }: PlannedRequest): Promise<string> {
   if (!/^[A-Z][A-Z-]*$/.test(method)) throw new RangeError('method: in upper case');
   const { hostname, pathname, href } = new URL(url);
@@ -23,7 +23,7 @@ export async function digestRequest({ url, method = 'GET', body = '' }: PlannedR
   return digestParts({ method, host: hostname.replace(/\.$/, ''), path: path.value, query: cutQuery(href), bodyHash });
 }
 
-/** Cut as text: `URL.search` drops a question mark that stands alone, and the request sends it. */
+/** Cuts the query as text: `URL.search` drops a lone question mark, but the request sends it. */
 function cutQuery(href: string): string {
   const end = href.indexOf('#');
   const target = end < 0 ? href : href.slice(0, end);

@@ -1,6 +1,6 @@
 /*
- * Using a credential again: which one a call takes, what a server's answer says about it, and when it is dropped. Only the
- * server knows what a credential is still good for, so it is kept until the server says that it is not.
+ * Reuse of credentials: which one a call takes, what the response says about it, and when it is dropped. Only the server
+ * knows what a credential is still good for, so it is kept until the server says that it is not. Effects: the store, memory.
  */
 import { parseChallenges } from '#protocol/challenge-header.ts';
 import { type Call } from './call.ts';
@@ -13,13 +13,13 @@ import { coversOffer, fitsCall, readTokenFacts, tokenOf } from './token-facts.ts
 interface Lookup {
   readonly store: CredentialStore;
   readonly nowSeconds: number;
-  /** Not those that have been tried. */
+  /** Credentials to skip. */
   readonly tried?: readonly string[];
 }
 
 /**
- * The credential that a call sends first: one of its own address, else of its origin; of several the one that was taken there last,
- * else the newest. A credential for one call that somebody else is using is left to them.
+ * Returns the credential that a call sends first: one of its own URL, else of its origin; among several the one accepted
+ * there last, else the newest. Skips a single-call credential that another call is using.
  */
 export async function recall(call: Call, lookup: Lookup): Promise<Kept | undefined> {
   const { store } = lookup;
@@ -36,8 +36,8 @@ export async function recall(call: Call, lookup: Lookup): Promise<Kept | undefin
 }
 
 /**
- * What may be good for a call, is not used by another and has not been tried. From choosing one until it is taken up nothing is
- * waited for: another call would choose it too.
+ * Creates a filter for credentials that may be good for a call, are not in use and have not been tried. Nothing is awaited
+ * between choosing one and taking it, because another call could choose it too.
  */
 function createFilter(call: Call, { store, nowSeconds, tried = [] }: Lookup): (credential: string) => boolean {
   const { busy } = purchasesOf(store);
@@ -45,7 +45,7 @@ function createFilter(call: Call, { store, nowSeconds, tried = [] }: Lookup): (c
   return (credential) => !isBusy(credential) && !tried.includes(credential) && fitsCall(credential, call, nowSeconds);
 }
 
-/** Nobody else takes what is good for one call, until it is released. */
+/** Reserves a single-call credential until it is released. */
 function takeUp(kept: Kept, store: CredentialStore): Kept {
   if (isForOne(kept.credential)) purchasesOf(store).busy.add(kept.credential);
   return kept;
@@ -59,15 +59,15 @@ function isForMany(credential: string): boolean {
   return readTokenFacts(tokenOf(credential)).uses === 'many';
 }
 
-/** What was recalled for a call is free for others again. */
+/** Releases a credential that was recalled for a call. */
 export function release(store: CredentialStore, { credential }: Kept): void {
   if (isForOne(credential)) purchasesOf(store).busy.delete(credential);
 }
 
-/** Credentials that one call tries at most: after that it pays. */
+/** The most credentials that one call tries before it pays. */
 const MOST_TRIED = 8;
 
-/** A credential that may buy what a 402 has offered; the call may not have known before what its address belongs to. */
+/** Returns a credential that may buy what a 402 has offered; the call may not have known its service before. */
 export async function recallFor(
   offered: string,
   call: Call,
@@ -84,16 +84,16 @@ export async function recallFor(
   return undefined;
 }
 
-/** Drops a credential that an answer says is used up; whether it was. The answer is never lost over a store that fails. */
+/** Drops a credential that the response reports as used up; returns whether it was. A failing store never loses the response. */
 export async function noteUse({ headers }: Response, { store, kept }: { store: CredentialStore; kept: Kept }): Promise<boolean> {
-  // Calls, or a balance: one or the other is told.
+  // Only one of the two is sent: calls, or a balance.
   const left = headers.get('l402-remaining') ?? headers.get('l402-remaining-msat');
   if (left?.trim() !== '0') return false;
   await forget(store, kept).catch(() => {});
   return true;
 }
 
-/** A 401 that speaks of the credential. An origin's own (marked so, or of other schemes alone) says nothing about it. */
+/** Whether this is a 401 about the credential. An origin's own 401 (marked, or only for other schemes) is not. */
 export function turnsCredentialDown({ status, headers }: Response): boolean {
   if (status !== 401 || headers.get('l402-answered-by') === 'origin') return false;
   const challenges = parseChallenges(headers.get('www-authenticate') ?? '');

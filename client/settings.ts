@@ -1,6 +1,6 @@
 /*
- * What a paying fetch is told, checked once when it is made: a limit that is missing or a network that does not exist
- * must show up before there is any money in play. What is left out gets its default here.
+ * The options of a paying fetch, checked once at creation: a missing limit or an unknown network must be reported before any
+ * money is involved. Omitted options get their defaults here. Pure.
  */
 import { NETWORKS, type Network } from '#protocol/invoice.ts';
 import { msatFromSats, type Msat } from '#protocol/msat.ts';
@@ -9,25 +9,25 @@ import { createMemoryStore, type CredentialStore } from './credential-store.ts';
 import { type Wallet } from './payment.ts';
 
 export interface L402FetchOptions {
-  /** Without one nothing is ever paid, and the 402 comes back as it is. */
+  /** `undefined`: nothing is ever paid, and the 402 is returned unchanged. */
   readonly wallet?: Wallet | undefined;
-  /** The most that one call may cost, in satoshi, with up to three decimals. */
+  /** The most that one call may cost, in satoshis, with up to three decimals. */
   readonly maxPriceSats: number;
-  /** The only network whose invoices are paid: mainnet unless told otherwise. */
+  /** The only network whose invoices are paid. Default: mainnet. */
   readonly network?: Network | undefined;
-  /** Where credentials are kept for later calls: in memory unless told otherwise. */
+  /** Where credentials are kept for later calls. Default: in memory. */
   readonly store?: CredentialStore | undefined;
-  /** Does the sending: the platform's own unless told otherwise. */
+  /** Sends requests. Default: the platform's fetch. */
   readonly fetch?: Fetch | undefined;
-  /** The largest stream (or body of a Request) that is read into memory so that it can be sent twice: 1 MiB unless told otherwise. */
+  /** The largest stream (or body of a Request) that is read into memory so that it can be sent twice. Default: 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
   /** What a refusal to pay becomes: an error, or the server's 402. Once money may have moved it is always an error. */
   readonly unpaid?: 'throw' | 'response' | undefined;
-  /** The time in milliseconds since 1970, for the expiry of invoices. */
+  /** The time in milliseconds since 1970, to judge the expiry of invoices. */
   readonly clock?: (() => number) | undefined;
 }
 
-/** The same without gaps. */
+/** The options with all defaults. */
 export interface Settings {
   readonly wallet: Wallet | undefined;
   readonly maxPriceMsat: Msat;
@@ -41,7 +41,7 @@ export interface Settings {
 
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
-/** Checks and completes the options; what is wrong with them is the caller's mistake and throws. */
+/** Checks and completes the options; throws on invalid ones. */
 export function readSettings(options: L402FetchOptions): Settings {
   const { wallet, maxPriceSats, network = 'mainnet', maxBodyBytes = DEFAULT_MAX_BODY_BYTES, unpaid = 'throw', clock = Date.now } = options;
   if (typeof maxPriceSats !== 'number' || !(maxPriceSats >= 0)) throw new TypeError('maxPriceSats: a number of satoshi from 0');
@@ -54,7 +54,7 @@ export function readSettings(options: L402FetchOptions): Settings {
     maxPriceMsat: msatFromSats(maxPriceSats),
     network,
     store: options.store ?? createMemoryStore({ clock }),
-    // Looked up at each call, and never called as a method of something else: browsers throw at that.
+    // Looked up at each call, and never called as a method: browsers throw otherwise.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     maxBodyBytes,
     unpaid,

@@ -1,6 +1,6 @@
 /*
- * What a token says of itself, read without its key: what was bought, for how long, and whether it may be good for a call. The
- * client cannot check its signature, and need not: its server will. No effects.
+ * What a token says about itself, read without its key: what was bought, for how long, and whether it may be good for a call.
+ * The client cannot check the signature and need not: the server will. Pure.
  */
 import { parseAccess } from '#protocol/access.ts';
 import { decodeCaveat, type Caveat } from '#protocol/caveat.ts';
@@ -18,10 +18,10 @@ import { parseMsat } from '#protocol/msat.ts';
 import { parseServices } from '#protocol/services.ts';
 import { type Call } from './call.ts';
 
-/** What a token says of itself. A gateway of another make may say nothing. */
+/** What a token says about itself. Tokens of other gateways may say nothing. */
 export interface TokenFacts {
   readonly services: readonly string[];
-  /** `unknown`: only its use will tell. */
+  /** `unknown`: only its use will show. */
   readonly uses: 'one' | 'many' | 'unknown';
   readonly caveats: readonly Caveat[];
 }
@@ -37,14 +37,14 @@ export function readTokenFacts(token: string): TokenFacts {
   return { services, uses: kind === undefined ? 'unknown' : kind === 'call' ? 'one' : 'many', caveats };
 }
 
-/** Whether it is a token of our own gateway, which says what was paid for it; other makes do not. */
+/** Whether it is a token of this gateway, which states the paid amount; other makes do not. */
 export function tellsTerms({ caveats }: TokenFacts): boolean {
   return caveats.some(({ condition }) => condition === 'paid_msat');
 }
 
 /**
- * Whether a token may buy what another is offered for: it is of the same service and, as far as both tell, of no lower tier, with no
- * capability less, and did not cost less.
+ * Whether a token may buy what another is offered for: it has the same service and, as far as both state it, at least the
+ * same tier, capabilities and paid amount.
  */
 export function coversOffer(token: string, offered: string): boolean {
   const held = readTokenFacts(token);
@@ -70,7 +70,7 @@ const hasCapabilities: Compare<[string]> = (held, wanted, service) => {
 
 const isWorth: Compare = (held, wanted) => {
   const isCredit = (facts: TokenFacts) => parseAccess(valueOf(facts, 'access') ?? '')?.kind === 'credit';
-  // What a call takes from a balance does not stand in the token.
+  // The price of a call drawn from a balance is not in the token.
   if (isCredit(held) || isCredit(wanted) || valueOf(held, 'quote') === valueOf(wanted, 'quote')) return true;
   const paidFor = (facts: TokenFacts) => parseMsat(valueOf(facts, 'paid_msat') ?? '') ?? 0n;
   return paidFor(held) >= paidFor(wanted);
@@ -80,12 +80,12 @@ function valueOf({ caveats }: Pick<TokenFacts, 'caveats'>, condition: string): s
   return caveats.find((caveat) => caveat.condition === condition)?.value;
 }
 
-/** The token of a credential. */
+/** Returns the token of a credential. */
 export function tokenOf(credential: string): string {
   return credential.slice(credential.indexOf(' ') + 1, credential.lastIndexOf(':'));
 }
 
-/** Whether a credential may be good for a call, as far as its caveats tell. */
+/** Whether a credential may be good for a call, as far as its caveats say. */
 export function fitsCall(credential: string, { method, url }: Pick<Call, 'method' | 'url'>, nowSeconds: number): boolean {
   const facts = readTokenFacts(tokenOf(credential));
   if (isOver(facts, nowSeconds)) return false;
@@ -93,12 +93,12 @@ export function fitsCall(credential: string, { method, url }: Pick<Call, 'method
     if (condition === 'methods') return allowsMethod(parseMethods(value) ?? [], method);
     if (condition === 'path') return isBelow(parsePathPrefix(value) ?? '/\u0000', url.pathname);
     if (condition === 'host') return parseHosts(value)?.includes(url.hostname) === true;
-    // Good for one request only, which its holder sends itself.
+    // Valid for one request only, which its holder sends directly.
     return condition !== 'request';
   });
 }
 
-/** Whether the time of a credential is over, as its token says. */
+/** Whether a credential has ended, according to its token. */
 export function hasEnded(credential: string, nowSeconds: number): boolean {
   return isOver(readTokenFacts(tokenOf(credential)), nowSeconds);
 }

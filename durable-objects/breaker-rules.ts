@@ -1,8 +1,8 @@
 /*
- * The circuit breaker of an origin (M12). Calls vote on whether it works; one payment and one client have one vote each in
- * a window, so that nobody opens it alone: it takes three voters who share neither, or a failed probe of the gateway's
- * own. Open, it refuses; when its time is over it is half open: a trickle of calls and probes goes through, and their
- * votes close it or open it again, for twice as long. Pure.
+ * The circuit breaker of an origin (M12). Calls vote on whether the origin works. Within a window, one payment and one client
+ * have one vote each, so nobody can open the breaker alone: it takes three voters that share neither, or a failed probe by
+ * the gateway. An open breaker refuses calls. When its time is over it is half open: a trickle of calls and probes goes
+ * through, and their votes close it or open it again for twice as long. Pure.
  *
  *   closed ─ failures in a row, or a large part failing, or slow ▶ open ─ time is over ▶ half open ─ it works ▶ closed
  *                                                                   ▲────────── it does not ──┘
@@ -11,24 +11,24 @@
 export interface BreakerSettings {
   /** Votes older than this do not count. */
   readonly windowMs: number;
-  /** So many voters failing one after the other open it. */
+  /** The breaker opens after this many voters fail in a row. */
   readonly failuresInARow: number;
-  /** Or this part of all voters failing (0 to 1), when there are `leastVoters`. */
+  /** It also opens when this share of all voters fails (0 to 1), once there are `leastVoters`. */
   readonly failureRatio: number;
-  /** Or this part of all voters waiting too long for the head of their answer. */
+  /** It also opens when this share of all voters fails or waits too long for the response head. */
   readonly slowRatio: number;
   readonly leastVoters: number;
-  /** How long it stays open at first. */
+  /** How long the breaker stays open the first time. */
   readonly openMs: number;
   readonly longestOpenMs: number;
 }
 
-/** What became of a call: an answer, an answer whose head came late, or a failure that is the origin's. */
+/** The outcome of a call: a response, a response whose head came late, or a failure of the origin. */
 export type OriginOutcome = 'ok' | 'slow' | 'failed';
 
 export interface OriginVote {
   readonly outcome: OriginOutcome;
-  /** Names of the payment and of the client. Empty: a probe of the gateway's own. */
+  /** Names of the payment and of the client. Empty: a probe by the gateway itself. */
   readonly voters: readonly string[];
 }
 
@@ -37,25 +37,25 @@ interface CountedVote extends OriginVote {
 }
 
 export interface Breaker {
-  /** Since it last changed; one for each voter, oldest first. */
+  /** Votes since the breaker last changed: one per voter, oldest first. */
   readonly votes: readonly CountedVote[];
   /** 0 when closed. */
   readonly openUntilMs: number;
-  /** Times it has opened without closing in between. */
+  /** How often it has opened in a row without closing. */
   readonly openings: number;
 }
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
 export const CLOSED_BREAKER: Breaker = { votes: [], openUntilMs: 0, openings: 0 };
-/** No fewer open it, whatever the settings say. */
+/** Fewer voters never open it, whatever the settings say. */
 export const LEAST_VOTERS_TO_OPEN = 3;
-/** Voters that find a half-open origin working. */
+/** How many voters must find a half-open origin working to close the breaker. */
 export const VOTERS_TO_CLOSE = 2;
-/** Kept in a window; the oldest goes first. To push out others' votes takes as many payments and clients as they had. */
+/** Most votes in a window; the oldest is dropped first. Pushing out the votes of others takes as many payments and clients as they had. */
 export const MOST_VOTES = 500;
 
-/** How a breaker stands at an instant. */
+/** Returns the state of a breaker at an instant. */
 export function readBreaker({ openUntilMs }: Breaker, nowMs: number): BreakerState {
   if (openUntilMs === 0) return 'closed';
   return nowMs < openUntilMs ? 'open' : 'half_open';
@@ -64,7 +64,7 @@ export function readBreaker({ openUntilMs }: Breaker, nowMs: number): BreakerSta
 /** Counts a vote. */
 export function countVote(breaker: Breaker, vote: OriginVote, { settings, nowMs }: { settings: BreakerSettings; nowMs: number }): Breaker {
   const state = readBreaker(breaker, nowMs);
-  // Calls that were under way when it opened say nothing new.
+  // Calls that were in flight when it opened add no information.
   if (state === 'open') return breaker;
   if (vote.voters.length === 0) return judgeProbe(breaker, vote, { settings, nowMs });
   const votes = castVote(breaker.votes, vote, { windowMs: settings.windowMs, nowMs });
@@ -78,14 +78,14 @@ export function countVote(breaker: Breaker, vote: OriginVote, { settings, nowMs 
   return isFailing(votes, settings) ? openBreaker(next, settings, nowMs) : next;
 }
 
-/** A probe is asked by the gateway itself: no stranger can make it fail. */
+/** Counts a probe. The gateway sends probes itself, so no client can make one fail. */
 function judgeProbe(breaker: Breaker, { outcome }: OriginVote, { settings, nowMs }: { settings: BreakerSettings; nowMs: number }): Breaker {
   if (outcome === 'failed') return openBreaker(breaker, settings, nowMs);
   if (breaker.openUntilMs === 0) return breaker;
   return outcome === 'ok' ? CLOSED_BREAKER : breaker;
 }
 
-/** One vote for each payment and each client: the latest that either of them has cast. */
+/** Keeps one vote per payment and per client: the latest that either has cast. */
 function castVote(
   votes: readonly CountedVote[],
   vote: OriginVote,
@@ -105,7 +105,7 @@ function isFailing(votes: readonly CountedVote[], settings: BreakerSettings): bo
 }
 
 function openBreaker({ openings }: Breaker, { openMs, longestOpenMs }: BreakerSettings, nowMs: number): Breaker {
-  // Doubling stops long before the exponent could matter.
+  // Caps the exponent.
   const forMs = openings > 20 ? longestOpenMs : Math.min(openMs * 2 ** openings, longestOpenMs);
   return { votes: [], openUntilMs: nowMs + forMs, openings: openings + 1 };
 }

@@ -1,33 +1,33 @@
 /*
- * The life of a payment's uses, as rules over one row: units are reserved, then counted, or given back. One rule serves
- * every counted kind of access: a single call is a payment of one unit, a balance is one of so many millisatoshi.
- * Pure: row and time go in, the answer and the row to write come out. replay-set.ts is the shell that stores the rows.
+ * The life of a payment's uses, as rules over one row: units are reserved, then counted or given back. The same rules serve
+ * every counted kind of access: a single call is a payment of one unit, a balance is a payment of millisatoshis. Pure: takes
+ * the row and the time, returns the answer and the row to write. replay-set.ts stores the rows.
  *
- *   room left ─reserve▶ open ─commit▶ counted
- *                        ├──release▶ given back, and the payment cools down after three in a row (M12); of a narrowed
- *                        │           token its holder does
- *                        └──no outcome by the end of the lease: given back, three times a payment at most (M10, M11);
- *                           what is abandoned within a minute is so by one event
+ *   units left ─reserve▶ open ─commit▶ counted
+ *                         ├──release▶ given back; after three in a row the payment cools down (M12), or, if the
+ *                         │           token is narrowed, its holder does
+ *                         └──no outcome before the lease ends: given back, at most three times per payment (M10, M11);
+ *                            leases that end within a minute of each other count as one event
  *
- * `used` counts open uses too, so the good case writes a row once: at the reservation. Whether a use is still open is
- * known outside the row, by its number (open-uses.ts).
+ * `used` includes open uses, so the normal case writes the row once, at the reservation. Whether a use is still open is
+ * stored outside the row, by its number (open-uses.ts).
  */
 
 import { type RateReading } from './rate-rules.ts';
 
-/** What one payment bought, and what has become of it. */
+/** What one payment bought and how much of it is used. */
 export interface Payment {
-  /** Units reserved and counted; `Infinity` when the payment has been revoked. */
+  /** Units reserved and counted; `Infinity` once the payment is revoked. */
   readonly used: number;
   readonly open: readonly OpenUse[];
-  /** Releases one after the other; a payment that keeps meeting a broken origin cools down. */
+  /** Consecutive releases. A payment that keeps meeting a broken origin cools down. */
   readonly releases: number;
-  /** How often leases have ended without anyone saying what became of the calls. */
+  /** How many times leases have ended without an outcome. */
   readonly abandonments: number;
-  /** When the first lease of the latest of these events ended; 0 before there was one. */
+  /** When the first lease of the latest such event ended; 0: no such event yet. */
   readonly abandonedAtMs: number;
   readonly coolsUntilMs: number;
-  /** How many counters of its own the payment has (M6). */
+  /** How many counters the payment has (M6). */
   readonly counters: number;
 }
 
@@ -45,8 +45,8 @@ export interface Draw {
   readonly key: string;
   readonly cost: number;
   /**
-   * The period that the counter counts in; empty when it never starts anew. Names sort as periods do. In an order it is the
-   * one that the caller is in, in an open use the one that was counted in.
+   * The period that the counter counts in; empty if the counter never resets. Names sort in the order of the periods. In a
+   * reservation it is the caller's current period, in an open use the period that was counted.
    */
   readonly period: string;
 }
@@ -59,79 +59,79 @@ export interface Counter {
 export interface Reservation {
   readonly reservationId: string;
   readonly leaseMs: number;
-  /** Units that the payment bought, and those that this call takes. */
+  /** The units that the payment bought, and the units that this call takes. */
   readonly limit: number;
   readonly cost: number;
   readonly draws: readonly (Draw & { readonly limit: number })[];
 }
 
 /**
- * What the caller knows of a payment whose preimage proves nothing (M24): `unproved`, nothing yet; `proved`, that the node was
- * paid, which is remembered with the claims.
+ * What the caller knows of a payment whose preimage proves nothing (M24). `unproved`: nothing yet. `proved`: the node was
+ * paid; the claim store remembers this.
  */
 export type Settlement = 'unproved' | 'proved';
 
 export type ReserveAnswer =
-  /** What is left of the payment, of each counter in the order of the draws, and of its rate where it has one. */
+  /** What is left of the payment, of each counter in the order of the draws, and of the payment's rate if it has one. */
   | {
       readonly kind: 'granted';
       readonly remaining: number;
       readonly left: readonly number[];
       readonly rate?: RateReading;
-      /** No use of the payment was asked for before. */
+      /** This is the first use of the payment. */
       readonly isFirst?: true;
     }
-  /** It would have been granted, and is used as often as it may be. Nothing was changed. */
+  /** It would have been granted, but the payment's rate is exhausted. Nothing was changed. */
   | { readonly kind: 'rated'; readonly retryAfterSeconds: number; readonly rate: RateReading }
-  /** Nobody has said yet that the payment was made. Nothing was changed. */
+  /** There is no proof yet that the payment was made. Nothing was changed. */
   | { readonly kind: 'unproved' }
-  /** What it bought has ended, by the clock of the object (M32). Nothing was changed. */
+  /** The access has ended, by the clock of the object (M32). Nothing was changed. */
   | { readonly kind: 'ended' }
-  /** The seller has taken it back (M30). That is final. */
+  /** The seller has revoked it (M30). This is final. */
   | { readonly kind: 'revoked' }
-  /** This is final: no use that is still open could leave more than `remaining`, were it given back. */
+  /** This is final: even if every open use were given back, no more than `remaining` would be left. */
   | { readonly kind: 'spent'; readonly remaining: number }
   | { readonly kind: 'counter_spent'; readonly remaining: number }
   | { readonly kind: 'in_flight'; readonly retryAfterSeconds: number }
   | { readonly kind: 'cooling'; readonly retryAfterSeconds: number };
 
 /**
- * What became of a use. A commit may say that less was used than was reserved. A release with `cools: false` is of a call
- * that was never sent: it says nothing about the origin, and the payment does not cool down for it.
+ * The outcome of a use. A commit may report a lower cost than was reserved. A release with `cools: false` is for a call that
+ * was never sent: it says nothing about the origin, so the payment does not cool down.
  */
 export type Outcome = { readonly kind: 'commit'; readonly cost?: number } | { readonly kind: 'release'; readonly cools?: false };
 
-/** `stale`: nobody holds this reservation any more. Nothing was changed. */
+/** `stale`: the reservation is no longer held. Nothing was changed. */
 export type FinishAnswer = 'recorded' | 'stale';
 
-/** Whether the use of this number has no outcome yet. */
+/** Whether the use with this number has no outcome yet. */
 export type IsOpen = (number: number) => boolean;
 
 export const RELEASES_BEFORE_COOLING = 3;
 export const ABANDONMENTS_FORGIVEN = 3;
-/** Leases that end so close together belong to one event: a Worker that dies takes all calls of a payment with it. */
+/** Leases that end within this time of each other belong to one event: a Worker that dies takes all calls of a payment with it. */
 export const ONE_ABANDONMENT_MS = 60_000;
 export const FIRST_COOLING_MS = 10_000;
 export const LONGEST_COOLING_MS = 3_600_000;
-/** Calls with one payment at the same time; each stands in its row. */
+/** Most concurrent calls of one payment; its row lists each of them. */
 export const MOST_OPEN_USES = 1024;
 export const MOST_COUNTERS = 1000;
-/** Of them, for calls of tokens that were narrowed more than once: no holder can take all from those whom the payer gives theirs. */
+/** The share of them for tokens that were narrowed more than once, so that no holder can take all counters from the others. */
 export const MOST_DEEP_COUNTERS = 500;
-/** Most calls end within this time; a client that asks sooner only meets the same answer. */
+/** Most calls end within this time; an earlier retry gets the same answer. */
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
-/** A payment that nobody has used yet. */
+/** A payment that has not been used yet. */
 export const UNUSED: Payment = { used: 0, open: [], releases: 0, abandonments: 0, abandonedAtMs: 0, coolsUntilMs: 0, counters: 0 };
 
 export interface Settled {
   readonly payment: Payment;
-  /** Uses whose lease has ended: they are open no longer. */
+  /** Uses whose lease has ended. */
   readonly ended: readonly number[];
   readonly givenBack: readonly Draw[];
 }
 
-/** Brings a row up to date: uses that were counted leave it, uses whose holder has vanished are decided. */
+/** Brings a row up to date: removes counted uses and decides those whose lease has ended without an outcome. */
 export function settlePayment(payment: Payment | undefined, isOpen: IsOpen, nowMs: number): Settled {
   let { used, releases, abandonments, abandonedAtMs } = payment ?? UNUSED;
   const open: OpenUse[] = [];
@@ -144,7 +144,7 @@ export function settlePayment(payment: Payment | undefined, isOpen: IsOpen, nowM
   }
   for (const { leaseEndsAtMs, cost, draws } of abandoned.toSorted((one, other) => one.leaseEndsAtMs - other.leaseEndsAtMs)) {
     if (Math.abs(leaseEndsAtMs - abandonedAtMs) >= ONE_ABANDONMENT_MS) {
-      // Good again in the payer's favour, but not for ever: whoever makes Workers fail must not get calls for it.
+      // Given back in the payer's favour, but not for ever: making Workers fail must not yield free calls.
       if (abandonments === ABANDONMENTS_FORGIVEN) continue;
       abandonments += 1;
       abandonedAtMs = leaseEndsAtMs;
@@ -160,13 +160,13 @@ export interface Reserved {
   readonly answer: ReserveAnswer;
   /** The use that was granted. */
   readonly number?: number;
-  /** The row to write; none when nothing has changed. */
+  /** The row to write; `undefined`: nothing has changed. */
   readonly payment?: Payment;
   /** The counters to write, in the order of the draws. */
   readonly counters?: readonly Counter[];
 }
 
-/** Decides whether units may be used now, on a row that has been settled. */
+/** Decides whether units may be used now, on a row that `settlePayment` has brought up to date. */
 export function reserveUnits(
   { payment, counters }: { payment: Payment; counters: readonly (Counter | undefined)[] },
   { limit, cost, draws, reservationId, leaseMs }: Reservation,
@@ -224,8 +224,8 @@ export function reserveUnits(
 }
 
 /**
- * The period that a draw counts in: its own, or the counter's where that is later (M33). A counter never goes back to a period
- * that is over, so whoever asks late, or by a clock that is behind, starts nothing anew.
+ * Returns the period that a draw counts in: its own, or the counter's if that is later (M33). A counter never returns to a
+ * past period, so a late request or a slow clock does not reset it.
  */
 function periodOf(counter: Counter | undefined, period: string): string {
   return counter !== undefined && counter.period > period ? counter.period : period;
@@ -242,19 +242,19 @@ function heldOf({ open }: Payment, { key, period }: Pick<Draw, 'key' | 'period'>
     .reduce((sum, draw) => sum + draw.cost, 0);
 }
 
-/** A counter after a use of it has been given back. What was counted in a period that is over leaves this one as it is (M33). */
+/** Returns a counter after a use is given back. A use counted in a past period leaves the counter unchanged (M33). */
 export function giveBack(counter: Counter, { cost, period }: Draw): Counter {
   return counter.period === period ? { used: Math.max(0, counter.used - cost), period } : counter;
 }
 
 export interface Finished {
   readonly answer: FinishAnswer;
-  /** The use that is open no longer. */
+  /** The use that is now closed. */
   readonly number?: number;
-  /** The row to write; none in the good case. */
+  /** The row to write; `undefined` in the normal case. */
   readonly payment?: Payment;
   readonly givenBack: readonly Draw[];
-  /** Who held the token of a call that was given back, where it was narrowed: that is who cools down. */
+  /** The holder of the narrowed token of a call that was given back: this holder cools down. */
   readonly cooledHolder?: string | undefined;
 }
 
@@ -263,7 +263,7 @@ export function holderOf(draws: readonly Pick<Draw, 'key'>[]): string | undefine
   return draws[0]?.key;
 }
 
-/** Records what became of a reservation. Saying it twice changes nothing. */
+/** Records the outcome of a reservation. Idempotent. */
 export function finishUse(
   payment: Payment | undefined,
   { reservationId, outcome }: { reservationId: string; outcome: Outcome },
@@ -275,7 +275,7 @@ export function finishUse(
   const { number } = use;
   const open = payment.open.filter((candidate) => candidate !== use && isOpen(candidate.number));
   if (outcome.kind === 'commit') {
-    // Counters of holders keep what was reserved: they are limits, not balances.
+    // Holders' counters keep the reserved cost: they are limits, not balances.
     const surplus = use.cost - (outcome.cost ?? use.cost);
     if (surplus <= 0) return { answer: 'recorded', number, givenBack: [] };
     return { answer: 'recorded', number, payment: { ...payment, open, used: payment.used - surplus, releases: 0 }, givenBack: [] };
@@ -297,16 +297,16 @@ export function finishUse(
   };
 }
 
-/** The payment buys nothing any more, whatever was left of it and whatever is given back (M30). */
+/** Returns the payment as revoked: it buys nothing more, whatever was left or is given back later (M30). */
 export function revokePayment(payment: Payment | undefined): Payment {
   return { ...(payment ?? UNUSED), used: Infinity };
 }
 
-/** Until when whoever had so many calls given back, one after the other, waits. */
+/** Returns the end of the cooling period after this many consecutive releases. */
 export function coolsUntilMs(releases: number, nowMs: number): number {
-  // Not even now: an object that moves may wake up where the clock is behind.
+  // 0 and not `nowMs`: an object that moves may wake up on a machine whose clock is behind.
   if (releases < RELEASES_BEFORE_COOLING) return 0;
-  // Doubling stops long before the exponent could matter.
+  // Caps the exponent.
   const doublings = releases - RELEASES_BEFORE_COOLING;
   return nowMs + (doublings > 20 ? LONGEST_COOLING_MS : Math.min(FIRST_COOLING_MS * 2 ** doublings, LONGEST_COOLING_MS));
 }

@@ -1,7 +1,7 @@
 /*
- * The rows of one replay set: payments, the counters that holders put on them, and which uses are open. Decides by
- * claim-rules.ts and writes each row once a transaction, however many calls of one payment are in it. Effects: the
- * storage it is given, inside the caller's transaction.
+ * The rows of one replay set: payments, the counters that holders put on them, and which uses are open. Applies
+ * claim-rules.ts and writes each row once per transaction, however many calls of one payment are in it. Effects: the given
+ * storage, inside the caller's transaction.
  */
 import {
   finishUse,
@@ -32,11 +32,11 @@ import { formatMarks, UsePages } from './use-pages.ts';
 
 export interface ClaimRequest extends Reservation {
   readonly paymentHash: ArrayBuffer;
-  /** The row is kept at least until then. From then on nothing is granted (M32). */
+  /** The row is kept at least until this instant. From then on nothing is granted (M32). */
   readonly endsAtSeconds: number;
-  /** Nothing: the preimage is the proof. */
+  /** `undefined`: the preimage is the proof. */
   readonly settlement?: Settlement | undefined;
-  /** How often the payment may be used. Nothing: as often as it likes. */
+  /** How often the payment may be used. `undefined`: no limit. */
   readonly rate?: RateCheck | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface FinishRequest {
 
 export type PaymentRequest = Pick<ClaimRequest, 'paymentHash' | 'endsAtSeconds'>;
 
-/** A row as this transaction sees it. */
+/** A row as the current transaction sees it. */
 interface Held<Row> {
   readonly stored: StoredRow | undefined;
   row: Row | undefined;
@@ -59,7 +59,7 @@ interface Held<Row> {
 
 interface HeldPayment extends Held<Payment> {
   readonly key: ArrayBuffer;
-  /** Of the uses that have no room in the row. */
+  /** Pages of the open uses that do not fit in the row. */
   pages: readonly UsePage[];
 }
 
@@ -76,23 +76,23 @@ const PAYMENTS: TableOptions = {
   version: 3,
   columns: [...PAYMENT_COLUMNS, 'pages TEXT', 'abandoned_at_ms INTEGER'],
   earlier: [
-    // Nobody noted when uses were abandoned.
+    // Had no time of abandonment.
     { version: 2, columns: [...PAYMENT_COLUMNS, 'pages TEXT'], upgrade: (values) => [...values, 0] },
-    // All open uses stood in the row.
+    // Kept all open uses in the row.
     { version: 1, columns: PAYMENT_COLUMNS, upgrade: (values) => [...values, '', 0] },
   ],
 };
 
-/** Of a use that is not granted. */
+/** The number of a use that is not granted. */
 const NO_NUMBER = -1;
 const NO_PAGES: readonly UsePage[] = [];
 
-/** The book of one object. */
+/** The claim store of one object. */
 export class ClaimStore {
   readonly #sql: SqlStorage;
   #payments!: DailyTable;
   #counters!: DailyTable;
-  /** Payments that were made, by the node's word (M24). */
+  /** Payments that the node has confirmed (M24). */
   #proved!: DailyTable;
   #rates!: TokenRates;
   #open!: OpenUses;
@@ -107,7 +107,7 @@ export class ClaimStore {
     this.reload();
   }
 
-  /** Reads everything anew, after a transaction that was undone. Outcomes that were told are not forgotten. */
+  /** Reads everything again after a rollback. Outcomes that were already acknowledged are kept. */
   reload(): void {
     this.#heldPayments.clear();
     this.#heldCounters.clear();
@@ -121,16 +121,16 @@ export class ClaimStore {
     this.#cooling = new HolderCooling();
   }
 
-  /** Whether outcomes were told that are not on disk. */
+  /** Whether acknowledged outcomes are not on disk yet. */
   get hasUnwritten(): boolean {
     return this.#open.unwritten.length > 0;
   }
 
-  /** Takes units of a payment, or says why they cannot be had. */
+  /** Reserves units of a payment, or says why it cannot. */
   reserve(asked: ClaimRequest, nowMs: number): { readonly answer: ReserveAnswer; readonly number?: number | undefined } {
     const request = withOwnMonth(asked, nowMs);
     const { paymentHash, endsAtSeconds, draws, settlement, rate } = request;
-    // Before anything is read or written: its row may be gone already, and a retry must not bring it back.
+    // Checked before anything is read or written: the row may be gone already, and a retry must not bring it back.
     if (endsAtSeconds * 1000 <= Math.max(nowMs, this.#forgottenUntil.ms)) return { answer: { kind: 'ended' } };
     if (settlement !== undefined && this.#proved.find(paymentHash) === undefined) {
       if (settlement === 'unproved') return { answer: { kind: 'unproved' } };
@@ -151,7 +151,7 @@ export class ClaimStore {
     const rated = rate === undefined ? undefined : this.#rates.ask(rate, nowMs);
     const reading = rated?.decision.readings[0];
     if (rated?.decision.allowed === false && reading !== undefined) {
-      // Whether it would have been granted: what is spent is told to be spent.
+      // Checks whether it would be granted otherwise: a spent payment is reported as spent, not as rated.
       const { answer, number, payment: next } = reserveUnits(state, request, { nextNumber: () => NO_NUMBER, nowMs, holderCoolsUntilMs });
       if (next === undefined) return { answer, number };
       return { answer: { kind: 'rated', retryAfterSeconds: rated.decision.retryAfterSeconds, rate: reading } };
@@ -183,7 +183,7 @@ export class ClaimStore {
     return finished.answer;
   }
 
-  /** Remembers a payment that is not counted (a pass), and says whether it was not known before. */
+  /** Remembers a payment whose uses are not counted (a pass); true if it was unknown before. */
   noteFirst({ paymentHash, endsAtSeconds }: PaymentRequest): boolean {
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
     if (held.row !== undefined) return false;
@@ -191,13 +191,13 @@ export class ClaimStore {
     return true;
   }
 
-  /** Marks a payment as one that buys nothing any more. */
+  /** Marks a payment as revoked. */
   revoke({ paymentHash, endsAtSeconds }: PaymentRequest): void {
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
     change(held, revokePayment(held.row));
   }
 
-  /** The good case: a use is counted as it was reserved. Nothing but its bit has to be written. */
+  /** The normal case: a use is counted at its reserved cost. Only its bit has to be written. */
   count(number: number): FinishAnswer {
     if (!this.#open.isOpen(number)) return 'stale';
     this.#open.tell(number);
@@ -205,7 +205,7 @@ export class ClaimStore {
     return 'recorded';
   }
 
-  /** Writes what has changed, inside the transaction. */
+  /** Writes the changes, inside the transaction. */
   write(): void {
     for (const held of this.#heldPayments.values()) if (held.isChanged) this.#writePayment(held);
     for (const [key, { row, stored, endsAtSeconds, isChanged }] of this.#heldCounters) {
@@ -215,7 +215,7 @@ export class ClaimStore {
     this.#open.write();
   }
 
-  /** The transaction has ended well. */
+  /** Called after the transaction has committed. */
   settle(): void {
     for (const [name, { pages }] of this.#heldPayments) this.#pages.keep(name, pages);
     this.#heldPayments.clear();
@@ -232,7 +232,7 @@ export class ClaimStore {
     this.#pages.prune(nowMs);
   }
 
-  /** When the oldest rows can go. */
+  /** When the oldest rows can be dropped. */
   get nextPruneMs(): number | undefined {
     let oldest: number | undefined;
     for (const { nextPruneMs } of [this.#payments, this.#counters, this.#proved, this.#rates]) {
@@ -290,7 +290,7 @@ export class ClaimStore {
   }
 }
 
-/** No period begins before it does by the object's own clock: a gateway whose clock is ahead starts none anew (M33). */
+/** Caps the period at the object's own month: a gateway whose clock is ahead cannot reset a counter early (M33). */
 function withOwnMonth(request: ClaimRequest, nowMs: number): ClaimRequest {
   if (request.draws.every(({ period }) => period === '')) return request;
   const month = new Date(nowMs).toISOString().slice(0, 7);

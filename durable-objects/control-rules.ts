@@ -1,7 +1,7 @@
 /*
- * What changes rarely and every isolate must know: which origins are down, which tokens, epochs and keys are revoked, what
- * is under maintenance. The state of the one control object, and what each message makes of it. Everything is bounded and
- * has an end; what must not be forgotten before its end is never pushed out: a full list says so. Pure.
+ * What changes rarely and every isolate must know: which origins are down, which tokens, epochs and keys are revoked, what is
+ * under maintenance. This is the state of the single control object and how each message changes it. Every list is bounded
+ * and every entry ends. An entry that must not be forgotten early is never evicted: a full list answers `full`. Pure.
  */
 import {
   CLOSED_BREAKER,
@@ -21,18 +21,18 @@ export type Revoked =
 
 export interface Revocation {
   readonly revoked: Revoked;
-  /** No earlier than the last token it names has ended. */
+  /** Not before the last token it covers has ended. */
   readonly endsAtSeconds: number;
 }
 
-/** A stretch of maintenance. When it is over it is remembered for as long as passes are extended by it. */
+/** A maintenance period. After its end it is remembered as long as it extends passes. */
 export interface Maintenance {
-  /** The route as the seller wrote it; `*` for all. */
+  /** The route as written in the configuration; `*` for all routes. */
   readonly route: string;
   readonly fromSeconds: number;
-  /** Until it is ended, if left out. */
+  /** `undefined`: until the operator ends it. */
   readonly untilSeconds?: number;
-  /** Passes that were valid when it began end so much later. */
+  /** Passes that were valid at the start are extended by its duration. */
   readonly extendsPasses: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface MaintenanceOrder {
   readonly extendsPasses?: boolean;
 }
 
-/** What an isolate has seen of an origin since it last reported. */
+/** What an isolate has seen of an origin since its last report. */
 export interface OriginReport {
   readonly origin: string;
   readonly settings: BreakerSettings;
@@ -51,42 +51,42 @@ export interface OriginReport {
 }
 
 export interface ControlState {
-  /** Grows whenever a snapshot would show something else. */
+  /** Increases whenever the snapshot changes. */
   readonly version: number;
   readonly breakers: ReadonlyMap<string, Breaker>;
   readonly revocations: readonly Revocation[];
   readonly maintenances: readonly Maintenance[];
 }
 
-/** What isolates keep. */
+/** The copy of the state that isolates keep. */
 export interface ControlSnapshot {
   readonly version: number;
-  /** Origins whose breaker is not closed; from its instant on one is half open. */
+  /** Origins whose breaker is not closed; it is half open from `openUntilMs` on. */
   readonly breakers: readonly { readonly origin: string; readonly openUntilMs: number }[];
   readonly revocations: readonly Revocation[];
   readonly maintenances: readonly Maintenance[];
 }
 
-/** Nothing when the isolate already has the newest. */
+/** Empty when the isolate already has the latest version. */
 export interface SnapshotAnswer {
   readonly snapshot?: ControlSnapshot;
 }
 
-/** `full`: nothing was recorded. `malformed`: nor was this. */
+/** `full` and `malformed`: nothing was recorded. */
 export type ControlAnswer = 'recorded' | 'full' | 'malformed';
 
 export const EMPTY_CONTROL: ControlState = { version: 0, breakers: new Map(), revocations: [], maintenances: [] };
 export const MOST_ORIGINS = 256;
-/** More are revoked by their epoch or key. A snapshot with all of them has some 400 KB. */
+/** To revoke more tokens, revoke their epoch or key. A full snapshot takes some 400 KB. */
 export const MOST_REVOCATIONS = 2000;
 export const MOST_MAINTENANCES = 128;
-/** No key of a token is in use for longer: an epoch and its grace have at most a leap year each. */
+/** No key of a token is in use for longer: an epoch and its grace period last at most a leap year each. */
 export const LONGEST_REVOCATION_SECONDS = 3 * 366 * 86_400;
-/** A maintenance that is over and extends passes is remembered for so long. */
+/** How long an ended maintenance that extends passes is remembered. */
 export const MAINTENANCE_MEMORY_SECONDS = 31 * 86_400;
 const LONGEST_ROUTE = 512;
 
-/** Revokes, or revokes for longer. */
+/** Adds a revocation, or extends one. */
 export function revoke(
   state: ControlState,
   { revoked, endsAtSeconds }: Revocation,
@@ -98,7 +98,7 @@ export function revoke(
   const known = state.revocations.find((candidate) => nameRevoked(candidate.revoked) === name);
   if (known !== undefined && known.endsAtSeconds >= endsAtSeconds) return { answer: 'recorded', state };
   const others = state.revocations.filter((candidate) => candidate !== known);
-  // A clock can be set back: what has ended is kept as long as there is room.
+  // A clock can be set back: ended revocations are kept as long as there is space.
   const kept = others.length < MOST_REVOCATIONS ? others : others.filter((candidate) => candidate.endsAtSeconds > nowSeconds);
   if (kept.length >= MOST_REVOCATIONS) return { answer: 'full', state };
   return { answer: 'recorded', state: change(state, { revocations: [...kept, { revoked, endsAtSeconds }] }) };
@@ -130,14 +130,14 @@ export function setMaintenance(
   return { answer: 'recorded', state: change(state, { maintenances: [...others, maintenance] }) };
 }
 
-/** Counts what isolates have seen of origins. */
+/** Counts the votes that isolates have reported for origins. */
 export function countReports(state: ControlState, reports: readonly OriginReport[], nowMs: number): ControlState {
   const breakers = new Map(state.breakers);
   let hasChanged = false;
   for (const { origin, settings, votes } of reports) {
     const before = breakers.get(origin);
     if (before === undefined && breakers.size >= MOST_ORIGINS) {
-      // A closed breaker has nothing to forget but its window.
+      // A closed breaker holds nothing but its window, so it can be evicted.
       const closed = [...breakers].find(([, { openUntilMs }]) => openUntilMs === 0);
       if (closed === undefined) continue;
       breakers.delete(closed[0]);
@@ -149,7 +149,7 @@ export function countReports(state: ControlState, reports: readonly OriginReport
   return hasChanged ? change(state, { breakers }) : { ...state, breakers };
 }
 
-/** What an isolate gets to know. */
+/** Returns the snapshot for isolates. */
 export function takeSnapshot({ version, breakers, revocations, maintenances }: ControlState, nowSeconds: number): ControlSnapshot {
   return {
     version,
@@ -159,12 +159,12 @@ export function takeSnapshot({ version, breakers, revocations, maintenances }: C
   };
 }
 
-/** The state of an origin's breaker; for operators. */
+/** Returns the state of an origin's breaker, for operators. */
 export function readOrigin({ breakers }: ControlState, origin: string, nowMs: number): BreakerState {
   return readBreaker(breakers.get(origin) ?? CLOSED_BREAKER, nowMs);
 }
 
-/** One name for each thing that can be revoked; nothing when it is not one. */
+/** Returns a unique name for a thing that can be revoked; `undefined` if it is not valid. */
 export function nameRevoked(revoked: Revoked): string | undefined {
   switch (revoked.kind) {
     case 'token':
@@ -176,7 +176,7 @@ export function nameRevoked(revoked: Revoked): string | undefined {
     case 'key':
       return isByte(revoked.keyId) ? `key ${revoked.keyId}` : undefined;
     default:
-      // Isolates and objects are not always of one version: what is not known is not recorded.
+      // Isolates and objects may run different versions: an unknown kind is not recorded.
       return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /*
- * The control object: one for a gateway, asked off the path of requests. The rules are in control-rules.ts. What an
- * operator has ordered, and which origins are down, is on disk before it is answered; votes that have not opened a breaker
- * are in memory only, and a restart forgets no more than their window.
+ * The control object: one per gateway, never called on the path of a request. The rules are in control-rules.ts. Operator
+ * orders and opened breakers are on disk before the answer; other votes are in memory only, so a restart loses at most their
+ * window. Effects: its storage.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { type Breaker } from './breaker-rules.ts';
@@ -25,14 +25,14 @@ interface Stored {
   readonly breakers: readonly (readonly [string, Breaker])[];
 }
 
-/** For so long a place of the quota may still want challenges that nobody asks for: what was asked for a thousand times is cold then. */
+/** A quota shard stays listed this long after its last use. By then an offer with a thousand asks is cold, so the shard needs no refill. */
 export const STOCKED_MS = 3_600_000;
-/** A place is a byte in the name of a challenge. */
+/** The id of a challenge holds its shard in one byte. */
 const MOST_SHARDS = 256;
 
 export class Control extends DurableObject {
   #state: ControlState;
-  /** In memory only: after a restart, whoever asks next says it again. */
+  /** In memory only: after a restart, the next request reports its shard again. */
   readonly #stockedAtMs = new Map<number, number>();
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -48,37 +48,35 @@ export class Control extends DurableObject {
     };
   }
 
-  /** The snapshot, unless `version` is the newest. */
+  /** Returns the snapshot, unless `version` is the latest. */
   read(version: number): SnapshotAnswer {
     return version === this.#state.version ? {} : { snapshot: takeSnapshot(this.#state, Math.floor(Date.now() / 1000)) };
   }
 
-  /** Counts what an isolate has seen of its origins, and answers as `read` does. */
+  /** Counts an isolate's reports about origins, and answers like `read`. */
   report(reports: readonly OriginReport[], version: number): SnapshotAnswer {
     this.#become(countReports(this.#state, reports, Date.now()));
     return this.read(version);
   }
 
-  /** Revokes a token, an epoch or a key. */
   revoke(revocation: Revocation): ControlAnswer {
     const { answer, state } = revoke(this.#state, revocation, Math.floor(Date.now() / 1000));
     this.#become(state);
     return answer;
   }
 
-  /** Begins or ends a maintenance. */
   setMaintenance(order: MaintenanceOrder): ControlAnswer {
     const { answer, state } = setMaintenance(this.#state, order, Math.floor(Date.now() / 1000));
     this.#become(state);
     return answer;
   }
 
-  /** Remembers that a place of the quota is in use. */
+  /** Notes that a quota shard is in use. */
   noteStocked(shard: number): void {
     if (Number.isInteger(shard) && shard >= 0 && shard < MOST_SHARDS) this.#stockedAtMs.set(shard, Date.now());
   }
 
-  /** The places that were in use lately, so that nobody has to wake the others to learn that they want nothing. */
+  /** Returns the shards in recent use, so that idle ones are not woken just to learn that they need nothing. */
   stockedShards(): readonly number[] {
     const nowMs = Date.now();
     for (const [shard, atMs] of this.#stockedAtMs) if (Math.abs(nowMs - atMs) >= STOCKED_MS) this.#stockedAtMs.delete(shard);

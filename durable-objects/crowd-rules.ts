@@ -1,48 +1,52 @@
 /*
- * Who waits first when a total runs out (M35). Of every total a fifth is for clients that hold nothing. And no network, and no
- * area (an ASN, or what stands for one), may hold more than a multiple of what is left: the fuller it gets, the less the
- * heaviest may hold, so that some room is always there for a client from elsewhere. Pure, but for the counts that it keeps.
+ * Decides who waits first when a total runs out (M35). A fifth of every total is reserved for clients that hold nothing. No
+ * network and no area (an ASN or its substitute) may hold more than a multiple of what is left: the fuller the total, the
+ * less the heaviest may hold, so a client from elsewhere always finds some capacity. Pure, except for the counts that it
+ * keeps.
  */
 
-/** One part in so many of a total is for clients that hold nothing. */
+/** One part in this many of a total is reserved for clients that hold nothing. */
 const DOOR_PART = 5;
-/** How much a network and an area may hold, in terms of what is left: alone half of the total, and two thirds. */
+/**
+ * How much a network and an area may hold, as a multiple of what is left. On its own a network gets half of the total, an
+ * area two thirds.
+ */
 const CROWD_FACTORS = [1, 2];
-/** Those who wait for others may ask again after this. */
+/** When clients that wait for others may ask again. */
 export const CROWD_RETRY_MS = 30_000;
 
 export interface Crowd {
-  /** What all clients hold, and may hold. */
+  /** What all clients hold, and their limit. */
   readonly held: number;
   readonly bound: number;
-  /** What the client itself holds, its network, its area. */
+  /** What the client itself holds; then its network and its area. */
   readonly own: number;
   readonly around: readonly number[];
 }
 
-/** Whether a client has to leave what is left to others. */
+/** Whether the client must leave the remaining capacity to others. */
 export function mustWait({ held, bound, own, around }: Crowd): boolean {
   const room = bound - held;
   if (own > 0 && room <= Math.ceil(bound / DOOR_PART)) return true;
   return around.some((count, index) => count > 0 && count >= room * (CROWD_FACTORS[index] ?? 1));
 }
 
-/** What networks and areas hold, until it ends. */
+/** How much each network and area holds, until it ends. */
 export interface Holdings {
   add(names: readonly string[], endsAtMs: number): void;
-  /** Before its end: it was paid. */
+  /** Removes a challenge before its end, because it was paid. */
   remove(names: readonly string[], endsAtMs: number): void;
   count(name: string): number;
-  /** Time goes on; a clock that is set back changes nothing. */
+  /** Advances the clock; a clock that is set back changes nothing. */
   advance(nowMs: number): void;
 }
 
 const STEP_MS = 1000;
 
-/** Nothing is held yet. Memory: a number for each name, and one for each name and second at which something of it ends. */
+/** Creates empty holdings. Memory: one number per name, and one per name and second in which something of it ends. */
 export function createHoldings(): Holdings {
   const counts = new Map<string, number>();
-  /** What ends within a second, by the number of the second. */
+  /** What ends within a second, by the number of that second. */
   const endings = new Map<number, Map<string, number>>();
   let passedStep = 0;
 

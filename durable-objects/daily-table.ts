@@ -1,17 +1,17 @@
 /*
- * Rows that end, in SQLite: one table for the rows that end on a day, or on days close together, so that pruning drops a
- * table instead of deleting rows (M2). The name of a table carries the version of its form. A new version reads the tables
- * of the earlier ones until their rows have ended, so that no upgrade forgets what is spent (M36). Effects: the storage it is
- * given, inside the caller's transaction.
+ * Rows with an end, in SQLite. Rows that end on the same day, or on nearby days, share a table, so pruning drops a table
+ * instead of deleting rows (M2). A table's name carries the version of its schema. A new version reads the tables of earlier
+ * ones until their rows have ended, so no upgrade forgets spent payments (M36). Effects: the given storage, inside the
+ * caller's transaction.
  */
 
 const SECONDS_A_DAY = 86_400;
-/** The platform's SQLite takes no more of them in one statement. */
+/** The platform's SQLite accepts no more SELECTs in one statement. */
 const MOST_SELECTS = 5;
 /**
- * Rows that end within so many days lie in tables of a day, those within four times as many in tables of four days, and so
- * on: rows that end all over the next year lie in 20 tables, not in 366, and a key is looked for with 4 statements, not 74.
- * A row is kept for at most twice as long as it has to be.
+ * Rows that end within this many days go to one-day tables, rows within four times as many to four-day tables, and so on.
+ * Rows spread over the next year take 20 tables instead of 366, and finding a key takes 4 statements instead of 74. A row is
+ * kept at most twice as long as necessary.
  */
 const DAYS_BY_DAY = 4;
 const WIDER = 4;
@@ -22,7 +22,7 @@ export type Key = ArrayBuffer | string;
 export interface StoredRow {
   readonly bucket: number;
   readonly values: readonly Value[];
-  /** It lies in a table of an earlier version. */
+  /** The row is in a table of an earlier version. */
   readonly isEarlier?: true;
 }
 
@@ -34,7 +34,7 @@ export interface TableForm {
 
 export interface TableOptions extends TableForm {
   readonly name: string;
-  /** Versions that may still have rows, and what a row of theirs is in this one. */
+  /** Earlier versions that may still have rows, and how to convert their rows. */
   readonly earlier?: readonly (TableForm & { readonly upgrade: (values: readonly Value[]) => readonly Value[] })[];
 }
 
@@ -42,11 +42,11 @@ export interface TableOptions extends TableForm {
 interface Generation {
   readonly form: TableForm;
   readonly upgrade?: (values: readonly Value[]) => readonly Value[];
-  /** In use, oldest first: the last day whose rows each of them holds. */
+  /** Tables in use, oldest first, each named by the last day that it covers. */
   buckets: readonly number[];
-  /** Of all buckets, the newest first: as a rule one statement. */
+  /** SELECTs over all buckets, newest first; usually one statement. */
   selects: readonly string[];
-  /** By bucket. The same text each time: the platform finds what it has prepared for it sooner. */
+  /** By bucket. The text is always the same, so that the platform reuses the prepared statement. */
   inserts: ReadonlyMap<number, string>;
 }
 
@@ -55,7 +55,7 @@ export class DailyTable {
   readonly #sql: SqlStorage;
   readonly #name: string;
   readonly #current: Generation;
-  /** Newest first; empty when no such table is left. */
+  /** Newest first; empty once no table of an earlier version is left. */
   #earlier: readonly Generation[];
 
   constructor(sql: SqlStorage, { name, version, columns, earlier = [] }: TableOptions) {
@@ -73,12 +73,12 @@ export class DailyTable {
       .toSorted((one, other) => other.form.version - one.form.version);
     const known = new Set([version, ...earlier.map((form) => form.version)]);
     const unknown = found.find((table) => !known.has(table.version));
-    // What cannot be read may be what was spent: better no answer than a wrong one.
+    // An unreadable table may hold spent payments: fail instead of giving a wrong answer.
     if (unknown !== undefined)
       throw new Error(`${name}: version ${unknown.version} of its tables is not known to this version of the gateway`);
   }
 
-  /** The row of a key, whichever table it is in. */
+  /** Finds the row of a key in any table. */
   find(key: Key): StoredRow | undefined {
     const stored = this.#findIn(this.#current, key);
     if (stored !== undefined || this.#earlier.length === 0) return stored;
@@ -90,8 +90,8 @@ export class DailyTable {
   }
 
   /**
-   * Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later table. One of an earlier
-   * version stays where it is, and is not seen any more: it is dropped no later than the new one.
+   * Writes a row so that it outlives `endsAtSeconds`. A row that was to end sooner moves to the later table. A row of an
+   * earlier version stays but is hidden: it is dropped no later than the new one.
    */
   write(key: Key, values: readonly Value[], { endsAtSeconds, stored }: { endsAtSeconds: number; stored: StoredRow | undefined }): void {
     const current = this.#current;
@@ -105,7 +105,7 @@ export class DailyTable {
     this.#sql.exec(current.inserts.get(bucket)!, key, ...values);
   }
 
-  /** Drops every table whose last row has ended. Returns the instant up to which rows were dropped; 0 when none were. */
+  /** Drops every table whose last row has ended. Returns the instant up to which rows were dropped; 0: none. */
   prune(nowMs: number): number {
     let droppedUntilMs = 0;
     for (const generation of [this.#current, ...this.#earlier]) {
@@ -122,7 +122,7 @@ export class DailyTable {
     return droppedUntilMs;
   }
 
-  /** When the oldest table can go. */
+  /** When the oldest table can be dropped. */
   get nextPruneMs(): number | undefined {
     let oldest = this.#current.buckets[0];
     for (const { buckets } of this.#earlier) oldest = Math.min(oldest ?? Infinity, buckets[0]!);
@@ -131,7 +131,7 @@ export class DailyTable {
 
   #findIn({ selects }: Generation, key: Key): StoredRow | undefined {
     for (const select of selects) {
-      // As an array: no names have to be looked up on the hot path.
+      // Raw arrays avoid looking up column names on the hot path.
       const [row] = this.#sql.exec(select, key).raw<[number, ...Value[]]>();
       if (row !== undefined) return { bucket: row[0], values: row.slice(1) };
     }
@@ -166,7 +166,7 @@ export class DailyTable {
   }
 }
 
-/** What there is of these tables on disk, of whatever version. */
+/** Lists these tables on disk, of all versions. */
 function readTables(sql: SqlStorage, name: string): readonly { readonly version: number; readonly bucket: number }[] {
   const names = sql.exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '${name}_v[0-9]*'`);
   return [...names].flatMap((table) => {
@@ -175,7 +175,7 @@ function readTables(sql: SqlStorage, name: string): readonly { readonly version:
   });
 }
 
-/** The last day of the table for rows that end on a day. */
+/** Returns the last day of the table for rows that end on this day. */
 function bucketOf(day: number, nowMs: number): number {
   const daysAhead = day - Math.floor(nowMs / 1000 / SECONDS_A_DAY);
   let width = 1;

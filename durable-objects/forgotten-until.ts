@@ -1,11 +1,11 @@
 /*
- * Up to which instant an object may have dropped rows. A payment that ends before it stays ended even if the clock is set
- * back afterwards: its row could be gone, and a spent payment would look unused (M32). Effects: the storage it is given.
+ * The instant up to which an object may have dropped rows. A payment that ends before it stays ended even if the clock is set
+ * back later: its row may be gone, and a spent payment would look unused (M32). Effects: the given storage.
  */
 
 const TABLE = 'forgotten_v1';
 
-/** The instant, kept on disk from the first time that something is dropped. */
+/** The instant, on disk from the first drop on. */
 export class ForgottenUntil {
   readonly #sql: SqlStorage;
   #ms = 0;
@@ -22,7 +22,7 @@ export class ForgottenUntil {
     return this.#ms;
   }
 
-  /** Moves forward only. Call it in the transaction that drops the rows. */
+  /** Moves the instant forward, never back. Call it in the transaction that drops the rows. */
   advance(toMs: number): void {
     if (toMs <= this.#ms) return;
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS ${TABLE} (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL)`);

@@ -7,7 +7,7 @@
  */
 import { coolsUntilMs } from './claim-rules.ts';
 
-/** Holders, and calls under way, that an object remembers; the oldest goes first. */
+/** Most holders, and most calls in flight, that an object remembers; the oldest is dropped first. */
 export const MOST_HOLDERS = 4096;
 /** From so many failing holders on the payment cools down itself. */
 export const MOST_FAILING_HOLDERS = 8;
@@ -30,7 +30,7 @@ export class HolderCooling {
   readonly #holders = new Map<number, Holder>();
   readonly #failing = new Map<string, number>();
 
-  /** Until when a holder waits. */
+  /** Returns the instant until which a holder waits. */
   until(holder: string): number {
     return this.#coolings.get(holder)?.untilMs ?? 0;
   }
@@ -47,7 +47,7 @@ export class HolderCooling {
     this.#holders.set(number, holder);
   }
 
-  /** A call was counted: the run of releases of its holder is over. */
+  /** Notes that a call was counted: this ends its holder's run of releases. */
   count(number: number): void {
     if (this.#holders.size === 0) return;
     const holder = this.#holders.get(number);

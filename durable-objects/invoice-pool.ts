@@ -1,10 +1,9 @@
 /*
- * The pool on disk. Challenges lie there in blocks, as they were brought; a block is taken off the disk before the first of
- * it is handed out, and the platform holds that answer until the deletion is durable. So a challenge is handed out once
- * whatever crashes (M23), and a hand-out costs a write only for each block. What an idle object holds of a block goes back
- * to the disk before it is put to sleep, and with it how much was asked for; a crash loses at most one block of each offer,
- * which nobody has seen.
- * Effects: the storage it is given, one timer.
+ * The invoice pool on disk. Challenges are stored in blocks, as they were delivered. A block is deleted from disk before the
+ * first of its challenges is issued, and the platform holds that answer until the deletion is durable. So a challenge is
+ * issued at most once whatever crashes (M23), and issuing costs one write per block. An idle object writes the rest of its
+ * block and the demand back to disk before it is put to sleep; a crash loses at most one block per offer, none of which
+ * anyone has seen. Effects: the given storage, one timer.
  */
 import {
   fadeDemand,
@@ -23,24 +22,24 @@ import {
 } from './pool-rules.ts';
 
 export interface InvoicePool {
-  /** Counts an ask; hands a challenge out if there is one, and says how many more somebody should bring. */
+  /** Counts an ask; returns a challenge if there is one, and how many more the caller should make. */
   take(
     offer: string,
     terms: PoolBounds & { readonly node: KnownNode | undefined },
     nowMs: number,
   ): { readonly item: ReadyChallenge | undefined; readonly refill: number };
-  /** How many somebody should bring, though nobody asks. */
+  /** Returns how many challenges the caller should make, without counting an ask. */
   want(offer: string, bounds: PoolBounds, nowMs: number): number;
-  /** Puts challenges on the shelf. What there is no room for is dropped: nobody has seen it. */
+  /** Adds challenges to the pool. Those that do not fit are dropped: nobody has seen them. */
   stock(offer: string, items: readonly ReadyChallenge[], bounds: PoolBounds): void;
-  /** Drops what nobody can pay any more. */
+  /** Drops challenges that can no longer be paid. */
   prune(nowMs: number): void;
   readonly size: number;
 }
 
-/** Offers of one object: routes that are sold at a fixed price. */
+/** Most offers of one object: routes with a fixed price. */
 export const MOST_OFFERS = 256;
-/** Challenges of all offers of one object: some 30 MB of disk. */
+/** Most challenges of all offers of one object: some 30 MB of disk. */
 export const MOST_ITEMS = 20_000;
 const IDLE_MS = 1000;
 
@@ -53,16 +52,16 @@ interface Block {
 interface Shelf {
   /** On disk, oldest first. */
   blocks: Block[];
-  /** Taken off the disk; the next one is the last. */
+  /** Already off the disk; the next one to issue is last. */
   hand: ReadyChallenge[];
   size: number;
   demand: Demand;
-  /** Of the demand that is on disk. */
+  /** The instant of the demand that is on disk. */
   writtenAtMs: number;
   leaseEndsAtMs: number;
 }
 
-/** The pool of an object, as its disk has it. */
+/** Opens the pool of an object from its disk. */
 export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
   const { sql } = storage;
   sql.exec(
@@ -77,7 +76,7 @@ export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
   const findShelf = (offer: string): Shelf | undefined => {
     const known = shelves.get(offer);
     if (known !== undefined) {
-      // The one used last is the last to be forgotten.
+      // Moves it to the end: the least recently used shelf is forgotten first.
       shelves.delete(offer);
       shelves.set(offer, known);
       return known;
@@ -125,13 +124,13 @@ export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
     wasAsked = false;
     setTimeout(() => {
       isReturnPlanned = false;
-      // A busy object keeps what it holds.
+      // A busy object keeps its block in memory.
       if (wasAsked) {
         returnWhenIdle();
         return;
       }
       for (const [offer, shelf] of shelves) returnToDisk(offer, shelf);
-      // Keeps the object awake until it is written.
+      // Keeps the object awake until the write is done.
       void storage.sync();
     }, IDLE_MS);
   };
@@ -159,7 +158,7 @@ export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
         continue;
       }
       change(shelf, -1);
-      // Of another node: dropped unseen (M44).
+      // Made by another node: dropped, nobody has seen it (M44).
       if (hasLife(item, bounds, nowMs) && isOfNode(item, bounds.node)) return item;
     }
   };

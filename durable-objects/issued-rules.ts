@@ -1,30 +1,30 @@
 /*
- * Challenges that a client has been given, so that the same one can be given again (M18): byte for byte, to the same client,
- * for the same offer, and only while nobody has shown or used its payment. They stand in the client's usage count. Pure.
+ * Challenges that a client was issued, so that the same one can be issued again (M18): byte for byte, to the same client, for
+ * the same offer, and only while nobody has presented or used its payment. They are stored in the client's usage. Pure.
  */
 import { isOfNode, type KnownNode, type ReadyChallenge } from './pool-rules.ts';
 
-/** A challenge, and a digest of everything that its token and invoice say. */
+/** A challenge and its offer: a digest of everything that the token and the invoice say. */
 export interface IssuedChallenge {
   readonly offer: string;
   readonly item: ReadyChallenge;
 }
 
-/** Of one client, the newest. */
+/** Most repeatable challenges of one client; the newest are kept. */
 export const MOST_REPEATABLE = 8;
-/** One that is given again can still be paid for so long (M18). */
+/** A challenge is issued again only if it can be paid for at least this long (M18). */
 export const LEAST_REPEATED_LIFE_MS = 60_000;
-/** What one weighs beside an instant, by the room it takes. */
+/** Weight of one challenge relative to an instant, by memory. */
 export const ISSUED_WEIGHT = 20;
 
 type Issued = readonly IssuedChallenge[];
 
-/** The newest stay. */
+/** Adds a challenge and keeps the newest. */
 export function rememberChallenge(issued: Issued, challenge: IssuedChallenge): Issued {
   return [...issued, challenge].slice(-MOST_REPEATABLE);
 }
 
-/** The one of this offer that can be paid for longest, if that is long enough. */
+/** Finds the challenge of this offer that stays payable longest, if that is long enough. */
 export function findRepeatable(
   issued: Issued,
   { key, node }: { readonly key: string; readonly node?: KnownNode | undefined },
@@ -36,7 +36,7 @@ export function findRepeatable(
     .toSorted((left, right) => right.endsAtMs - left.endsAtMs)[0];
 }
 
-/** Without those whose payment somebody shows: whether it was used or not, nobody may be asked to make it again. */
+/** Removes challenges whose payment is presented: used or not, nobody may be asked to pay them again. */
 export function forgetShown(issued: Issued, paymentHashes: readonly string[]): Issued {
   return issued.filter(({ item }) => !paymentHashes.includes(item.paymentHashHex));
 }

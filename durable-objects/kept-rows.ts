@@ -1,47 +1,47 @@
 /*
- * Rows that are decided upon in memory and remembered on disk. An object without traffic is put to sleep after ten seconds
- * and loses its memory, so counts kept in memory alone could be reset by waiting a little. Changed rows are therefore
- * written together, at most once a second: no answer waits for the disk, a busy row costs one write a second and not one
- * a call, sleep loses nothing, and a crash at most the last second. For counts that guard, not for money: those are
- * durable before they are answered (claim-store.ts). Effects: the storage it is given, one timer.
+ * Rows decided in memory and stored on disk. The platform puts an idle object to sleep after ten seconds, and it loses its
+ * memory; counts kept in memory alone could be reset by a short wait. So changed rows are written together, at most once a
+ * second: no answer waits for the disk, a busy row costs one write a second instead of one per call, sleep loses nothing, and
+ * a crash loses at most the last second. For protective counts, not for money: money is durable before the answer
+ * (claim-store.ts). Effects: the given storage, one timer.
  */
 import { dropOtherVersions } from './table-versions.ts';
 
 export interface KeptRow {
-  /** From then on the row says nothing any more. */
+  /** The row is meaningless from this instant on. */
   readonly endsAtMs: number;
 }
 
 export interface KeptRows<Row extends KeptRow> {
   get(key: string): Row | undefined;
-  /** Keeps a row; it becomes the one used last. */
+  /** Stores a row and makes it the most recently used. */
   set(key: string, row: Row): void;
   drop(key: string): void;
   /** The key that was set longest ago. */
   oldestKey(): string | undefined;
   keys(): Iterable<string>;
   readonly size: number;
-  /** What all rows weigh together. */
+  /** The total weight of all rows. */
   readonly weight: number;
-  /** Drops what has ended; at most once a second, since a full table is asked for room at every call. */
+  /** Drops ended rows; at most once a second, because a full table calls this on every request. */
   sweep(nowMs: number): void;
-  /** Writes what has changed, and wakes the object for the next sweep as long as there are rows. */
+  /** Writes the changes, and sets the alarm for the next sweep while there are rows. */
   flush(): Promise<void>;
 }
 
 const FLUSH_MS = 1000;
 const SWEEP_MS = 1000;
-/** Ended rows lie on the disk of an idle object for so long. */
+/** How long ended rows may stay on the disk of an idle object. */
 const ALARM_MS = 3_600_000;
 
 export interface KeptRowsOptions<Row extends KeptRow> {
-  /** How much of the memory's bound a row takes. */
+  /** How much of the memory limit a row takes. */
   readonly weigh: (row: Row) => number;
-  /** Where the rows lie on disk. */
+  /** The table that holds the rows. */
   readonly table?: string;
 }
 
-/** The rows of an object, read from its disk. */
+/** Opens the rows of an object from its disk. */
 export function keepRows<Row extends KeptRow>(
   storage: DurableObjectStorage,
   { weigh, table = 'rows_v1' }: KeptRowsOptions<Row>,
@@ -88,7 +88,7 @@ export function keepRows<Row extends KeptRow>(
     if (rows.size === 0) return;
     const alarmMs = await storage.getAlarm();
     const latestMs = Date.now() + ALARM_MS;
-    // One that is later was set when the clock was ahead.
+    // A later alarm was set while the clock was ahead.
     if (alarmMs === null || alarmMs > latestMs) await storage.setAlarm(latestMs);
   };
 

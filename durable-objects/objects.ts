@@ -1,5 +1,5 @@
 /*
- * The classes of the Durable Objects, for the entry of a Worker: `export * from` this once.
+ * The Durable Object classes, for the entry of a Worker: `export * from` this file.
  */
 export { Control } from './control.ts';
 export { Quota } from './quota.ts';

@@ -1,5 +1,5 @@
 /*
- * Open uses as a row holds them: arrays in JSON, because names would be most of it. No effects.
+ * The text form of open uses in a row: JSON arrays, because key names would take most of the space. Pure.
  */
 import { type OpenUse } from './claim-rules.ts';
 

@@ -1,7 +1,7 @@
 /*
- * Which uses have no outcome yet: a bit for each, in pages. A use gets its number and its bit in the transaction that
- * writes its row; the outcome clears the bit, which is written with the next group. So a counted call writes one row,
- * and after a crash every use is known as open or counted. Effects: the storage it is given.
+ * Which uses have no outcome yet: one bit per use, in pages. A use gets its number and its bit in the transaction that writes
+ * its row; the outcome clears the bit, which is written with the next group. So a counted call writes one row, and after a
+ * crash every use is known to be open or counted. Effects: the given storage.
  */
 
 const TABLE = 'open_uses_v1';
@@ -19,7 +19,7 @@ export class OpenUses {
   readonly #sql: SqlStorage;
   readonly #pages = new Map<number, Page>();
   #next: number;
-  /** Uses whose outcome was told before it is on disk. */
+  /** Uses whose outcome was acknowledged but is not on disk yet. */
   #told: number[] = [];
 
   constructor(sql: SqlStorage, told: readonly number[] = []) {
@@ -30,12 +30,12 @@ export class OpenUses {
       this.#pages.set(page, { bits: new Uint8Array(bits), endsAtSeconds, isDirty: false });
       last = Math.max(last, page);
     }
-    // A page of its own for each life of the object: no number is ever given twice.
+    // Each life of the object starts a new page, so no number is used twice.
     this.#next = (last + 1) * USES_A_PAGE;
     for (const number of told) this.tell(number);
   }
 
-  /** Gives out the next number. */
+  /** Allocates the next number. */
   add(endsAtSeconds: number): number {
     const number = this.#next++;
     const index = Math.floor(number / USES_A_PAGE);
@@ -52,13 +52,13 @@ export class OpenUses {
     return page !== undefined && (page.bits[(number % USES_A_PAGE) >> 3]! & (1 << (number & 7))) !== 0;
   }
 
-  /** The use has its outcome, which lasts even if the next transaction is undone. */
+  /** Records the outcome of a use; it survives a rollback of the next transaction. */
   tell(number: number): void {
     this.close(number);
     this.#told.push(number);
   }
 
-  /** The use has its outcome, if this transaction ends well. */
+  /** Records the outcome of a use, if the current transaction commits. */
   close(number: number): void {
     const page = this.#pages.get(Math.floor(number / USES_A_PAGE));
     if (page === undefined) return;
@@ -66,12 +66,12 @@ export class OpenUses {
     page.isDirty = true;
   }
 
-  /** Outcomes that were told and are not on disk yet: what a reader of the pages has to be told. */
+  /** Outcomes that were acknowledged but are not on disk yet; a new reader of the pages needs them. */
   get unwritten(): readonly number[] {
     return this.#told;
   }
 
-  /** Writes what has changed. A page without open uses goes, but for the last: it says which numbers have been given. */
+  /** Writes the changes. A page without open uses is deleted, except the last: it shows which numbers were used. */
   write(): void {
     const last = Math.floor((this.#next - 1) / USES_A_PAGE);
     for (const [index, page] of this.#pages) {
@@ -86,13 +86,13 @@ export class OpenUses {
     }
   }
 
-  /** What was written is on disk, or will be before anyone is answered. */
+  /** Marks everything as written: it is on disk, or will be before any answer is sent. */
   settle(): void {
     for (const page of this.#pages.values()) page.isDirty = false;
     this.#told = [];
   }
 
-  /** Forgets pages whose rows have all ended: uses that nobody ever asked for again. */
+  /** Drops pages whose rows have all ended: uses that were never asked for again. */
   prune(nowMs: number): void {
     const last = Math.floor((this.#next - 1) / USES_A_PAGE);
     for (const [index, page] of this.#pages) {

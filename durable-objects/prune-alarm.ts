@@ -1,34 +1,33 @@
 /*
- * The alarm of an object whose rows end. The platform gives an alarm up when its handler has failed seven times, and nobody is
- * told; so an object never takes for granted that its alarm is set. Its first use after it was woken looks, which costs no
- * row; an alarm whose work fails is set again; and what an alarm should have done an hour ago is done with the next use.
- * Effects: the storage's alarm, the log.
+ * The alarm of an object whose rows end. The platform silently drops an alarm whose handler has failed seven times, so an
+ * object never assumes that its alarm is set. The first use after a wake-up checks, which costs no row; an alarm whose work
+ * fails is set again; work that is an hour overdue is done at the next use. Effects: the storage's alarm, the log.
  */
 
-/** An alarm whose work has failed is set again for so long after. */
+/** The delay before a failed alarm runs again. */
 export const ALARM_RETRY_MS = 600_000;
-/** An alarm that is so late does not come. */
+/** An alarm this late is considered lost. */
 export const LATE_ALARM_MS = 3_600_000;
 
-/** Keeps an alarm set for as long as there is something to drop. */
+/** Keeps an alarm set while there is something to drop. */
 export class PruneAlarm {
   readonly #storage: DurableObjectStorage;
   readonly #nextMs: () => number | undefined;
-  /** What there was to drop when the object was woken. */
+  /** When the oldest rows could be dropped, at wake-up. */
   readonly #foundMs: number | undefined;
   /** The instant that the alarm is set for, as far as this life of the object knows. */
   #plannedMs: number | undefined;
-  /** When late work was last tried. */
+  /** When overdue work was last tried. */
   #triedMs = 0;
 
-  /** `nextMs` tells when the oldest rows can go. */
+  /** `nextMs` returns when the oldest rows can be dropped. */
   constructor(storage: DurableObjectStorage, nextMs: () => number | undefined) {
     this.#storage = storage;
     this.#nextMs = nextMs;
     this.#foundMs = nextMs();
   }
 
-  /** To be called after each change: sets the alarm where that is needed. Returns what is to be waited for, as a rule nothing. */
+  /** Sets the alarm if necessary. Call it after each change. Returns a promise to wait for, usually none. */
   plan(): Promise<void> | undefined {
     const nextMs = this.#nextMs();
     if (nextMs === undefined || nextMs === this.#plannedMs) return undefined;
@@ -41,7 +40,7 @@ export class PruneAlarm {
     });
   }
 
-  /** To be called before each change: drops what the alarm should have dropped, if it has not come. */
+  /** Drops what a lost alarm should have dropped. Call it before each change. */
   makeUp(prune: () => void, nowMs: number): void {
     const nextMs = this.#nextMs();
     if (nextMs === undefined || nowMs < Math.max(nextMs, this.#triedMs) + LATE_ALARM_MS) return;
@@ -69,7 +68,7 @@ export class PruneAlarm {
   }
 }
 
-/** Does the work of an alarm; when it fails it is tried again later, for as long as it fails. */
+/** Does the work of an alarm. On failure it sets the alarm again, until the work succeeds. */
 export async function runAlarm(storage: DurableObjectStorage, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,8 +1,7 @@
 /*
- * What one who has not paid may have: so many requests, so many free calls, so many invoices. A usage count says what has been
- * used; the same rules hold for the usage count of a client, of the larger network it is in, and of all clients together (M20).
- * An ask passes under all of them or under none, and what is refused is not counted: a flood of refusals writes nothing.
- * Pure.
+ * What a client without a payment may have: requests, free calls, invoices. A usage records what was used. The same rules
+ * apply to the usage of a client, of the larger network around it, and of all clients together (M20). An ask must pass all of
+ * them. A refusal is not counted, so a flood of refused requests writes nothing. Pure.
  *
  *   ask ─ too many requests ▶ refused     ─ a free call left ▶ free     ─ too many invoices ▶ refused     ─ else ▶ challenge
  *                                                                         (or the same again: M18)
@@ -12,23 +11,23 @@ import { ISSUED_WEIGHT, type IssuedChallenge } from './issued-rules.ts';
 import { type KnownNode, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
 import { takeRates, type RateBound, type RateLog, type RateReading } from './rate-rules.ts';
 
-/** A client as quotas count it, and the larger network it is in: an IPv6 /64 and its /48. */
+/** A client as quotas count it, and its larger network: an IPv6 /64 and its /48. */
 export interface ClientKey {
   readonly key: string;
   readonly group?: string;
-  /** Whom it comes from: its network, and the area that is in; only as far as that is known (M35). */
+  /** The client's network and the area of that network, as far as known (M35). */
   readonly crowd?: readonly string[];
 }
 
 export interface QuotaBounds {
-  /** Requests without a verified token. No bound if left out. */
+  /** Requests without a verified token. `undefined`: no limit. */
   readonly requests?: RateBound;
-  /** Calls that are given away. None if left out. */
+  /** Free calls. `undefined`: none. */
   readonly free?: { readonly calls: number; readonly periodMs: number };
   readonly challenges: { readonly perMinute: number; readonly open: number };
 }
 
-/** An invoice that has been offered and, as far as we know, not been paid. */
+/** An invoice that was issued and, as far as is known, not paid. */
 export interface OpenChallenge {
   readonly id: string;
   readonly atMs: number;
@@ -39,44 +38,47 @@ export interface Usage {
   readonly requests: RateLog;
   readonly challenges: readonly OpenChallenge[];
   readonly free: readonly { readonly scope: string; readonly used: number; readonly endsAtMs: number }[];
-  /** Of a single client: challenges that it may be given again. */
+  /** For a single client: challenges that may be issued to it again. */
   readonly issued?: readonly IssuedChallenge[];
-  /** Of a single client: whom it comes from. */
+  /** For a single client: its network and area. */
   readonly crowd?: readonly string[];
-  /** From then on nothing of it counts any more. */
+  /** From this instant on nothing in it counts. */
   readonly endsAtMs: number;
 }
 
 export interface QuotaAsk {
   /** What free calls are counted for: a route or a service. */
   readonly scope: string;
-  /** Names the challenge, should it come to one; a paid use gives it back by this name. */
+  /** The id of the challenge, if the answer is one; a paid use gives it back by this id. */
   readonly challengeId: string;
   /** How long the invoice can be paid. */
   readonly challengeMs: number;
-  /** What would be sold. Nothing: the price is not known yet. */
+  /** What would be sold. `undefined`: the price is not known yet. */
   readonly offer?: QuotaOffer | undefined;
-  /** Payment hashes that the request shows: their challenges are never given again. Nothing: they cannot be told, so none is. */
+  /**
+   * Payment hashes presented with the request: their challenges are never issued again. `undefined`: they cannot be read, so
+   * no challenge is issued again.
+   */
   readonly presented?: readonly string[] | undefined;
 }
 
 /** An offer as the object knows it. */
 export interface QuotaOffer {
-  /** A digest of everything that stands in its tokens and invoices: other terms are another offer. */
+  /** A digest of everything in its tokens and invoices: other terms make another offer. */
   readonly key: string;
-  /** The client is one client, and may be given the challenge again that it has already, when it is over its bounds. */
+  /** The ask comes from a single, known client, which may be issued its existing challenge again when it is over its limits. */
   readonly repeats: boolean;
-  /** Nothing: its challenges are not made beforehand. */
+  /** `undefined`: its challenges are not made in advance. */
   readonly pool?: PoolBounds | undefined;
-  /** Whose invoices can be paid now; `undefined`: nobody knows. */
+  /** The node whose invoices can be paid now; `undefined`: unknown. */
   readonly node?: KnownNode | undefined;
 }
 
-/** A challenge that nobody will pay any more, because it was paid or could not be made, and who had asked for it. */
+/** A challenge that will not be paid any more, because it was paid or could not be made, and the client that asked for it. */
 export interface PaidChallenge {
   readonly client: ClientKey;
   readonly challengeId: string;
-  /** Without an invoice it is not open, but one of its minute all the same: asking for it has cost something. */
+  /** Without an invoice it is not open, but it still counts in its minute: asking for it had a cost. */
   readonly wasMade?: false;
 }
 
@@ -88,25 +90,25 @@ export type QuotaAnswer =
   | {
       readonly kind: 'challenge';
       readonly readings: readonly QuotaReading[];
-      /** Nothing: one has to be made. */
+      /** `undefined`: the caller has to make one. */
       readonly item?: ReadyChallenge;
-      /** So many challenges of this offer are to be made beforehand, by whoever gets this answer. */
+      /** How many challenges of this offer the receiver of this answer should make in advance. */
       readonly refill?: number;
-      /** The client is over its bounds and had this one already (M18). */
+      /** The client is over its limits and was issued this one before (M18). */
       readonly isRepeated?: true;
     }
   | {
       readonly kind: 'refused';
       readonly by: Exclude<QuotaPolicy, 'free'>;
-      /** Its own bounds would have let the client have it: what all have together is nearly used up. */
+      /** The client is within its own limits, but the total of all clients is nearly used up. */
       readonly isCrowded?: true;
       readonly retryAfterSeconds: number;
       readonly readings: readonly QuotaReading[];
-      /** Offers whose challenge the client has already and could be given again. */
+      /** Offers for which the client has a challenge that could be issued again. */
       readonly held?: readonly string[];
     };
 
-/** The client first, then whatever it is a part of. */
+/** One level of counting: the client first, then the groups that contain it. */
 export interface QuotaLevel {
   readonly usage: Usage;
   readonly bounds: QuotaBounds;
@@ -114,22 +116,22 @@ export interface QuotaLevel {
 
 export interface QuotaDecision {
   readonly answer: QuotaAnswer;
-  /** The new usage counts, in order; none when refused. */
+  /** The new usages, in order; `undefined` if refused. */
   readonly usages?: readonly Usage[];
-  /** The usage counts if the client is given a challenge again that it has: a request, and no new challenge. */
+  /** The usages if the client gets its existing challenge again: one more request, no new challenge. */
   readonly repeatUsages?: readonly Usage[];
-  /** What the usage counts now count as open. */
+  /** The challenge that the new usages count as open. */
   readonly challenge?: OpenChallenge;
 }
 
 export const NO_USAGE: Usage = { requests: [], challenges: [], free: [], endsAtMs: 0 };
-/** A /48 holds 65,536 clients of its owner's making: together they get this many times what one gets (M20). */
+/** A /48 holds 65,536 clients of one owner: together they get this many times the limits of one (M20). */
 export const GROUP_FACTOR = 10;
-/** Routes with free calls, for one client. More get none. */
+/** Most routes with free calls for one client. Further routes get none. */
 export const MOST_FREE_SCOPES = 64;
 export const MINUTE_MS = 60_000;
 
-/** Decides about one request without a verified token. `isCrowded`: the client has to leave what is left to others. */
+/** Decides one request without a verified token. `isCrowded`: the client must leave the remaining capacity to others. */
 export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk & { readonly isCrowded?: boolean }, nowMs: number): QuotaDecision {
   const live = levels.map(({ usage, bounds }) => ({ usage: cleanUsage(usage, nowMs), bounds }));
   const limited = live.filter(({ bounds }) => bounds.requests !== undefined);
@@ -167,14 +169,14 @@ export function askQuota(levels: readonly QuotaLevel[], ask: QuotaAsk & { readon
   };
 }
 
-/** The usage count with one that was ready in the place of the challenge that it counts. */
+/** Returns the usage with a ready challenge in place of the one that it counts. */
 export function countReady(usage: Usage, challenge: OpenChallenge, { id, endsAtMs }: ReadyChallenge): Usage {
   const ready = { id, atMs: challenge.atMs, endsAtMs };
-  // It was counted last.
+  // The challenge was counted last.
   return keep(usage, { challenges: [...usage.challenges.slice(0, -1), ready] }, endsAtMs);
 }
 
-/** The usage count without a challenge that was paid; nothing if it holds no such challenge. */
+/** Returns the usage without a paid challenge; `undefined` if it does not hold that challenge. */
 export function giveBackChallenge(usage: Usage, { challengeId, wasMade }: Omit<PaidChallenge, 'client'>): Usage | undefined {
   const found = usage.challenges.find(({ id }) => id === challengeId);
   if (found === undefined) return undefined;
@@ -185,7 +187,7 @@ export function giveBackChallenge(usage: Usage, { challengeId, wasMade }: Omit<P
   };
 }
 
-/** The bounds of a larger network. */
+/** Returns the limits of a larger network. */
 export function widenBounds({ requests, free, challenges }: QuotaBounds): QuotaBounds {
   return {
     ...(requests === undefined ? {} : { requests: { ...requests, limit: requests.limit * GROUP_FACTOR } }),
@@ -194,12 +196,12 @@ export function widenBounds({ requests, free, challenges }: QuotaBounds): QuotaB
   };
 }
 
-/** How many things a usage count remembers. */
+/** Returns how many items a usage holds. */
 export function weighUsage({ requests, challenges, free, issued = [] }: Usage): number {
   return 1 + requests.length + challenges.length + free.length + issued.length * ISSUED_WEIGHT;
 }
 
-/** Says only what was exceeded, and not whether it was the client's own bound: how busy others are is nobody's business. */
+/** Reports only what was exceeded, not whose limit it was: a client must not learn how busy others are. */
 function refuseAsk(by: 'requests' | 'challenges', retryAfterSeconds: number): QuotaDecision {
   return { answer: { kind: 'refused', by, retryAfterSeconds, readings: [{ policy: by, remaining: 0, resetSeconds: retryAfterSeconds }] } };
 }
@@ -208,7 +210,7 @@ function keepIssued(usage: Usage, change: (issued: readonly IssuedChallenge[]) =
   return usage.issued === undefined ? usage : { ...usage, issued: change(usage.issued) };
 }
 
-/** Nothing is copied where nothing has ended: a usage count of all clients is long, and everyone asks it. */
+/** Copies nothing unless something has ended: the usage of all clients is long, and every ask reads it. */
 function cleanUsage(usage: Usage, nowMs: number): Usage {
   const { challenges, free } = usage;
   const isLive = ({ atMs, endsAtMs }: OpenChallenge) => endsAtMs > nowMs || isRecent(atMs, nowMs);
@@ -223,7 +225,7 @@ function keep(usage: Usage, change: Partial<Usage>, endsAtMs: number): Usage {
   return { ...usage, ...change, endsAtMs: Math.max(usage.endsAtMs, endsAtMs) };
 }
 
-/** A free call of everyone concerned; nothing if one of them has none left. */
+/** Takes a free call at every level; `undefined` if one of them has none left. */
 function takeFree(
   levels: readonly QuotaLevel[],
   { scope }: QuotaAsk,
@@ -244,11 +246,11 @@ function takeFree(
   return reading === undefined ? undefined : { usages, reading };
 }
 
-/** Until one more challenge may be offered; 0 if it may be now. */
+/** Returns the time until one more challenge may be issued; 0: now. */
 function challengeWaitMs({ usage, bounds }: QuotaLevel, nowMs: number): number {
   const { recent, open } = countChallenges(usage, nowMs);
   const { perMinute, open: mostOpen } = bounds.challenges;
-  // After a bound has been lowered more than one has to go.
+  // After a limit was lowered, more than one challenge has to end first.
   const minuteWait = recent < perMinute ? 0 : instantAt(recentInstants(usage, nowMs), recent - perMinute, nowMs) + MINUTE_MS - nowMs;
   const openWait = open < mostOpen ? 0 : instantAt(openEnds(usage, nowMs), open - mostOpen, nowMs + MINUTE_MS) - nowMs;
   return Math.max(minuteWait, openWait);
@@ -263,7 +265,7 @@ function readChallenges(level: QuotaLevel, nowMs: number): QuotaReading {
   return { policy: 'challenges', remaining, resetSeconds: seconds(untilMs) };
 }
 
-/** In one pass: this is what every ask costs at the usage count of all clients. */
+/** Counts in one pass: every ask pays this cost at the usage of all clients. */
 export function countChallenges({ challenges }: Usage, nowMs: number): { readonly recent: number; readonly open: number } {
   let recent = 0;
   let open = 0;

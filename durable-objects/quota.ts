@@ -1,9 +1,9 @@
 /*
- * The quota object: a share of all clients that have not paid, one call for each of their requests. Which share is fixed
- * by the adapter; a /48 and its clients are always in the same. Those who show a payment that is used up have a traffic class of their
- * own, which no crowd of others can fill (M19). Usage counts are kept as kept-rows.ts says: a crash gives back at most one second
- * of freebies, sleep gives back nothing. The invoices that the object hands out are durable before the answer, in tables of
- * their own (invoice-pool.ts).
+ * The quota object: one shard of all clients that have not paid, called once for each of their requests. The adapter fixes
+ * the shard; a /48 and its clients always share one. Clients that present a used-up payment have their own traffic class,
+ * which no crowd of others can fill (M19). Usages are kept as kept-rows.ts describes: a crash forgets at most one second of
+ * free calls and challenges, sleep forgets nothing. Pooled invoices have their own tables and are durable before the answer
+ * (invoice-pool.ts). Effects: its storage and alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { openInvoicePool, type InvoicePool } from './invoice-pool.ts';
@@ -16,31 +16,31 @@ export type { KeptChallenge };
 
 export interface QuotaRequest extends UsageAsk {
   readonly trafficClass: QuotaClass;
-  /** Challenges that were paid meanwhile: they are given back first. */
+  /** Challenges paid in the meantime; they are given back first. */
   readonly paid: readonly PaidChallenge[];
-  /** Challenges that were made meanwhile, so that they can be given again. */
+  /** Challenges made in the meantime, so that they can be issued again. */
   readonly kept: readonly (KeptChallenge & { readonly trafficClass: QuotaClass })[];
 }
 
-/** Those who have not paid, and those whose payment is used up. */
+/** `unpaid`: clients that have not paid. `paid`: clients whose payment is used up. */
 export type QuotaClass = 'unpaid' | 'paid';
 
-/** What an offer has room for, and its name. */
+/** The key of an offer, and how many challenges it keeps. */
 export interface StockedOffer {
   readonly key: string;
   readonly bounds: PoolBounds;
-  /** As whoever brings them knows it. */
+  /** As the caller that delivers the challenges knows it. */
   readonly node?: KnownNode | undefined;
 }
 
-/** Clients and networks of one object. */
+/** Most clients and networks of one object. */
 export const MOST_USAGES = 10_000;
-/** Instants, challenges and free calls in all usage counts of one object: some 10 MB. An isolate may hold all sixteen objects. */
+/** Most instants, challenges and free calls in all usages of one object: some 10 MB. An isolate may hold all sixteen objects. */
 export const MOST_COUNTED = 150_000;
 /** The same for payments that are used up. */
 const MOST_PAID_USAGES = 2500;
 const MOST_PAID_COUNTED = 40_000;
-/** Ended invoices lie on the disk of an idle object for so long. */
+/** How long ended invoices may stay on the disk of an idle object. */
 const ALARM_MS = 3_600_000;
 
 export class Quota extends DurableObject {
@@ -57,7 +57,7 @@ export class Quota extends DurableObject {
     this.#pool = openInvoicePool(ctx.storage);
   }
 
-  /** Decides about one request without a payment that is good for it: a free call, an invoice, or neither. */
+  /** Decides one request without a usable payment: a free call, an invoice, or neither. */
   ask({ trafficClass, paid, kept, ...order }: QuotaRequest): QuotaAnswer {
     this.giveBack(paid);
     for (const challenge of kept) this.#classes[challenge.trafficClass].keep(challenge);
@@ -75,28 +75,29 @@ export class Quota extends DurableObject {
     return refill > 0 && answer.kind === 'challenge' ? { ...answer, refill } : answer;
   }
 
-  /** A payment has been used: its challenge no longer counts against anyone. Saying it twice changes nothing. */
+  /** Records that payments were used: their challenges no longer count against anyone. Idempotent. */
   giveBack(paid: readonly PaidChallenge[]): void {
     for (const challenge of paid) {
-      // Who paid a challenge of the other traffic class is not known by the payment that the traffic class is counted for.
+      // The `paid` traffic class counts by used-up payment, and a new payment does not reveal which. So all its usages are
+      // searched.
       if (!this.#classes.unpaid.giveBack(challenge)) this.#classes.paid.giveBackAnywhere(challenge);
     }
   }
 
-  /** Takes challenges of an offer into the pool. */
+  /** Adds challenges of an offer to the pool. */
   stock({ key, bounds, node }: StockedOffer, items: readonly ReadyChallenge[]): void {
     this.#node = laterNode(this.#node, node);
     this.#pool.stock(key, items, bounds);
     if (this.#pool.size > 0) this.ctx.waitUntil(this.#planAlarm());
   }
 
-  /** How many challenges of each offer somebody should bring. */
+  /** Returns how many challenges of each offer the caller should make. */
   want(offers: readonly StockedOffer[]): readonly number[] {
     const nowMs = Date.now();
     return offers.map(({ key, bounds }) => this.#pool.want(key, bounds, nowMs));
   }
 
-  /** Drops what says nothing any more. */
+  /** Drops what has ended. */
   override alarm(): Promise<void> {
     return runAlarm(this.ctx.storage, () => this.#dropEnded());
   }

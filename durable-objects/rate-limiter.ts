@@ -1,8 +1,8 @@
 /*
- * The rate limiter: exact sliding windows that every isolate shares, for routes, for the whole gateway and for passes with
- * a rate of their own. The rules are in rate-rules.ts. Windows are decided upon in memory and written once a second
- * (kept-rows.ts): memory alone would let anyone start anew by keeping quiet for ten seconds. The keys are routes or
- * payments, never names that a stranger can choose: when there are too many, the one unused for longest is forgotten.
+ * The rate limiter: exact sliding windows shared by all isolates, for routes, for the whole gateway and for passes with their
+ * own rate. The rules are in rate-rules.ts. Windows are decided in memory and written once a second (kept-rows.ts): with
+ * memory alone, ten quiet seconds would reset them. Keys are routes or payments, never names that a client can choose; when
+ * there are too many, the least recently used is dropped. Effects: its storage and alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { keepRows, type KeptRow, type KeptRows } from './kept-rows.ts';
@@ -13,9 +13,9 @@ interface RateRow extends KeptRow {
   readonly log: RateLog;
 }
 
-/** Windows in one object. */
+/** Most windows in one object. */
 export const MOST_RATE_KEYS = 20_000;
-/** Instants in all windows of one object: 16 MB or less. */
+/** Most instants in all windows of one object: 16 MB or less. */
 export const MOST_RATE_INSTANTS = 1_000_000;
 
 export class RateLimiter extends DurableObject {
@@ -26,7 +26,7 @@ export class RateLimiter extends DurableObject {
     this.#rows = keepRows<RateRow>(ctx.storage, { weigh: ({ log }) => log.length });
   }
 
-  /** Lets one call pass under every one of these bounds, or under none. */
+  /** Lets one call pass under all of these limits, or under none. */
   take(checks: readonly RateCheck[]): RateAnswer {
     const nowMs = Date.now();
     const counts = checks.map(({ key, bound }) => ({ log: this.#rows.get(key)?.log ?? [], bound }));
@@ -34,7 +34,7 @@ export class RateLimiter extends DurableObject {
     for (const [index, log] of (logs ?? []).entries()) {
       const { key, bound } = checks[index]!;
       this.#makeRoom(key, nowMs);
-      // By the newest instant: after the clock was set back it is later than now.
+      // By the newest instant: after the clock is set back, it is later than now.
       this.#rows.set(key, { log, endsAtMs: log.at(-1)! + bound.windowMs });
     }
     return answer;

@@ -1,22 +1,22 @@
 /*
- * A true sliding window: in any stretch of `windowMs`, however it is laid, at most `limit` calls pass. It keeps the
- * instants of the calls that passed, never more than `limit` of them; what is refused is not counted, so that asking too
- * often does not lock anyone out for longer. Pure: logs and time in, decision and new logs out.
+ * A true sliding window: any stretch of `windowMs` contains at most `limit` passed calls. It keeps the instants of passed
+ * calls, never more than `limit`. Refused calls are not counted, so asking too often does not lock a client out for longer.
+ * Pure: takes logs and the time, returns a decision and the new logs.
  */
 
-/** So many calls in so long a time. */
+/** A number of calls within a length of time. */
 export interface RateBound {
   readonly limit: number;
   readonly windowMs: number;
 }
 
-/** Instants of calls that passed, in milliseconds, oldest first. */
+/** Instants of passed calls, in milliseconds, oldest first. */
 export type RateLog = readonly number[];
 
-/** What is left under one bound. */
+/** What is left under one limit. */
 export interface RateReading {
   readonly remaining: number;
-  /** Within so many seconds no more than `remaining` calls pass. */
+  /** For this many seconds no more than `remaining` calls pass. */
   readonly resetSeconds: number;
 }
 
@@ -24,25 +24,25 @@ export interface RateDecision {
   readonly allowed: boolean;
   /** 0 when allowed. */
   readonly retryAfterSeconds: number;
-  /** One for each count, in order. */
+  /** One per count, in order. */
   readonly readings: readonly RateReading[];
-  /** The new logs, in order; only when allowed. */
+  /** The new logs, in order; only if allowed. */
   readonly logs?: readonly RateLog[];
 }
 
-/** A bound and what is counted under it. */
+/** A limit and the key that is counted under it. */
 export interface RateCheck {
   readonly key: string;
   readonly bound: RateBound;
 }
 
-/** What a caller gets to know. */
+/** The part of a decision that a caller sees. */
 export type RateAnswer = Omit<RateDecision, 'logs'>;
 
-/** The largest limit of a window: the log of one takes 80 KB then. */
+/** The largest limit of a window; its log takes 80 KB. */
 export const LARGEST_RATE = 10_000;
 
-/** Lets one call pass under every bound, or under none. */
+/** Lets one call pass under all limits, or under none. */
 export function takeRates(counts: readonly { readonly log: RateLog; readonly bound: RateBound }[], nowMs: number): RateDecision {
   const windows = counts.map(({ log, bound }) => ({ log: slideWindow(log, { windowMs: bound.windowMs, nowMs }), bound }));
   const full = windows.filter(({ log, bound }) => log.length >= bound.limit);
@@ -63,7 +63,7 @@ export function takeRates(counts: readonly { readonly log: RateLog; readonly bou
   };
 }
 
-/** The instants that are still in the window. A clock that went back leaves them where they were. */
+/** Returns the instants that are still in the window. A clock that went back removes none. */
 export function slideWindow(log: RateLog, { windowMs, nowMs }: { windowMs: number; nowMs: number }): RateLog {
   const first = log.findIndex((instantMs) => instantMs > nowMs - windowMs);
   return first < 0 ? [] : first === 0 ? log : log.slice(first);
@@ -77,7 +77,7 @@ function readWindow(log: RateLog, { bound, nowMs }: { bound: RateBound; nowMs: n
   };
 }
 
-/** Until one more call passes. After a limit has been lowered that is not when the oldest instant goes. */
+/** Returns the time until one more call passes. After a limit was lowered, more than the oldest instant has to leave the window. */
 function secondsToSpare(log: RateLog, { bound, nowMs }: { bound: RateBound; nowMs: number }): number {
   return secondsUntil((log[Math.max(0, log.length - bound.limit)] ?? nowMs) + bound.windowMs, nowMs);
 }

@@ -1,7 +1,8 @@
 /*
- * The replay set: a Durable Object that holds the claims of a share of all payment hashes. A claim is a lease over one
- * RPC session: reserve, then commit or release on the lease; who has lost the session finishes by reservation id.
- * The rules are in claim-rules.ts, the rows in claim-store.ts; here are only time, transactions and their grouping.
+ * The replay set: a Durable Object that holds the claims of one share of all payment hashes. A claim is a lease over one RPC
+ * session: reserve, then commit or release on the lease. A caller that has lost the session finishes by reservation id. The
+ * rules are in claim-rules.ts, the rows in claim-store.ts; this file has only time, transactions and their grouping. Effects:
+ * its storage and alarm.
  */
 import { DurableObject, RpcTarget } from 'cloudflare:workers';
 import { ClaimStore, type ClaimRequest, type FinishRequest, type PaymentRequest } from './claim-store.ts';
@@ -10,10 +11,10 @@ import { PruneAlarm } from './prune-alarm.ts';
 
 export type { ClaimRequest, FinishRequest };
 
-/** Outcomes wait this long for a reservation to be written with. Lost ones leave a use in doubt, then good again (M10). */
+/** How long outcomes wait to be written together with a reservation. A lost outcome leaves a use in doubt; it is given back later (M10). */
 const OUTCOME_DELAY_MS = 50;
 
-/** The holder's end of a claim. */
+/** The caller's end of a claim. */
 export class ClaimLease extends RpcTarget {
   readonly #finish: (outcome: Outcome) => FinishAnswer | Promise<FinishAnswer>;
 
@@ -22,12 +23,12 @@ export class ClaimLease extends RpcTarget {
     this.#finish = finish;
   }
 
-  /** The call was answered; `cost` says what it took when that is less than was reserved. */
+  /** Commits an answered call; `cost` is set if the call took less than was reserved. */
   commit(cost?: number): FinishAnswer | Promise<FinishAnswer> {
     return this.#finish(cost === undefined ? { kind: 'commit' } : { kind: 'commit', cost });
   }
 
-  /** The call was not answered, for a reason that was seen; `cools` is false when it was never sent. */
+  /** Releases a call that failed for a known reason; `cools` is false if the call was never sent. */
   release(cools?: false): FinishAnswer | Promise<FinishAnswer> {
     return this.#finish(cools === undefined ? { kind: 'release' } : { kind: 'release', cools });
   }
@@ -36,7 +37,7 @@ export class ClaimLease extends RpcTarget {
 export type LeaseAnswer = { readonly answer: ReserveAnswer; readonly lease?: ClaimLease };
 
 interface Waiting {
-  /** Does the work inside the transaction; what it returns tells the caller, after the transaction. */
+  /** Does the work inside the transaction and returns the function that answers the caller after it. */
   readonly run: () => () => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -54,7 +55,7 @@ export class ReplaySet extends DurableObject {
     this.#alarm = new PruneAlarm(ctx.storage, () => this.#book.nextPruneMs);
   }
 
-  /** Takes units of a payment under a lease, or says why they cannot be had. */
+  /** Reserves units of a payment under a lease, or says why it cannot. */
   async reserve(request: ClaimRequest): Promise<LeaseAnswer> {
     const { answer, number } = await this.#grouped(() => this.#book.reserve(request, Date.now()));
     if (answer.kind !== 'granted' || number === undefined) return { answer };
@@ -69,22 +70,22 @@ export class ReplaySet extends DurableObject {
     };
   }
 
-  /** Records the outcome of a reservation, for a holder whose session is gone (M10). */
+  /** Records the outcome of a reservation, for a caller whose session is gone (M10). */
   finish(request: FinishRequest): Promise<FinishAnswer> {
     return this.#grouped(() => this.#book.finish(request, Date.now()));
   }
 
-  /** From now on the payment is used up (M30). */
+  /** Revokes the payment (M30). */
   revoke(request: PaymentRequest): Promise<void> {
     return this.#grouped(() => this.#book.revoke(request));
   }
 
-  /** Whether this payment, of which no uses are counted, was not known before. */
+  /** Returns whether this payment, whose uses are not counted, was unknown before. */
   noteFirst(request: PaymentRequest): Promise<boolean> {
     return this.#grouped(() => this.#book.noteFirst(request));
   }
 
-  /** Drops what has ended, and sleeps until the next rows do. */
+  /** Drops what has ended, and sets the alarm for the next rows. */
   override alarm(): Promise<void> {
     return this.#alarm.run(this.#prune);
   }
@@ -93,7 +94,7 @@ export class ReplaySet extends DurableObject {
     try {
       this.ctx.storage.transactionSync(() => this.#book.prune(Date.now()));
     } catch (error) {
-      // Undone: tables that the book takes for dropped are there.
+      // Rolled back: tables that the claim store considers dropped still exist.
       this.#book.reload();
       throw error;
     }
@@ -110,7 +111,7 @@ export class ReplaySet extends DurableObject {
   }
 
   /**
-   * Claims that arrive together share one transaction and one durable write: three times the throughput of a write each.
+   * Claims that arrive together share one transaction and one durable write: three times the throughput of separate writes.
    * The platform holds every answer until its write is on disk.
    */
   #grouped<Answer>(work: () => Answer): Promise<Answer> {
@@ -144,7 +145,7 @@ export class ReplaySet extends DurableObject {
       if (setting !== undefined) this.ctx.waitUntil(setting);
       for (const answer of tell) answer();
     } catch (error) {
-      // The transaction is undone: nobody gets an answer from it, and tables it made are gone again.
+      // The transaction is rolled back: it answers nobody, and tables that it created are gone.
       for (const { reject } of group) reject(error);
       this.#book.reload();
       if (this.#book.hasUnwritten) this.#flushLater();

@@ -1,7 +1,8 @@
 /*
- * The settlement object: payments that nodes have seen, as their bridge pushes them, and how far each feed has got. One for
- * a gateway, asked at the first use of a token that a preimage alone does not prove (M24). The rules are in
- * settlement-rules.ts. It only ever knows that a payment was made: of what it does not know the node is asked.
+ * The settlement object: payments that nodes have seen, as the bridge pushes them, and the index of each feed. There is one
+ * per gateway; it is asked at the first use of a token that a preimage alone does not prove (M24). The rules are in
+ * settlement-rules.ts. It can only confirm a payment: if it does not know one, the node is asked. Effects: its storage and
+ * alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { DailyTable } from './daily-table.ts';
@@ -10,18 +11,18 @@ import { takeBatch, type BatchDecision, type SettledBatch } from './settlement-r
 
 export interface PushedBatch extends SettledBatch {
   readonly feed: string;
-  /** Of the signed request, and how long it could come again. */
+  /** From the signed request, with the end of the time in which it could be replayed. */
   readonly nonceHex: string;
   readonly nonceEndsAtSeconds: number;
 }
 
 export type PushAnswer = { readonly index: number } | 'malformed' | 'replayed';
 
-/** Feeds whose place is known; the one that was silent for longest makes room, and begins anew when it comes back. */
+/** Most feeds whose index is known. The one silent for longest is dropped, and starts from zero when it returns. */
 const MOST_FEEDS = 16;
-/** Pushes whose nonces are remembered at once. A bridge sends a few a second at most. */
+/** Most nonces of pushes remembered at once. A bridge sends a few per second at most. */
 const MOST_NONCES = 10_000;
-/** Payments that are taken on one day: some 200 MB. What comes beyond is looked up. */
+/** Most payments stored per day: some 200 MB. Further payments are looked up at the node. */
 const MOST_SETTLED_A_DAY = 2_000_000;
 
 export class Settlements extends DurableObject {
@@ -38,12 +39,12 @@ export class Settlements extends DurableObject {
     this.#alarm = new PruneAlarm(ctx.storage, () => this.#settled.nextPruneMs);
   }
 
-  /** Whether a node has said that this invoice is paid. */
+  /** Whether a node has reported this invoice as paid. */
   isSettled(paymentHashHex: string): boolean {
     return this.#settled.find(paymentHashHex) !== undefined;
   }
 
-  /** Takes a push, or says where the feed stands. */
+  /** Accepts a push, or returns the feed's index. */
   take(push: PushedBatch): PushAnswer {
     this.#alarm.makeUp(this.#prune, Date.now());
     try {
@@ -52,13 +53,13 @@ export class Settlements extends DurableObject {
       if (setting !== undefined) this.ctx.waitUntil(setting);
       return answer;
     } catch (error) {
-      // The transaction is undone, and a table that it made is gone again.
+      // The transaction is rolled back, and a table that it created is gone.
       this.#settled = openTable(this.ctx.storage.sql);
       throw error;
     }
   }
 
-  /** Drops what has ended, and sleeps until the next rows do. */
+  /** Drops what has ended, and sets the alarm for the next rows. */
   override alarm(): Promise<void> {
     return this.#alarm.run(this.#prune);
   }
@@ -68,7 +69,7 @@ export class Settlements extends DurableObject {
     try {
       this.ctx.storage.transactionSync(() => this.#settled.prune(Date.now()));
     } catch (error) {
-      // Undone: tables that this one takes for dropped are there.
+      // Rolled back: tables that this object considers dropped still exist.
       this.#settled = openTable(sql);
       throw error;
     }
@@ -94,7 +95,7 @@ export class Settlements extends DurableObject {
   #keep(kept: BatchDecision['kept'], nowSeconds: number): void {
     if (kept.length === 0) return;
     const { sql } = this.ctx.storage;
-    // Days only move forward (M33): a clock that is set back does not empty the count of a day.
+    // Days only move forward (M33): setting the clock back does not reset the count of a day.
     const { newest } = sql.exec<{ newest: number | null }>('SELECT max(day) AS newest FROM days_v1').one();
     const day = Math.max(Math.floor(nowSeconds / 86_400), newest ?? 0);
     sql.exec('DELETE FROM days_v1 WHERE day < ?', day);

@@ -1,9 +1,9 @@
 /*
- * Tables whose loss costs nobody money: when their form changes, another version's are dropped and not read (M36,
- * docs/storage.md). Effects: the storage it is given.
+ * Tables whose loss costs nobody money: when their schema changes, those of other versions are dropped unread (M36,
+ * docs/storage.md). Effects: the given storage.
  */
 
-/** Drops the tables of the same name and another version: `rows_v1` is kept, `rows_v0` and `rows_v2` are not. */
+/** Drops the tables with the same name and another version: for `rows_v1`, it drops `rows_v0` and `rows_v2`. */
 export function dropOtherVersions(sql: SqlStorage, table: string): void {
   const stem = table.replace(/_v\d+$/, '');
   const names = sql.exec<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB '${stem}_v[0-9]*'`);

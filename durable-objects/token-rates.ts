@@ -1,12 +1,12 @@
 /*
- * How often a payment may be used, where a seller limits that: true sliding windows beside the claims, decided and written in
- * the transaction of the reservation, so that such a limit costs no object call of its own. Effects: the storage it is given,
- * inside the caller's transaction.
+ * How often a payment may be used, if the seller limits it: true sliding windows stored with the claims. They are decided and
+ * written in the transaction of the reservation, so this limit costs no extra object call. Effects: the given storage, inside
+ * the caller's transaction.
  */
 import { DailyTable, type StoredRow } from './daily-table.ts';
 import { takeRates, type RateCheck, type RateDecision, type RateLog } from './rate-rules.ts';
 
-/** A window as this transaction sees it. */
+/** A window as the current transaction sees it. */
 interface Held {
   readonly stored: StoredRow | undefined;
   log: RateLog;
@@ -23,27 +23,27 @@ export class TokenRates {
     this.#table = new DailyTable(sql, { name: 'token_rates', version: 1, columns: ['log TEXT'] });
   }
 
-  /** Whether one more call passes; it counts only when `count` is called. */
+  /** Returns whether one more call passes; the call counts only once `count` is called. */
   ask({ key, bound }: RateCheck, nowMs: number): { readonly decision: RateDecision; readonly count: () => void } {
     const held = this.#hold(key);
     const decision = takeRates([{ log: held.log, bound }], nowMs);
     const count = () => {
       held.log = decision.logs?.[0] ?? held.log;
-      // By the newest instant: after the clock was set back it is later than now.
+      // By the newest instant: after the clock is set back, it is later than now.
       held.endsAtSeconds = Math.ceil(((held.log.at(-1) ?? nowMs) + bound.windowMs) / 1000);
       held.isChanged = true;
     };
     return { decision, count };
   }
 
-  /** Writes what has changed, inside the transaction. */
+  /** Writes the changes, inside the transaction. */
   write(): void {
     for (const [key, { log, stored, endsAtSeconds, isChanged }] of this.#held) {
       if (isChanged) this.#table.write(key, [formatLog(log)], { endsAtSeconds, stored });
     }
   }
 
-  /** The transaction has ended well. */
+  /** Called after the transaction has committed. */
   settle(): void {
     this.#held.clear();
   }
@@ -52,7 +52,7 @@ export class TokenRates {
     this.#table.prune(nowMs);
   }
 
-  /** When the oldest windows can go. */
+  /** When the oldest windows can be dropped. */
   get nextPruneMs(): number | undefined {
     return this.#table.nextPruneMs;
   }
@@ -67,7 +67,7 @@ export class TokenRates {
   }
 }
 
-/** The first instant, then what lies between one and the next. */
+/** Formats the first instant, then the differences between neighbours. */
 function formatLog(log: RateLog): string {
   return log.map((instantMs, index) => instantMs - (log[index - 1] ?? 0)).join(' ');
 }

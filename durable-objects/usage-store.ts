@@ -1,7 +1,7 @@
 /*
- * The usage counts of one traffic class of an object: of its clients, of the networks they are in, and of all together. What decides is in
- * quota-rules.ts; here are only which usage counts an ask concerns, the bound on how many there are, and the challenges that a
- * client may be given again. Effects: the rows (kept-rows.ts).
+ * The usages of one traffic class in an object: of its clients, of their networks, and of all together. quota-rules.ts
+ * decides; this file knows which usages an ask concerns, limits how many there are, and keeps the challenges that may be
+ * issued again. Effects: the rows (kept-rows.ts).
  */
 import { createHoldings, mustWait } from './crowd-rules.ts';
 import { findRepeatable, forgetShown, rememberChallenge, type IssuedChallenge } from './issued-rules.ts';
@@ -29,25 +29,25 @@ import {
 export interface UsageAsk {
   readonly client: ClientKey;
   readonly ask: QuotaAsk;
-  /** What one client gets. */
+  /** The limits of one client. */
   readonly bounds: QuotaBounds;
-  /** What all clients of this object get together. */
+  /** The limits of all clients of this object together. */
   readonly totals: QuotaBounds;
 }
 
-/** A challenge that was made for an ask of this client. */
+/** A challenge that was made for this client. */
 export interface KeptChallenge extends IssuedChallenge {
   readonly client: ClientKey;
 }
 
 export interface UsageStore {
-  /** Decides; `takeReady` is called once it is sure that the client gets a challenge, and may have one. */
+  /** Decides an ask. Calls `takeReady` only once the client is certain to get a challenge that may come from the pool. */
   ask(order: UsageAsk, takeReady: () => ReadyChallenge | undefined, nowMs: number): QuotaAnswer;
-  /** A challenge no longer counts; false when no usage count of the client has it. */
+  /** Gives a challenge back; false if no usage of the client has it. */
   giveBack(paid: PaidChallenge): boolean;
-  /** The same, whoever's it is. */
+  /** Gives a challenge back, whichever client has it. */
   giveBackAnywhere(paid: PaidChallenge): void;
-  /** Remembers what a client was given, unless it has been given back since. */
+  /** Remembers a challenge issued to a client, unless it was given back since. */
   keep(challenge: KeptChallenge): void;
   sweep(nowMs: number): void;
   flush(): Promise<void>;
@@ -55,13 +55,13 @@ export interface UsageStore {
 
 export interface UsageStoreOptions {
   readonly table: string;
-  /** Clients and networks. */
+  /** Most clients and networks. */
   readonly mostUsages: number;
-  /** What they all remember together. */
+  /** The most that all of them may hold together. */
   readonly mostCounted: number;
 }
 
-/** The usage count of the client, and of all clients, and what these may have together. */
+/** The usage of the client, the usage of all clients, and the limits of the latter. */
 interface Pressed extends Pick<UsageAsk, 'totals'> {
   readonly own: Usage;
   readonly total: Usage;
@@ -69,16 +69,16 @@ interface Pressed extends Pick<UsageAsk, 'totals'> {
 
 const TOTAL = 'total';
 /**
- * For those who come when the table is full. A usage count that still counts is never thrown away: that would give its owner a
- * fresh start. Latecomers share one, with the bounds of a large network; so they are served, and filling the table gains
- * no one more than that. They are not one client: none is given a challenge that another one has.
+ * Shared by the clients that come when the table is full. A live usage is never evicted: that would give its owner a fresh
+ * start. The overflow has the limits of a large network, so these clients are served, and filling the table gains nobody more
+ * than that. They are not one client: none is issued a challenge of another.
  */
 const OVERFLOW = 'overflow';
 
-/** The usage counts of a table. */
+/** Opens the usages of a table. */
 export function openUsageStore(storage: DurableObjectStorage, { table, mostUsages, mostCounted }: UsageStoreOptions): UsageStore {
   const rows = keepRows<Usage>(storage, { weigh: weighUsage, table });
-  // In memory alone, from what is on disk: a row of their own for each network would double what a challenge costs.
+  // In memory only, rebuilt from the rows on disk: a stored row per network would double the cost of a challenge.
   const held = { open: createHoldings(), recent: createHoldings() };
   const note = (crowd: readonly string[], { atMs, endsAtMs }: OpenChallenge) => {
     held.open.add(crowd, endsAtMs);
@@ -89,7 +89,7 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
     for (const challenge of challenges) note(crowd, challenge);
   }
 
-  /** Whether this client has to leave what is left of a total to others (M35). */
+  /** Whether this client must leave the remaining capacity to others (M35). */
   const isCrowded = ({ crowd = [] }: ClientKey, { own, total, totals }: Pressed, nowMs: number): boolean => {
     held.open.advance(nowMs);
     held.recent.advance(nowMs);
@@ -141,7 +141,7 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
     ask({ client, ask, bounds, totals }, takeReady, nowMs) {
       const { offer, presented } = ask;
       const names = namesOf(client, nowMs);
-      // Latecomers are many.
+      // The overflow is shared by many clients.
       const remembers = offer?.repeats === true && names[0] !== OVERFLOW;
       if (presented !== undefined && presented.length > 0) forget(names[0]!, presented);
       const levels = names.map((name): QuotaLevel => {
@@ -171,7 +171,7 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
       if (repeatUsages !== undefined && remembers && presented !== undefined) {
         const item = findRepeatable(levels[0]!.usage.issued ?? [], offer, nowMs);
         if (item !== undefined) {
-          // It is one more request, where those are counted, and no new challenge.
+          // Counts one more request, where requests are counted, and no new challenge.
           if (bounds.requests !== undefined) write(repeatUsages);
           return { kind: 'challenge', readings: answer.readings, item, isRepeated: true };
         }

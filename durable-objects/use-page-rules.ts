@@ -1,38 +1,37 @@
 /*
- * Where the open uses of a payment are written. The payment's row has room for eighty, or sixteen that draw on four counters
- * each, and few payments ever have more; what has no room goes to pages. A page is written once and deleted when none of its
- * uses is open any more: which of them are not is marked in the payment's row. So a reservation rewrites a bounded row,
- * however many uses are open. Pure.
+ * Where the open uses of a payment are stored. The payment's row holds eighty, or sixteen with four counters each; few
+ * payments have more. The rest goes to pages. A page is written once and deleted when none of its uses is open; the payment's
+ * row marks which uses are closed. So a reservation rewrites a bounded row, however many uses are open. Pure.
  */
 import { type OpenUse } from './claim-rules.ts';
 
-/** Uses in a payment's row, and their draws: some 5 KB of it. */
+/** Most uses in a payment's row, plus their draws: some 5 KB of it. */
 export const MOST_WEIGHT_IN_ROW = 80;
-/** A mark has a bit for each; bit operations take no more than 31. */
+/** A mark has one bit per use; bit operations handle no more than 31. */
 export const USES_A_PAGE = 30;
-/** Twice as many as the open uses of a payment fill. With more, two of them have room in one. */
+/** Twice as many as the open uses of a payment can fill. Beyond this, two pages always fit into one. */
 export const MOST_PAGES = 128;
 
 export interface UsePage {
   readonly number: number;
   readonly uses: readonly OpenUse[];
-  /** A bit for each use that is open no longer. */
+  /** One bit for each closed use. */
   readonly closed: number;
-  /** When the page may be forgotten; 0 as long as it is not on disk. */
+  /** When the page may be dropped; 0: not on disk yet. */
   readonly endsAtSeconds: number;
 }
 
 export interface UseLayout {
   readonly inRow: readonly OpenUse[];
-  /** By their numbers. */
+  /** In the order of their numbers. */
   readonly pages: readonly UsePage[];
-  /** Pages that are needed no longer. */
+  /** Pages that are no longer needed. */
   readonly dropped: readonly number[];
 }
 
 const NO_PAGES: readonly number[] = [];
 
-/** What a payment's row and pages hold when these uses are open. */
+/** Returns what a payment's row and pages hold for these open uses. */
 export function layOutUses(open: readonly OpenUse[], pages: readonly UsePage[]): UseLayout {
   if (pages.length === 0 && hasRoom(open)) return { inRow: open, pages, dropped: NO_PAGES };
   const openNumbers = new Set(open.map(({ number }) => number));
@@ -67,7 +66,7 @@ export function layOutUses(open: readonly OpenUse[], pages: readonly UsePage[]):
   return { inRow, pages: kept, dropped };
 }
 
-/** The uses of a page that are open. */
+/** Returns the open uses of a page. */
 export function openUsesOf({ uses, closed }: UsePage): readonly OpenUse[] {
   return closed === 0 ? uses : uses.filter((_, index) => (closed & (1 << index)) === 0);
 }

@@ -1,14 +1,13 @@
 /*
- * Open uses that have no room in their payment's row, on disk (use-page-rules.ts says which). Pages are read once and kept in
- * memory as long as there is room, since every reservation of such a payment needs to know all its open uses. The table is
- * made when the first payment needs it: most objects never have one. Effects: the storage it is given, inside the caller's
- * transaction.
+ * The pages of open uses that do not fit in their payment's row (use-page-rules.ts decides which). Every reservation of such
+ * a payment needs all its open uses, so pages are read once and cached as long as there is memory. The table is created when
+ * the first payment needs it; most objects never have one. Effects: the given storage, inside the caller's transaction.
  */
 import { formatUses, parseUses } from './open-use-text.ts';
 import { type UsePage } from './use-page-rules.ts';
 
 const TABLE = 'use_pages_v1';
-/** Uses whose pages are kept in memory, of all payments of an object: 10 MB when each draws on four counters. */
+/** Most cached uses, over all payments of an object: 10 MB if each draws on four counters. */
 export const MOST_USES_KEPT = 16_384;
 
 const NO_PAGES: readonly UsePage[] = [];
@@ -16,7 +15,7 @@ const NO_PAGES: readonly UsePage[] = [];
 /** The pages of one object. */
 export class UsePages {
   readonly #sql: SqlStorage;
-  /** By payment; the one used last is the last. */
+  /** By payment; the most recently used is last. */
   readonly #kept = new Map<string, readonly UsePage[]>();
   #usesKept = 0;
 
@@ -24,7 +23,7 @@ export class UsePages {
     this.#sql = sql;
   }
 
-  /** The pages of a payment, as its row marks them. */
+  /** Reads the pages of a payment, as its row marks them. */
   read(name: string, payment: ArrayBuffer, marks: string): readonly UsePage[] {
     if (marks === '') return NO_PAGES;
     const kept = this.#kept.get(name);
@@ -37,7 +36,7 @@ export class UsePages {
     });
   }
 
-  /** Brings the disk up to date; returns the pages as they are there. */
+  /** Writes the changes to disk; returns the pages as stored. */
   write(
     payment: ArrayBuffer,
     { pages, dropped }: { pages: readonly UsePage[]; dropped: readonly number[] },
@@ -54,7 +53,7 @@ export class UsePages {
     });
   }
 
-  /** Keeps the pages of a payment for its next call. */
+  /** Caches the pages of a payment for its next call. */
   keep(name: string, pages: readonly UsePage[]): void {
     if (pages.length === 0 && this.#kept.size === 0) return;
     const before = this.#kept.get(name);
@@ -68,7 +67,7 @@ export class UsePages {
     }
   }
 
-  /** Forgets pages whose payments have ended. */
+  /** Drops pages whose payments have ended. */
   prune(nowMs: number): void {
     const [table] = this.#sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '${TABLE}'`).raw();
     if (table !== undefined) this.#sql.exec(`DELETE FROM ${TABLE} WHERE ends_at_seconds * 1000 <= ?`, nowMs);
@@ -84,7 +83,7 @@ function countUses(pages: readonly UsePage[]): number {
   return pages.reduce((sum, { uses }) => sum + uses.length, 0);
 }
 
-/** Which pages there are, and which of their uses are open no longer, as a payment's row has it. */
+/** Formats the marks in a payment's row: which pages exist, and which of their uses are closed. */
 export function formatMarks(pages: readonly UsePage[]): string {
   return pages.length === 0 ? '' : JSON.stringify(pages.map(({ number, closed }) => [number, closed]));
 }

@@ -1,22 +1,22 @@
 /*
- * Who has been let in lately: nonces that were used, and how many requests this second. Memory of one process, bounded;
- * time is passed in. A restart forgets the nonces, so a request of the last minute could come again once: minting is
- * idempotent and looking up changes nothing, so that gains nobody anything.
+ * Recently used nonces, and the number of requests this second. Memory of one process, bounded; time is passed in. A restart
+ * forgets the nonces, so a request of the last minute could be repeated once. That gains nothing: minting is idempotent and
+ * looking up changes nothing. Effects: memory.
  */
 
 export interface NonceMemory {
   has(nonceHex: string): boolean;
-  /** `full` when there is no room: the caller refuses, since a nonce forgotten early could be used again. */
+  /** `full`: no space, so the caller refuses; a nonce forgotten early could be used again. */
   remember(nonceHex: string, nowSeconds: number): 'remembered' | 'full';
 }
 
-/** Keeps each nonce for `keepSeconds`, and at most `capacity` of them. */
+/** Creates a memory that keeps each nonce for `keepSeconds`, and at most `capacity` of them. */
 export function createNonceMemory({ capacity, keepSeconds }: { capacity: number; keepSeconds: number }): NonceMemory {
   const leaveAtSeconds = new Map<string, number>();
   return {
     has: (nonceHex) => leaveAtSeconds.has(nonceHex),
     remember(nonceHex, nowSeconds) {
-      // A map keeps the order of arrival. When the clock is set back, the first one holds the rest a little longer.
+      // A map keeps insertion order. If the clock is set back, the first entry delays the removal of the rest a little.
       for (const [nonce, leaveAt] of leaveAtSeconds) {
         if (leaveAt >= nowSeconds) break;
         leaveAtSeconds.delete(nonce);
@@ -29,11 +29,11 @@ export function createNonceMemory({ capacity, keepSeconds }: { capacity: number;
 }
 
 export interface RateLimit {
-  /** Counts one, or says that this second has had enough of them; `keepFree` are left for others. */
+  /** Counts one, or returns false if this second is used up; `keepFree` are left for others. */
   take(nowSeconds: number, keepFree?: number): boolean;
 }
 
-/** At most so many within one second of the clock. What is refused is not counted. */
+/** Creates a limit per second of the clock. Refused requests are not counted. */
 export function createRateLimit(maxPerSecond: number): RateLimit {
   let second = -1;
   let taken = 0;

@@ -1,12 +1,12 @@
 /*
- * Every answer the bridge can give, as text that has passed the contract's strict schema: what the schema does not name
- * cannot leave (M28). Holds the one table from code to status. No effects.
+ * Every answer of the bridge, as text that has passed the contract's strict schema: a field that the schema does not name
+ * cannot leave (M28). Holds the one table from code to status. Pure.
  */
 import { type z } from 'zod/mini';
 import { ErrorAnswer } from './contract.ts';
 import { type HttpAnswer } from './http-listener.ts';
 
-/** Each code that the bridge refuses with, and its status. */
+/** Each refusal code of the bridge, and its status. */
 export const REFUSAL_STATUS = {
   body_invalid: 400,
   amount_invalid: 400,
@@ -33,10 +33,10 @@ export const REFUSAL_STATUS = {
 
 export type RefusalCode = keyof typeof REFUSAL_STATUS;
 
-/** An answer on its way out; `refused` is its code, for the log. */
+/** An answer to be sent; `refused` is its code, for the log. */
 export interface BridgeAnswer extends HttpAnswer {
   readonly refused?: RefusalCode;
-  /** Payment hashes of the invoices in it: should it reach nobody, the log says so. */
+  /** Payment hashes of the invoices in it, for the log if the answer reaches nobody. */
   readonly minted?: readonly string[];
 }
 
@@ -47,7 +47,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<RefusalCode, number>> = {
   replay_memory_full: 5,
 };
 
-/** What is wrong, by code and in a sentence made of fixed words. */
+/** Formats a refusal: its code and a sentence of fixed words. */
 export function formatRefusal(code: RefusalCode, detail: string): BridgeAnswer {
   const retryAfter = RETRY_AFTER_SECONDS[code];
   return {
@@ -58,7 +58,7 @@ export function formatRefusal(code: RefusalCode, detail: string): BridgeAnswer {
   };
 }
 
-/** A good answer. Its parts have been checked; this says once more that nothing goes out that the contract does not name. */
+/** Formats a good answer. Its parts are checked already; this ensures once more that only fields of the contract are sent. */
 export function formatGoodAnswer(schema: z.ZodMiniType, value: unknown): BridgeAnswer {
   const parsed = schema.safeParse(value);
   if (!parsed.success) return formatRefusal('node_answer_wrong', 'the answer of the node does not have the agreed shape');

@@ -1,6 +1,6 @@
 /*
- * A node's answers, each held against what was asked before anything else sees it: shape, order, network, signer (M23).
- * A node that is mistaken or lies and a node that throws both become refusals here. Effects: the node, and the log for faults.
+ * A node's answers, each compared with the request before anything else sees it: form, order, network, signer (M23). An
+ * answer that is wrong and a node that throws both become refusals here. Effects: the node, and the log for faults.
  */
 import * as z from 'zod/mini';
 import { type Network } from '#protocol/invoice.ts';
@@ -18,27 +18,27 @@ import {
   type NodeRefusal,
 } from './ports.ts';
 
-/** What a node itself answers; what settlement means is the bridge's to say. */
+/** The node's part of the answer; the bridge adds the meaning of settlement. */
 const NodeMintAnswer = z.omit(MintAnswer, { settlement: true, nodeKeyHex: true });
 
 export interface CheckedNodeOptions {
   readonly network: Network;
-  /** How far the node's clock may be ahead of ours. */
+  /** How far the node's clock may be ahead of the bridge's. */
   readonly maxSkewSeconds: number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** An invoice, and which node made it, where its backend can tell. */
+/** An invoice, and the node that made it, if its backend can tell. */
 export type CheckedInvoice = MintedInvoice & { readonly nodeKeyHex?: string };
 
-/** What the bridge asks of a node, checked. */
+/** The calls of a node, with checks. */
 export interface CheckedNode {
   mint(order: InvoiceOrder): Promise<Result<CheckedInvoice, NodeRefusal>>;
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
 }
 
-/** Puts the checks around a node. */
+/** Wraps a node with the checks. */
 export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds, clock, log }: CheckedNodeOptions): CheckedNode {
   async function guard<Value>(ask: () => Promise<Result<Value, NodeRefusal>>): Promise<Result<Value, NodeRefusal>> {
     try {
@@ -56,7 +56,7 @@ export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds
         if (!nodeKeyHex.ok) return nodeKeyHex;
         const minted = await node.mint(order);
         if (!minted.ok) return minted;
-        // A field too many means that the adapter hands out what it must not, and then nothing of it is sent (M28).
+        // An extra field means that the adapter leaks something, so nothing of it is sent (M28).
         if (!NodeMintAnswer.safeParse(minted.value).success) return wrong('the answer of the node does not have the agreed shape');
         const expected = { order, network, nodeKeyHex: nodeKeyHex.value, nowSeconds: clock.nowSeconds(), maxSkewSeconds };
         const flaw = findMintedFlaw(minted.value, expected);
@@ -69,7 +69,7 @@ export function createCheckedNode(node: LightningNode, { network, maxSkewSeconds
         const looked = await node.lookUp(paymentHashHex);
         if (!looked.ok) return looked;
         const { paidMsat, ...rest } = looked.value;
-        // Spread, not picked: a field that must not be there has to reach the schema, which then refuses the whole.
+        // Spread, not picked: a forbidden field must reach the schema, which then refuses the whole answer.
         const sent = { ...rest, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) };
         if (!LookupAnswer.safeParse(sent).success) return wrong('the answer of the node does not have the agreed shape');
         if (looked.value.paymentHashHex !== paymentHashHex) return wrong('the node answered for another invoice');

@@ -1,7 +1,7 @@
 /*
- * The settings of the bridge's process: name, default, unit and range of each, read from environment variables.
- * Strict: an unknown BRIDGE_ name is an error, and all problems are told at once, by name and never with a value.
- * No secret has a default. No effects; the environment is passed in.
+ * The settings of the bridge's process: name, default, unit and range of each, read from environment variables. Strict: an
+ * unknown BRIDGE_ name is an error, and all problems are listed at once, by name and never with a value. No secret has a
+ * default. Pure; the environment is passed in.
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import * as z from 'zod';
@@ -14,18 +14,18 @@ import { bytes, type ConfigProblem, flag, integer, type RawSettings, secret, tel
 
 export interface BridgeConfig {
   readonly host: string;
-  /** 0 means any free port. */
+  /** 0: any free port. */
   readonly port: number;
-  /** The current key, and the previous one while keys are being changed. */
+  /** The current key, and the previous one during a key change. */
   readonly keys: readonly BridgeKey[];
   readonly network: Network;
-  /** Real nodes in the order in which they are asked; none means the embedded one. */
+  /** Real nodes, in the order in which they are asked; empty: the embedded node. */
   readonly nodes: readonly NodeSettings[];
-  /** A credential that could spend stops the start. */
+  /** A credential that could spend prevents the start. */
   readonly strict: boolean;
   readonly embedded: {
     readonly payPort: number;
-    /** Left out: made at start. */
+    /** `undefined`: created at start. */
     readonly nodeKey: Uint8Array | undefined;
     readonly payToken: string | undefined;
   };
@@ -33,11 +33,11 @@ export interface BridgeConfig {
   readonly maxRequestsPerSecond: number;
   readonly maxMintsPerSecond: number;
   readonly maxSkewSeconds: number;
-  /** Calls that may wait for one node. */
+  /** Most calls waiting for one node. */
   readonly queueCapacity: number;
-  /** Left out: there is no `/metrics`. */
+  /** `undefined`: there is no `/metrics`. */
   readonly metricsToken: string | undefined;
-  /** Where payments are pushed, without a slash at its end. Left out: nobody is told. */
+  /** Where payments are pushed, without a trailing slash. `undefined`: no pushes. */
   readonly gatewayUrl: string | undefined;
 }
 
@@ -60,7 +60,7 @@ const gatewayUrl = text(/^https?:\/\/[^/?#@\\\s]+\/?$/, 'must be an http or http
   .refine((value) => URL.canParse(value), 'must be an http or https address without path')
   .transform((value) => value.replace(/\/$/, ''));
 
-/** Every setting but those of the nodes, by its name in the environment. */
+/** Every setting except those of the nodes, by its name in the environment. */
 export const SETTINGS = z.strictObject({
   BRIDGE_HOST: host.default('127.0.0.1'),
   BRIDGE_PORT: integer(0, 65_535).default(DEFAULT_PORT),
@@ -83,7 +83,7 @@ export const SETTINGS = z.strictObject({
   BRIDGE_GATEWAY_URL: gatewayUrl.optional(),
 });
 
-/** Reads the settings, or says everything that is wrong with them. Names without the prefix are none of ours. */
+/** Reads the settings, or lists everything that is wrong with them. Ignores names without the prefix. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Result<BridgeConfig, readonly ConfigProblem[]> {
   const raw = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[0].startsWith('BRIDGE_') && entry[1] !== undefined),
@@ -125,7 +125,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   });
 }
 
-/** What is wrong between settings. Read from the raw texts, so that it is told together with what is wrong in each. */
+/** Finds conflicts between settings. Reads the raw texts, so that they are reported together with the problems of each setting. */
 function findConflicts(raw: RawSettings): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const previous = [raw['BRIDGE_PREVIOUS_KEY_ID'], raw['BRIDGE_PREVIOUS_SECRET']];

@@ -1,15 +1,15 @@
 /*
- * The connection strings that nodes and wallets show as QR codes, taken apart: `lndconnect://` of LND and `clnrest…://` of
- * Core Lightning. Each holds a credential. No effects, never throws.
+ * Parses the connection strings that nodes and wallets show as QR codes: LND's `lndconnect://` and Core Lightning's
+ * `clnrest…://`. Each holds a credential. Pure, never throws.
  */
 import { formatBase64, formatHex, parseBase64 } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type RawSettings } from './setting-types.ts';
 
-/** LND's port for gRPC: connection strings are made for wallets that speak that, and the bridge speaks REST. */
+/** LND's gRPC port: connection strings are made for wallets that use gRPC, but the bridge uses REST. */
 const GRPC_PORT = '10009';
 
-/** The settings (URL, MACAROON, CERT) in `lndconnect://host:port?cert=…&macaroon=…`, or the reason why there are none. */
+/** Reads the settings (URL, MACAROON, CERT) from `lndconnect://host:port?cert=…&macaroon=…`, or says why it cannot. */
 export function readLndConnect(text: string): Result<RawSettings, string> {
   const parts = splitConnection(text, 'lndconnect:');
   if (parts === undefined) return refuse('must be like lndconnect://host:port?cert=…&macaroon=…');
@@ -20,7 +20,7 @@ export function readLndConnect(text: string): Result<RawSettings, string> {
   const certificate = cert === undefined ? undefined : parseBase64(cert);
   if (cert !== undefined && certificate === undefined) return refuse('holds a certificate that is not base64url');
   return accept({
-    // Left out, so that the REST address has to be stated beside it.
+    // Omitted, so that the REST address must be given separately.
     ...(host.endsWith(`:${GRPC_PORT}`) ? {} : { URL: `https://${host}` }),
     MACAROON: formatHex(macaroon),
     ...(certificate === undefined ? {} : { CERT: formatBase64(certificate) }),
@@ -28,8 +28,9 @@ export function readLndConnect(text: string): Result<RawSettings, string> {
 }
 
 /**
- * The settings (URL, RUNE, CERT) in `clnrest+https://host:port?rune=…&certs=…`. Older strings say `clnrest://host:port` or
- * `clnrest://https://host:port`. `certs` holds a client's key and certificate too, which clnrest does not ask for.
+ * Reads the settings (URL, RUNE, CERT) from `clnrest+https://host:port?rune=…&certs=…`. Older strings are
+ * `clnrest://host:port` or `clnrest://https://host:port`. `certs` also holds a client's key and certificate, which clnrest
+ * does not ask for.
  */
 export function readClnrest(text: string): Result<RawSettings, string> {
   const isPlain = /^clnrest(\+http:\/\/|:\/\/http:\/\/)/i.test(text);
@@ -44,7 +45,7 @@ export function readClnrest(text: string): Result<RawSettings, string> {
   return accept({ URL: `${isPlain ? 'http' : 'https'}://${host}`, RUNE: rune, ...(pem === undefined ? {} : { CERT: pem }) });
 }
 
-/** The client's certificate is no reason to trust a server; the authority stands last. */
+/** Takes the last certificate, which is the authority; the client's certificate is no reason to trust a server. */
 function readPem(certs: string): string | undefined {
   const bytes = parseBase64(certs.replaceAll(' ', '+'));
   const blocks = bytes && new TextDecoder().decode(bytes).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
@@ -55,7 +56,7 @@ function splitConnection(text: string, scheme: string): { host: string; query: R
   const match = /^([a-z]+:)\/\/([A-Za-z0-9.[\]:-]+)\/?(?:\?(.*))?$/s.exec(text.trim());
   if (match === null || match[1] !== scheme) return undefined;
   const query = new Map<string, string>();
-  // Not URLSearchParams: it turns the "+" of base64 into a space.
+  // Not URLSearchParams, which turns the "+" of base64 into a space.
   for (const pair of (match[3] ?? '').split('&')) {
     const at = pair.indexOf('=');
     if (at > 0) query.set(pair.slice(0, at), decodeValue(pair.slice(at + 1)));
@@ -67,7 +68,7 @@ function decodeValue(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A lone "%": the text is taken as it stands, and the next check refuses it.
+    // A lone "%": the text is kept unchanged, and the next check refuses it.
     return text;
   }
 }

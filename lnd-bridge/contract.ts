@@ -1,8 +1,8 @@
 /*
- * What gateway and bridge say to each other: `POST /v1/invoices`, `POST /v1/invoices/batch`, `GET /v1/invoices/:hash`,
- * `GET /v1/node`, `GET /healthz`; and what the bridge pushes to the gateway, `POST /_l402/settlements`. Both sides read with these schemas.
- * They are strict: an answer with a field that is not named here is refused whole, so no
- * preimage can ever ride along (M28). Runs in Node and in a Worker.
+ * The contract of gateway and bridge: `POST /v1/invoices`, `POST /v1/invoices/batch`, `GET /v1/invoices/:hash`, `GET
+ * /v1/node`, `GET /healthz`; and the bridge's push to the gateway, `POST /_l402/settlements`. Both sides read with these
+ * strict schemas: an answer with an unnamed field is refused as a whole, so no preimage can ever leak (M28). Pure; runs in
+ * Node and in a Worker.
  */
 import * as z from 'zod/mini';
 
@@ -10,7 +10,7 @@ const hex32 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const decimal = z.string().check(z.regex(/^(0|[1-9][0-9]{0,18})$/));
 const seconds = z.int().check(z.minimum(0));
 
-/** What BOLT 11 can hold: 639 bytes of UTF-8. A half of a surrogate pair would come back as another character. */
+/** The limit of BOLT 11: 639 bytes of UTF-8. Half a surrogate pair would come back as another character. */
 const memo = z.string().check(
   z.maxLength(639),
   z.refine((text) => text.isWellFormed() && new TextEncoder().encode(text).length <= 639),
@@ -26,30 +26,30 @@ export const MintRequest = z.strictObject({
 export type MintRequest = z.infer<typeof MintRequest>;
 
 const settlement = z.enum(['strict', 'preimage']);
-/** The public key of a node, where its backend can tell it. */
+/** The public key of a node, if its backend can tell it. */
 const nodeKeyHex = z.optional(z.string().check(z.regex(/^0[23][0-9a-f]{64}$/)));
 
 export const MintAnswer = z.strictObject({
   invoice: z.string().check(z.maxLength(4096)),
   paymentHashHex: hex32,
   expiresAtSeconds: seconds,
-  /** Of the whole bridge, as `GET /v1/node` tells it: so that what is sold over this invoice can say it (M24). */
+  /** For the whole bridge, as in `GET /v1/node`, so that tokens sold over this invoice can state it (M24). */
   settlement,
-  /** Which node made it: what another node made beforehand cannot be paid at this one (M44). */
+  /** The node that made it: an invoice made in advance by another node cannot be paid at this one (M44). */
   nodeKeyHex,
 });
 export type MintAnswer = z.infer<typeof MintAnswer>;
 
-/** So long the gateway waits for an answer about invoices to be made, and about one that was made. */
+/** How long the gateway waits for new invoices, and for the state of an existing one. */
 export const MINT_LIMIT_MS = 10_000;
 export const LOOK_UP_LIMIT_MS = 5000;
-/** Of that, for the way there and back: the bridge answers sooner, with what it has (M34). */
+/** The part of it for transport: the bridge answers earlier, with what it has (M34). */
 export const WAY_MS = 1000;
 
-/** Orders of one batch: more would not fit into a body of the default size. */
+/** Most orders of one batch: more would not fit into a body of the default size. */
 export const MOST_ORDERS_IN_BATCH = 50;
 
-/** Several orders at once, each with a key of its own. */
+/** Several orders at once, each with its own key. */
 export const MintBatchRequest = z.strictObject({
   orders: z.array(MintRequest).check(z.minLength(1), z.maxLength(MOST_ORDERS_IN_BATCH)),
 });
@@ -66,9 +66,9 @@ export type LookupAnswer = z.infer<typeof LookupAnswer>;
 export const HealthAnswer = z.strictObject({
   status: z.enum(['ok', 'node_unavailable']),
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
-  /** Of the node that would be asked first now. */
+  /** The backend of the node that would be asked first now. */
   backend: z.string(),
-  /** Only when there are several. */
+  /** Only if there are several. */
   nodes: z.optional(
     z.array(
       z.strictObject({
@@ -89,13 +89,13 @@ export const ErrorAnswer = z.strictObject({
 });
 export type ErrorAnswer = z.infer<typeof ErrorAnswer>;
 
-/** One result for each order, in their sequence. */
+/** One result per order, in the same order. */
 export const MintBatchAnswer = z.strictObject({
   results: z.array(z.union([MintAnswer, ErrorAnswer])),
 });
 export type MintBatchAnswer = z.infer<typeof MintBatchAnswer>;
 
-/** `strict`: a credential of this bridge needs a look-up before it is believed (M24). */
+/** `strict`: a credential of this bridge needs a look-up before it is accepted (M24). */
 export const NodeAnswer = z.strictObject({
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest', 'simnet']),
   settlement,
@@ -113,22 +113,22 @@ export const NodeAnswer = z.strictObject({
 });
 export type NodeAnswer = z.infer<typeof NodeAnswer>;
 
-/** Where a gateway takes pushes. */
+/** Where a gateway accepts pushes. */
 export const SETTLEMENTS_PATH = '/_l402/settlements';
-/** Payments of one push: more would not fit into a body of 16 KiB. */
+/** Most payments of one push: more would not fit into a body of 16 KiB. */
 export const MOST_SETTLED_IN_PUSH = 100;
 
-/** The number that a node gives a payment: each payment a greater one than the payment before it. */
+/** The number that a node gives a payment; it increases with each payment. */
 const index = z.int().check(z.minimum(0));
 
-/** Payments that a node has seen, in their sequence and without a gap after `fromIndex`. Nothing but hashes and times. */
+/** Payments that a node has seen, in sequence and without a gap after `fromIndex`. Only hashes and times. */
 export const SettlementPush = z.strictObject({
-  /** The node, under a name that stays. */
+  /** A stable name of the node. */
   feed: z.string().check(z.regex(/^[a-z0-9-]{1,64}$/)),
   fromIndex: index,
   settled: z.array(z.strictObject({ index, paymentHashHex: hex32, settledAtSeconds: seconds })).check(z.maxLength(MOST_SETTLED_IN_PUSH)),
 });
 export type SettlementPush = z.infer<typeof SettlementPush>;
 
-/** How far the gateway has got: a push that begins elsewhere was not taken, and the next one has to begin here. */
+/** The gateway's index: a push that began elsewhere was not accepted, and the next one must begin here. */
 export const SettlementPushAnswer = z.strictObject({ index });

@@ -1,6 +1,6 @@
 /*
- * What each endpoint does once a request is let in: mint one or a batch, look up, tell about the nodes, health, metrics.
- * Reads the order strictly and sends nothing that the contract does not name. Effects: the nodes and the log.
+ * The endpoints, once a request is admitted: mint one invoice or a batch, look up, describe the nodes, health, metrics.
+ * Orders are read strictly, and only fields of the contract are sent. Effects: the nodes and the log.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
@@ -37,10 +37,10 @@ export interface EndpointOptions {
   readonly stopwatchMs: () => number;
 }
 
-/** Whether whoever has asked is gone. */
+/** Whether the caller is gone. */
 export type IsGone = () => boolean;
 
-/** `POST /v1/invoices` */
+/** Answers `POST /v1/invoices`. */
 export async function answerMint(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
@@ -50,12 +50,12 @@ export async function answerMint(body: string, options: EndpointOptions, isGone:
   return { ...formatGoodAnswer(MintAnswer, minted.value), minted: [minted.value.paymentHashHex] };
 }
 
-/** For as long as a batch has to come back, what it has made is not lost. */
+/** A batch stops this long before the time limit, so that its answer arrives and nothing it has made is lost. */
 const BATCH_STOPS_MS = 2 * WAY_MS;
-/** Nobody waits for a batch: it stands in no queue with all of its orders, so that one that a client waits for soon has its turn. */
+/** Nobody waits for a batch: it enters a queue in small groups, so that an order that a client waits for gets its turn soon. */
 const ORDERS_AT_ONCE = 8;
 
-/** `POST /v1/invoices/batch`: an answer for each order, in their sequence. When none could be made, the first refusal answers for all. */
+/** Answers `POST /v1/invoices/batch`: one result per order, in the same order. If none could be made, the first refusal answers for all. */
 export async function answerMintBatch(body: string, options: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const parsed = MintBatchRequest.safeParse(parseJson(body));
   if (!parsed.success) return formatRefusal('body_invalid', `these do not fit the contract: ${nameProblemKeys(parsed.error)}`);
@@ -67,7 +67,7 @@ export async function answerMintBatch(body: string, options: EndpointOptions, is
   const caller: Caller = { waiting: 'nobody', deadlineMs, isGone };
   const minted: Awaited<ReturnType<typeof mint>>[] = [];
   for (let from = 0; from < orders.length; from += ORDERS_AT_ONCE) {
-    // What has been made so far is worth more than the rest: it is told before the gateway gives up (M34).
+    // The invoices made so far are worth more than the rest: they are returned before the gateway gives up (M34).
     const isOver = isGone() || options.stopwatchMs() > deadlineMs;
     const some = orders.slice(from, from + ORDERS_AT_ONCE).map((order) => (isOver ? NOT_IN_TIME : mint(order, caller, options)));
     minted.push(...(await Promise.all(some)));
@@ -93,7 +93,7 @@ async function mint(order: MintRequest, caller: Caller, { pool, log }: EndpointO
   return { ok: true, value: { ...minted.value.minted, settlement: pool.settlement } };
 }
 
-/** `GET /v1/invoices/:hash` */
+/** Answers `GET /v1/invoices/:hash`. */
 export async function answerLookUp(paymentHashHex: string, { pool, stopwatchMs }: EndpointOptions, isGone: IsGone): Promise<BridgeAnswer> {
   const deadlineMs = stopwatchMs() + LOOK_UP_LIMIT_MS - WAY_MS;
   const looked = await pool.lookUp(paymentHashHex, { waiting: 'client', deadlineMs, isGone });
@@ -102,7 +102,7 @@ export async function answerLookUp(paymentHashHex: string, { pool, stopwatchMs }
   return formatGoodAnswer(LookupAnswer, { ...state, ...(paidMsat === undefined ? {} : { paidMsat: String(paidMsat) }) });
 }
 
-/** `GET /v1/node`: what the gateway may rely on. */
+/** Answers `GET /v1/node`: what the gateway can rely on. */
 export async function answerNode({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
   const statuses = await pool.statuses();
   const nodes = statuses.map((node) => ({
@@ -117,7 +117,7 @@ export async function answerNode({ pool, network }: EndpointOptions): Promise<Br
   return formatGoodAnswer(NodeAnswer, { network, settlement: pool.settlement, nodes });
 }
 
-/** `GET /healthz`: open to all, so it tells no more than a monitor needs. The bridge is well while one node is. */
+/** Answers `GET /healthz`: open to all, so it says only what a monitor needs. The bridge is healthy while one node is. */
 export async function answerHealth({ pool, network }: EndpointOptions): Promise<BridgeAnswer> {
   const statuses = await pool.statuses();
   const able = statuses.find(({ status }) => status === 'ok');
@@ -128,13 +128,16 @@ export async function answerHealth({ pool, network }: EndpointOptions): Promise<
   return able === undefined ? { ...answer, status: 503, headers: { 'retry-after': '5' } } : answer;
 }
 
-/** `GET /metrics`: behind a token of its own, since it tells how business goes. Without one in the settings it does not exist. */
+/**
+ * Answers `GET /metrics`: behind a separate token, because it reveals business figures. Without a token in the settings it
+ * does not exist.
+ */
 export function answerMetrics(
   authorization: string | undefined,
   { metrics, pool, token }: Pick<EndpointOptions, 'metrics' | 'pool'> & { readonly token: string },
 ): BridgeAnswer {
   const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(authorization ?? '')?.[1];
-  // Hashes have one length, so the comparison does not even tell that of the token.
+  // Hashes have equal lengths, so the comparison does not reveal even the token's length.
   if (given === undefined || !equalBytes(sha256(utf8ToBytes(given)), sha256(utf8ToBytes(token)))) {
     return { ...formatRefusal('token_wrong', 'the token for metrics is missing or wrong'), headers: { 'www-authenticate': 'Bearer' } };
   }
@@ -142,7 +145,7 @@ export function answerMetrics(
   return { status: 200, body: metrics.format(pool.gauges()), headers };
 }
 
-/** Names of our own fields; of others only that there are some, since a name could be anything. */
+/** Lists the contract's own field names; unknown names are only mentioned, because a name could be anything. */
 function nameProblemKeys(error: z.core.$ZodError): string {
   const names = error.issues.map((issue) => {
     if (issue.code === 'unrecognized_keys') return 'unknown keys';

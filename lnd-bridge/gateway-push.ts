@@ -1,7 +1,7 @@
 /*
- * Tells the gateway of payments: one signed request, one answer that belongs to it and says how far the gateway has got.
- * While keys are being changed the gateway may still know only the previous one: after a 401 the other key is tried. What
- * goes wrong is a value, without the words of the system's errors. Effects: sockets.
+ * Reports payments to the gateway: one signed request, and one matching answer with the gateway's index. During a key change
+ * the gateway may know only the previous key: after a 401 the other key is tried. Failures are values, without the text of
+ * system errors. Effects: sockets.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -15,13 +15,13 @@ export interface PushRefusal {
   readonly detail: string;
 }
 
-/** Gives the index at which the gateway stands after this. Never rejects. */
+/** Pushes, and returns the gateway's index afterwards. Never rejects. */
 export type Push = (push: SettlementPush, signal: AbortSignal) => Promise<Result<number, PushRefusal>>;
 
 export interface PushOptions {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** Those that are good now, the current one first. */
+  /** The valid keys, the current one first. */
   readonly keys: () => readonly BridgeKey[];
   readonly clock: Clock;
   readonly random: Random;
@@ -32,7 +32,7 @@ const TIMEOUT_MS = 10_000;
 const LARGEST_ANSWER_BYTES = 4096;
 const direction = 'push';
 
-/** Pushes to the gateway at this address. */
+/** Creates a push to the gateway at this URL. */
 export function createPush({ url, keys, clock, random }: PushOptions): Push {
   let keyAt = 0;
 
@@ -77,7 +77,7 @@ async function readText(response: Response): Promise<string | undefined> {
   let length = 0;
   for await (const chunk of response.body ?? []) {
     length += chunk.length;
-    // Leaving the loop ends the connection.
+    // Leaving the loop closes the connection.
     if (length > LARGEST_ANSWER_BYTES) return undefined;
     chunks.push(chunk);
   }

@@ -1,22 +1,22 @@
 /*
- * A standby node with trouble that time alone does not heal (another certificate, a credential that is refused): the bridge
- * starts without it, asks it for nothing, and looks it over again until it is well. It shows as unavailable meanwhile.
+ * A standby node with a problem that time alone does not fix (another certificate, a refused credential): the bridge starts
+ * without it, sends it no calls, and inspects it repeatedly until it is healthy. Until then it is shown as unavailable.
  * Effects: a timer; asks the node.
  */
 import { refuse, type Result } from '#protocol/result.ts';
 import { type LightningNode, type NodeRefusal } from './ports.ts';
 
-/** So often a node that is held back is looked over. */
+/** How often a held-back node is inspected. */
 export const LOOK_AGAIN_MS = 60_000;
 
 export interface HeldNodeOptions {
-  /** Whether the node is fit now. Never throws. */
+  /** Whether the node is healthy now. Never throws. */
   readonly isFit: () => Promise<boolean>;
-  /** Calls the work again and again; what it returns ends that. */
+  /** Calls the work repeatedly; returns a function that stops it. */
   readonly every: (ms: number, work: () => void) => () => void;
 }
 
-/** The node, held back until it is fit. */
+/** Holds a node back until it is healthy. */
 export function holdBack(node: LightningNode, { isFit, every }: HeldNodeOptions): LightningNode {
   let fit = false;
   const lookAgain = async () => {

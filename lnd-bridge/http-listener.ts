@@ -1,6 +1,6 @@
 /*
- * A node:http server that answers with values: one function from request to answer, bounded bodies, a close that lets
- * what is in flight finish. Shared by the bridge and the embedded wallet. Effects: sockets.
+ * A node:http server whose answers are values: one function from request to answer, bounded bodies, a close that lets
+ * requests in flight finish. Shared by the bridge and the embedded wallet. Effects: sockets.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -14,23 +14,23 @@ export interface HttpAnswer {
 }
 
 export interface HttpListener {
-  /** Resolves with the port, which matters when any free one was asked for. */
+  /** Resolves with the port, which matters if any free one was requested. */
   listen(options: { host: string; port: number }): Promise<{ port: number }>;
-  /** Takes no new connection, finishes what is in flight, then resolves. */
+  /** Accepts no new connections, finishes requests in flight, then resolves. */
   close(): Promise<void>;
 }
 
 export interface HttpListenerOptions<Answer extends HttpAnswer> {
-  /** `undefined`: the client has gone, nobody is waiting. */
+  /** `undefined`: the client has gone. */
   readonly handle: (request: IncomingMessage, isGone: () => boolean) => Promise<Answer | undefined>;
   /** Turns what `handle` threw into an answer. */
   readonly onFault: (error: unknown) => Answer;
-  /** Told of an answer that could not be written out whole. */
+  /** Called with an answer that could not be sent completely. */
   readonly onLost?: (answer: Answer) => void;
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** After this a close no longer waits for clients that neither send nor read. */
+/** After this time a close no longer waits for clients that neither send nor read. */
 const CLOSE_GRACE_MS = 10_000;
 
 export function createHttpListener<Answer extends HttpAnswer>({ handle, onFault, onLost }: HttpListenerOptions<Answer>): HttpListener {
@@ -50,7 +50,7 @@ export function createHttpListener<Answer extends HttpAnswer>({ handle, onFault,
       'content-type': 'application/json',
       'cache-control': 'no-store',
       'content-length': Buffer.byteLength(answer.body),
-      // A body that was not read to its end leaves the connection in no state to carry another request.
+      // An unread rest of a body prevents another request on the connection.
       ...(isClosing || !request.complete ? { connection: 'close' } : {}),
       ...answer.headers,
     });
@@ -83,7 +83,7 @@ export function createHttpListener<Answer extends HttpAnswer>({ handle, onFault,
   };
 }
 
-/** The whole body as text. One that is too large is not read on, and by its stated length not even begun. */
+/** Reads the whole body as text. Stops reading one that is too large; if its stated length is too large, reads nothing. */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Result<string, 'too_large' | 'gone'>> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve(refuse('too_large'));
   return new Promise((resolve) => {
@@ -104,7 +104,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Re
   });
 }
 
-/** The JSON value of a body; `undefined` when it is none. */
+/** Parses the JSON value of a body; `undefined` if it is invalid. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,11 +1,12 @@
 /*
- * What is wrong with a node, in words for its operator, and whether the bridge may start before it. Effects: asks the node.
+ * Inspection of a node: its problems, in words for the operator, and whether the bridge may start with it. Effects: asks the
+ * node.
  */
 import { type CheckedNode } from './checked-node.ts';
 import { type LightningNode, type NodeFinding } from './ports.ts';
 import { msat } from '#protocol/msat.ts';
 
-/** What no later moment heals: the bridge does not start. A node that is away or locked may come back, so it starts. */
+/** Problems that time does not fix: the bridge does not start. An unreachable or locked node may recover, so it starts. */
 const FATAL = new Set<NodeFinding['code']>([
   'tls_untrusted',
   'credential_refused',
@@ -31,14 +32,14 @@ const HINTS: Partial<Record<NodeFinding['code'], string>> = {
   identity_wrong: 'Is BRIDGE_NODE_PUBKEY right, and is this the node you mean?',
 };
 
-/** How one node stands. */
+/** The state of one node. */
 export interface Inspection {
   readonly name: string;
   readonly backend: string;
   readonly findings: readonly NodeFinding[];
 }
 
-/** Looks a node over. With `strict` a credential that could spend is a problem and not a warning. */
+/** Inspects a node. With `strict`, a credential that could spend is a problem instead of a warning. */
 export async function inspectNode(
   { name, node }: { readonly name: string; readonly node: LightningNode },
   { strict }: { strict: boolean },
@@ -48,21 +49,21 @@ export async function inspectNode(
   return { name, backend: node.kind, findings: judged };
 }
 
-/** The proof of the whole: an invoice over one satoshi that ends after a minute. */
+/** Tests a node end to end: an invoice over one satoshi that ends after a minute. */
 export async function probeMint(checked: CheckedNode, idempotencyKey: string): Promise<readonly NodeFinding[]> {
   const minted = await checked.mint({ amountMsat: msat(1000n), memo: 'l402-edge check', expirySeconds: 60, idempotencyKey });
   if (minted.ok) return [];
   return [{ severity: 'problem', code: minted.refusal.fault ?? 'mint_failed', detail: `no invoice: ${minted.refusal.detail}` }];
 }
 
-/** The findings because of which the bridge does not start. */
+/** Returns the findings that prevent a start. */
 export function pickFatal({ findings }: Inspection, { strict }: { strict: boolean }): readonly NodeFinding[] {
   return findings.filter(
     ({ severity, code }) => severity === 'problem' && (FATAL.has(code) || (strict && code === 'credential_too_strong')),
   );
 }
 
-/** A line for each finding, or one that all is well. */
+/** Formats a line per finding, or one line if all is well. */
 export function formatInspection({ name, backend, findings }: Inspection): readonly string[] {
   if (findings.length === 0) return [`${name} (${backend}): ok`];
   return findings.map(({ severity, code, detail }) => {

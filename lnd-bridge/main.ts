@@ -1,7 +1,7 @@
 /*
- * The bridge's process: settings from the environment and files, log lines as JSON on stdout, words for people on stderr.
- * Exits 2 when the settings or the command are wrong, 1 when it cannot start or `check` finds a problem, 0 after SIGINT or SIGTERM.
- * SIGUSR2: the keys shared with the gateway are read anew. (Not SIGHUP: a bridge in a terminal should end with it.)
+ * The bridge's process: settings from the environment and files, log lines as JSON on stdout, messages for people on stderr.
+ * Exit codes: 2 if the settings or the command are wrong, 1 if it cannot start or `check` finds a problem, 0 after SIGINT or
+ * SIGTERM. SIGUSR2 reloads the keys shared with the gateway. (Not SIGHUP, which should end a bridge in a terminal.)
  */
 import { parseArgs } from 'node:util';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -51,7 +51,7 @@ async function check(config: BridgeConfig): Promise<number> {
     console.error('embedded: ok (a stand-in for development: no money moves)');
     return EXIT.ok;
   }
-  // The log would only repeat what is told here.
+  // The log would only repeat what is printed here.
   const inspections = await checkNodes(config, { log: () => undefined });
   tell(inspections);
   return inspections.some(({ findings }) => findings.some(({ severity }) => severity === 'problem')) ? EXIT.failed : EXIT.ok;
@@ -89,7 +89,7 @@ async function startReal(config: BridgeConfig): Promise<Running | undefined> {
   return started.value;
 }
 
-/** Only the keys change; a bridge with wrong settings goes on with those that it has. */
+/** Reloads the keys, and nothing else; if the settings are wrong, the bridge keeps its current keys. */
 function readKeysAnew(command: Command, { setKeys }: Running): void {
   const config = loadConfig(command);
   if (!config.ok) {

@@ -1,6 +1,6 @@
 /*
- * Counters of one process, as Prometheus text: invoices made, failures by reason, how long mints took, what was refused,
- * and how full the queues are. Every label comes from a fixed set or from the settings, so the text stays small.
+ * Counters of one process, as Prometheus text: invoices made, failures by reason, mint times, refusals, and queue lengths.
+ * Every label comes from a fixed set or from the settings, so the text stays small. Effects: memory.
  */
 
 export interface NodeGauges {
@@ -15,14 +15,14 @@ export interface Metrics {
   countFailure(failure: { readonly node: string; readonly operation: 'mint' | 'look_up'; readonly reason: string }): void;
   countRefusal(code: string): void;
   countLostAnswers(invoices: number): void;
-  /** Payments that the gateway has taken; the lag is that of the latest. */
+  /** Payments that the gateway has accepted; the lag is that of the latest. */
   countPush(node: string, push: { readonly payments: number; readonly index: number; readonly lagSeconds: number }): void;
   countPushFailure(failure: { readonly node: string; readonly reason: string }): void;
-  /** The whole text, with the queues as they are now. */
+  /** Formats the whole text, with the current queues. */
   format(gauges: readonly NodeGauges[]): string;
 }
 
-/** Upper bounds in seconds: from an in-process node to the longest time limit that is usual. */
+/** Upper bounds in seconds: from an in-process node to the longest usual time limit. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
 interface Histogram {
@@ -31,7 +31,7 @@ interface Histogram {
   count: number;
 }
 
-/** Counters that all stand at nothing. */
+/** Creates counters at zero. */
 export function createMetrics(): Metrics {
   const mints = new Map<string, Histogram>();
   const failures = new Map<string, number>();

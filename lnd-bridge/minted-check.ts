@@ -1,6 +1,6 @@
 /*
- * Whether what a node minted is what was ordered: decoded here, whatever the node says about it. A node that is
- * mistaken, misconfigured or taken over must not sell for another amount, on another network or into another wallet.
+ * Checks that a minted invoice is the ordered one: decoded here, whatever the node says about it. A node that is faulty,
+ * misconfigured or compromised must not sell for another amount, on another network or into another wallet. Pure.
  */
 import { formatHex, parseHex } from '#protocol/bytes.ts';
 import { checkInvoice, type Network, parseInvoice } from '#protocol/invoice.ts';
@@ -13,11 +13,11 @@ export interface MintedExpectation {
   /** `undefined`: the backend cannot tell its key, so the signer is not compared. */
   readonly nodeKeyHex: string | undefined;
   readonly nowSeconds: number;
-  /** How far the node's clock may be ahead of ours. */
+  /** How far the node's clock may be ahead of the bridge's. */
   readonly maxSkewSeconds: number;
 }
 
-/** What is wrong with a minted invoice, as a detail without any of its values; `undefined` when nothing is. */
+/** Returns what is wrong with a minted invoice, as a detail without its values; `undefined` if nothing is. */
 export function findMintedFlaw(minted: MintedInvoice, expected: MintedExpectation): string | undefined {
   const { order, network, nodeKeyHex, nowSeconds, maxSkewSeconds } = expected;
   const parsed = parseInvoice(minted.invoice);
@@ -32,7 +32,7 @@ export function findMintedFlaw(minted: MintedInvoice, expected: MintedExpectatio
   if (facts.createdAtSeconds > nowSeconds + maxSkewSeconds) return 'the invoice was made in the future';
   const signer = recoverSigner(minted.invoice);
   if (signer === undefined) return 'the invoice has no sound signature';
-  // Also without a known key the `n` field must not name someone else than the signer.
+  // Even without a known key, the `n` field must name the signer.
   const names = [nodeKeyHex, facts.payee && formatHex(facts.payee)].filter((name) => name !== undefined);
   return names.every((name) => name === formatHex(signer)) ? undefined : 'the invoice was signed by another node';
 }

@@ -1,13 +1,13 @@
 /*
- * Leaves a failing node alone for a while: after three failures in a row nobody asks it for 5 seconds, then one request
- * may try, and each failed try doubles the pause up to a minute. Time is passed in; memory of one process.
+ * A breaker for a failing node: after three failures in a row it is not asked for 5 seconds, then one request may try, and
+ * each failed try doubles the pause up to a minute. Time is passed in. Effects: memory of one process.
  */
 
 export interface NodeBreaker {
-  /** Whether the node may be asked now. Whoever is let in reports back with one of the two below. */
+  /** Whether the node may be asked now. An admitted caller reports back with `succeed` or `fail`. */
   admit(nowSeconds: number): boolean;
   succeed(): void;
-  /** `opened` when this failure is the one after which the node is left alone. */
+  /** `opened`: this failure has opened the breaker. */
   fail(nowSeconds: number): 'opened' | 'counted';
   /** For health and metrics. */
   isOpen(nowSeconds: number): boolean;
@@ -17,7 +17,7 @@ const FAILURES_TO_OPEN = 3;
 const FIRST_PAUSE_SECONDS = 5;
 const LONGEST_PAUSE_SECONDS = 60;
 
-/** A breaker that has seen nothing yet. */
+/** Creates a closed breaker. */
 export function createNodeBreaker(): NodeBreaker {
   let failures = 0;
   let pauseSeconds = 0;
@@ -38,7 +38,7 @@ export function createNodeBreaker(): NodeBreaker {
     },
     fail(nowSeconds) {
       failures += 1;
-      // Requests that were under way when it opened fail too, and say nothing new.
+      // Requests that were in flight when it opened fail too, and add no information.
       if (failures < FAILURES_TO_OPEN || (pauseSeconds > 0 && !isTrying)) return 'counted';
       pauseSeconds = Math.min(LONGEST_PAUSE_SECONDS, pauseSeconds === 0 ? FIRST_PAUSE_SECONDS : pauseSeconds * 2);
       openUntilSeconds = nowSeconds + pauseSeconds;

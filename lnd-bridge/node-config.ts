@@ -1,7 +1,7 @@
 /*
  * The settings of real nodes: `BRIDGE_NODE=lnd` with `BRIDGE_NODE_URL` and so on for the first, `BRIDGE_NODE2=…` to
- * `BRIDGE_NODE4=…` for those that are asked when the ones before cannot. One schema a kind, so that a setting of another
- * kind is an error. No effects.
+ * `BRIDGE_NODE4=…` for those that are asked if the previous ones fail. One schema per kind, so that a setting of another kind
+ * is an error. Pure.
  */
 import * as z from 'zod';
 import { parseBase64, parseHex } from '#protocol/bytes.ts';
@@ -14,7 +14,7 @@ import { bytes, type ConfigProblem, flag, integer, type RawSettings, tellIssue, 
 export const NODE_KINDS = ['embedded', 'lnd', 'cln', 'eclair', 'phoenixd'] as const;
 type RealKind = NodeSettings['kind'];
 
-/** `BRIDGE_NODE` and `BRIDGE_NODE2` to `BRIDGE_NODE4`, each with settings of its own after an underscore. */
+/** `BRIDGE_NODE` and `BRIDGE_NODE2` to `BRIDGE_NODE4`, each with its own settings after an underscore. */
 const NODE_SETTING = /^(BRIDGE_NODE[2-4]?)(?:_([A-Z][A-Z0-9_]*))?$/;
 const MEMBERS = ['BRIDGE_NODE', 'BRIDGE_NODE2', 'BRIDGE_NODE3', 'BRIDGE_NODE4'] as const;
 
@@ -40,7 +40,7 @@ const fingerprint = z.string().transform((value, context): TlsPin => {
 const url = z.string().refine(isAddress, 'must be like https://host:port, without user, query or fragment');
 const password = text(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 printable characters');
 
-/** What every real node has. */
+/** Settings of every real node. */
 const common = {
   NAME: text(/^[a-z0-9-]{1,32}$/, 'must be 1 to 32 characters of a-z, 0-9 and "-"').optional(),
   URL: url,
@@ -72,7 +72,7 @@ export const NODE_SETTINGS = {
   phoenixd: z.strictObject({ ...common, PASSWORD: password }),
 } as const;
 
-/** Reads every connection string; `undefined` for kinds that have none. */
+/** The parsers of connection strings; `undefined` for kinds that have none. */
 const CONNECTIONS = { lnd: readLndConnect, cln: readClnrest, eclair: undefined, phoenixd: undefined } as const;
 
 export interface ReadNodes {
@@ -86,7 +86,7 @@ export function isNodeSetting(key: string): boolean {
   return NODE_SETTING.test(key);
 }
 
-/** The real nodes in their order, and all that is wrong with them. */
+/** Reads the real nodes in their order, and all problems with them. */
 export function readNodes(raw: RawSettings, { preimageSecret }: { preimageSecret: Uint8Array | undefined }): ReadNodes {
   const problems: ConfigProblem[] = [];
   const nodes: NodeSettings[] = [];
@@ -141,7 +141,7 @@ function readNode(kind: RealKind, text: NodeText): Result<NodeSettings, readonly
     timeoutMs: values.TIMEOUT_MS,
     concurrency: values.CONCURRENCY,
   });
-  // Never reached without the secret where one is needed: that is one of the problems.
+  // A missing secret that is needed is one of the problems, so this default is never used.
   const derive = { preimageSecret: preimageSecret ?? new Uint8Array() };
   switch (kind) {
     case 'lnd':
@@ -162,7 +162,7 @@ function findMissingSecret(kind: RealKind, preimageSecret: Uint8Array | undefine
   return [{ key: 'BRIDGE_PREIMAGE_SECRET', reason: `is missing: ${kind} needs it, so that a repeated order finds its invoice again` }];
 }
 
-/** What a connection string says, and over it what is set beside it. */
+/** Expands a connection string; separate settings override it. */
 function expandConnection(
   kind: RealKind,
   { member, own }: Pick<NodeText, 'member' | 'own'>,
@@ -180,7 +180,7 @@ function expandConnection(
   return accept({ ...expanded.value, ...rest });
 }
 
-/** A credential goes over the wire with each call, so plain HTTP is for this machine only unless the operator says otherwise. */
+/** A credential is sent with each call, so plain HTTP is only for this machine, unless the operator allows it. */
 function findTlsProblems(raw: RawSettings, member: string): ConfigProblem[] {
   if (!isAddress(raw['URL'] ?? '')) return [];
   const { protocol, hostname } = new URL(raw['URL']!);

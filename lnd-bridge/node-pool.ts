@@ -1,7 +1,7 @@
 /*
- * The nodes behind the bridge, in the order of the settings: the first one that can be asked makes the invoice, and an
- * invoice belongs to the node that made it. Each node has a queue (back-pressure) and a breaker of its own; all together
- * have a rate. Effects: the nodes, the log, the counters.
+ * The nodes behind the bridge, in the order of the settings: the first available one makes the invoice, and an invoice
+ * belongs to the node that made it. Each node has its own queue (back-pressure) and breaker; all share one rate limit.
+ * Effects: the nodes, the log, the counters.
  */
 import { type Network } from '#protocol/invoice.ts';
 import { type Msat } from '#protocol/msat.ts';
@@ -16,17 +16,17 @@ import { createWorkQueue, type Caller, type QueueRefusal, type WorkQueue } from 
 
 /** One node of the bridge. */
 export interface NodeEntry {
-  /** Unique; stands in log, metrics and health. */
+  /** Unique; used in log, metrics and health. */
   readonly name: string;
   readonly node: LightningNode;
-  /** Calls at once. */
+  /** Concurrent calls. */
   readonly concurrency: number;
 }
 
 export interface NodePoolOptions {
   readonly network: Network;
   readonly maxSkewSeconds: number;
-  /** Calls that may wait for one node. */
+  /** Most calls waiting for one node. */
   readonly queueCapacity: number;
   readonly maxMintsPerSecond: number;
   readonly clock: Clock;
@@ -52,11 +52,11 @@ export interface NodeStatus {
 }
 
 export interface NodePool {
-  /** One strict node makes all of it strict (M24): which node makes the next invoice is not known beforehand. */
+  /** One strict node makes the whole pool strict (M24): the node of the next invoice is not known in advance. */
   readonly settlement: LightningNode['settlement'];
   mint(order: InvoiceOrder, caller?: Caller): Promise<Result<{ readonly minted: CheckedInvoice; readonly name: string }, PoolRefusal>>;
   lookUp(paymentHashHex: string, caller?: Caller): Promise<Result<InvoiceState, PoolRefusal>>;
-  /** Asks every node how it is. */
+  /** Asks every node for its state. */
   statuses(): Promise<readonly NodeStatus[]>;
   gauges(): readonly NodeGauges[];
 }
@@ -67,13 +67,13 @@ interface Member extends NodeEntry {
   readonly breaker: NodeBreaker;
 }
 
-/** Of the invoices of a second, this part is kept for those that a client waits for. */
+/** The share of the invoices per second that is reserved for waiting clients. */
 const KEPT_FOR_CLIENTS = 0.25;
 
-/** Whose an invoice is, for this many of the latest; for older ones every node is asked. */
+/** The owner is remembered for this many of the latest invoices; for older ones every node is asked. */
 const MOST_OWNERS = 100_000;
 
-/** The pool of these nodes; at least one. */
+/** Creates the pool of these nodes; at least one. */
 export function createNodePool(entries: readonly NodeEntry[], options: NodePoolOptions): NodePool {
   const { clock, log, metrics, queueCapacity, stopwatchMs } = options;
   const members = entries.map((entry): Member => {
@@ -85,7 +85,10 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
   const ownerByKey = createOwners(members.length);
   const pending = new Map<string, Promise<unknown>>();
 
-  /** One call to one node, counted by its breaker. A node that is left alone refuses at once, also when its turn in the queue has come. */
+  /**
+   * Makes one call to one node, counted by its breaker. A node whose breaker is open refuses at once, even if it opened while
+   * the call was queued.
+   */
   async function ask<Value>(
     { name, breaker }: Member,
     operation: 'mint' | 'look_up',
@@ -132,7 +135,7 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
         return accept({ minted: minted.value, name: member.name });
       }
       refusal = { code: minted.refusal.code, detail: minted.refusal.detail };
-      // Only trouble of the node itself is a reason to ask another one.
+      // Only a fault of the node itself is a reason to ask another one.
       if (refusal.code !== 'node_unavailable' && refusal.code !== 'node_answer_wrong') return refuse(refusal);
     }
     return refuse(refusal!);
@@ -142,7 +145,7 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
     settlement: members.some(({ node }) => node.settlement === 'strict') ? 'strict' : 'preimage',
 
     async mint(order, caller) {
-      // One at a time for a key: a repeat that overtook the first would be a second invoice on another node.
+      // One at a time per key: a repeat that overtakes the first would make a second invoice on another node.
       const before = pending.get(order.idempotencyKey);
       const after = (async () => {
         await before;
@@ -166,7 +169,7 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
         if (!asked.ok) return turnAway(asked.refusal);
         const looked = asked.value;
         if (looked.ok) return looked;
-        // As long as one node cannot be asked, nobody knows that the invoice is unknown.
+        // As long as one node cannot be asked, the invoice is not known to be unknown.
         if (refusal === undefined || refusal.code === 'invoice_unknown')
           refusal = { code: looked.refusal.code, detail: looked.refusal.detail };
       }
@@ -200,7 +203,7 @@ interface Owners {
   set(key: string, name: string): void;
 }
 
-/** Remembers the latest; a bridge with one node needs no memory to know whose an invoice is. */
+/** Remembers the latest owners; a bridge with one node needs no memory for this. */
 function createOwners(nodes: number): Owners {
   const owners = new Map<string, string>();
   return {

@@ -1,17 +1,17 @@
 /*
- * What the bridge needs from outside, as types only: the Lightning node, a clock, randomness, a log.
- * The node's port is cut so that LND, Core Lightning, Eclair and phoenixd fit it; what it must hold is said at each member.
+ * What the bridge needs from outside, as types only: the Lightning node, a clock, randomness, a log. The node's port is
+ * designed to fit LND, Core Lightning, Eclair and phoenixd; each member states its requirements.
  */
 import { type Network } from '#protocol/invoice.ts';
 import { type Msat } from '#protocol/msat.ts';
 import { type Result } from '#protocol/result.ts';
 
-/** One invoice to be made. */
+/** An order for one invoice. */
 export interface InvoiceOrder {
   readonly amountMsat: Msat;
   readonly memo: string;
   readonly expirySeconds: number;
-  /** 32 hex digits. Becomes the label (Core Lightning), the seed of the preimage (LND, Eclair) or a key of the adapter's own. */
+  /** 32 hex digits. Becomes the label (Core Lightning), the seed of the preimage (LND, Eclair) or a key of the adapter. */
   readonly idempotencyKey: string;
 }
 
@@ -28,7 +28,7 @@ export interface InvoiceState {
   readonly settledAtSeconds?: number;
 }
 
-/** A payment as a node counts it: each has a greater index than the one before. */
+/** A payment as a node counts it: each has a greater index than the previous one. */
 export interface SettledPayment {
   readonly index: number;
   readonly paymentHashHex: string;
@@ -37,11 +37,11 @@ export interface SettledPayment {
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
-  /** Those that lay ready together, in their sequence. More are read only when it is done; it never rejects. */
+  /** Gets the payments that are available together, in sequence. More are read only when it is done; it never rejects. */
   readonly take: (settled: readonly SettledPayment[]) => Promise<void>;
 }
 
-/** What is the matter with a node, finer than the answer to the gateway: for the operator, in log, metrics and `check`. */
+/** The cause of a node failure, finer than the answer to the gateway: for the operator, in log, metrics and `check`. */
 export type NodeFault =
   | 'unreachable'
   | 'timeout'
@@ -56,8 +56,8 @@ export type NodeFault =
   | 'node_error';
 
 /**
- * Why a node says no. Whatever else goes wrong inside an adapter is thrown, and the bridge answers for it with 503.
- * The detail is made of fixed words: what a node says may hold a preimage or an address and goes nowhere.
+ * Why a node refuses. Any other failure in an adapter is thrown, and the bridge answers 503. The detail consists of fixed
+ * words: the node's own text may hold a preimage or an address and is never passed on.
  */
 export interface NodeRefusal {
   readonly code: 'node_unavailable' | 'idempotency_key_used' | 'invoice_unknown' | 'order_refused' | 'node_answer_wrong';
@@ -73,38 +73,38 @@ export interface NodeFinding {
 }
 
 /**
- * A Lightning node that takes payments. A call ends by itself within a time-out of the adapter's own. No backend has a
- * call that makes several invoices, so a batch is several calls, and the bridge bounds how many run at once.
+ * A Lightning node that accepts payments. A call ends by itself within the adapter's time limit. No backend can make several
+ * invoices in one call, so a batch is several calls, and the bridge bounds how many run at once.
  */
 export interface LightningNode {
   /** The name of the backend in health answers and logs. */
   readonly kind: string;
   readonly network: Network;
-  /** `strict`: others may see a preimage before it was paid for (LNbits does that), so a credential needs a look-up (M24). */
+  /** `strict`: others may see a preimage before it was paid for (as with LNbits), so a credential needs a look-up (M24). */
   readonly settlement: 'strict' | 'preimage';
-  /** Amounts must be whole multiples of this: 1, or 1000 for a node that knows satoshi only. The bridge never rounds. */
+  /** Amounts must be whole multiples of this: 1, or 1000 for a node that knows only satoshis. The bridge never rounds. */
   readonly smallestMsat: Msat;
-  /** The key that signs this node's invoices, asked once and remembered. `undefined` where the backend cannot tell. */
+  /** Returns the key that signs this node's invoices, asked once and remembered. `undefined`: the backend cannot tell. */
   nodeKeyHex(): Promise<Result<string | undefined, NodeRefusal>>;
   /**
-   * The same key with the same order gives the same invoice while it is open. With another order, or once the invoice is
-   * paid or over, the key is used up: backends that derive the preimage from it could only make the same hash again.
+   * Makes an invoice. The same key with the same order gives the same invoice while it is open. With another order, or once
+   * the invoice is paid or expired, the key is used up: backends that derive the preimage from it could only make the same
+   * hash again.
    */
   mint(order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>>;
-  /** The hash is 64 lower-case hex digits; adapters turn other encodings into that inside. */
+  /** Looks up an invoice. The hash is 64 lower-case hex digits; adapters convert it to other encodings. */
   lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>>;
-  /** Ends when the invoice is settled or can no longer be, or with the signal: then the state as it is. */
+  /** Resolves when the invoice is settled or no longer can be, or on the signal, then with the current state. */
   waitSettled(paymentHashHex: string, options: { readonly signal: AbortSignal }): Promise<Result<InvoiceState, NodeRefusal>>;
   /**
-   * Tells of each payment after this index until the signal comes or the node breaks off, and then why, if it says so. From 0
-   * on: of those that come from now on, and of as many of those before as the node still tells. Left out where payments have
-   * no number to go on from.
+   * Reports each payment after this index until the signal comes or the node breaks off; then returns why, if known. Index 0:
+   * all new payments, and those of the past that the node still reports. Omitted if payments have no number to continue from.
    */
   followSettled?(index: number, options: FollowOptions): Promise<NodeRefusal | undefined>;
   health(): Promise<'ok' | 'node_unavailable'>;
-  /** Looks the node over: reached, trusted, unlocked, in sync, right network, credential neither too weak nor too strong. */
+  /** Inspects the node: reachable, trusted, unlocked, in sync, right network, credential neither too weak nor too strong. */
   inspect(): Promise<readonly NodeFinding[]>;
-  /** Gives the connections back; no call after it. */
+  /** Closes the connections; no calls are allowed afterwards. */
   close(): void;
 }
 
@@ -112,10 +112,10 @@ export interface Clock {
   nowSeconds(): number;
 }
 
-/** As many bytes as asked for, from a cryptographic source. */
+/** Returns this many bytes from a cryptographic source. */
 export type Random = (length: number) => Uint8Array;
 
-/** One line of the log. Built from names, numbers and payment hashes; never from a body, a header or a secret. */
+/** One line of the log. Contains names, numbers and payment hashes; never a body, a header or a secret. */
 export interface LogEntry {
   readonly event:
     | 'invoice_minted'

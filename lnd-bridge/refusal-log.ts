@@ -1,14 +1,14 @@
 /*
- * Refusals in the log: a bounded number of lines, however many requests come, since whoever reaches the port can be
+ * Refusals in the log: a bounded number of lines, however many requests come, because anyone who reaches the port can be
  * refused without a signature. Time is passed in. Effects: the log.
  */
 import { type RefusalCode } from './answers.ts';
 import { type Clock, type Log } from './ports.ts';
 
 export interface RefusalLog {
-  /** Takes down one refusal: the first of its code in a second has a line at once, the others are counted into the next. */
+  /** Records a refusal: the first of its code in a second is logged at once, the others are counted in the next line. */
   note(refusal: { readonly code: RefusalCode; readonly status: number }): void;
-  /** Writes what has been counted and has no line yet. */
+  /** Logs what has been counted but not logged yet. */
   flush(): void;
 }
 
@@ -20,7 +20,7 @@ interface Usage {
   count: number;
 }
 
-/** At most one line a second for each code; `count` says for how many refusals it stands. */
+/** Creates a log of at most one line per second and code; `count` is the number of refusals that a line covers. */
 export function createRefusalLog({ log, clock }: { log: Log; clock: Clock }): RefusalLog {
   const usages = new Map<RefusalCode, Usage>();
 

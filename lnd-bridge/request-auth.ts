@@ -1,7 +1,7 @@
 /*
  * Signed requests and answers between gateway and bridge (M28): HMAC-SHA256 over a canonical text that names version,
- * direction and key first. An answer's signature covers the nonce of its request, so no recorded answer fits another one.
- * Runs in Node and in a Worker. No effects: time and nonces are passed in; replays are remembered elsewhere (admission.ts).
+ * direction and key first. An answer's signature covers the nonce of its request, so a recorded answer fits no other request.
+ * Runs in Node and in a Worker. Pure: time and nonces are passed in; admission.ts remembers nonces against replays.
  */
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -9,18 +9,18 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { concatBytes, encodeAscii, equalBytes, formatHex, parseHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
-/** A shared secret of at least 32 bytes, and the name by which a request says which one it used. */
+/** A shared secret of at least 32 bytes, and the id by which a request names it. */
 export interface BridgeKey {
   readonly id: string;
   readonly secret: Uint8Array;
 }
 
-/** Who speaks first: the gateway requests, the bridge pushes. What one has signed is never taken for the other's. */
+/** Who sends first: the gateway a request, the bridge a push. A signature of one is never valid for the other. */
 export type Direction = 'request' | 'push';
 
-/** What of a request is signed. Path and query exactly as they go over the wire; no body is the empty string. */
+/** The signed parts of a request. Path and query exactly as sent; no body is the empty string. */
 export interface SentRequest {
-  /** Left out: of the gateway. */
+  /** `undefined`: a request of the gateway. */
   readonly direction?: Direction;
   readonly method: string;
   readonly pathAndQuery: string;
@@ -36,11 +36,11 @@ export interface RequestAuthRefusal {
 }
 
 export interface AnswerToSign {
-  /** Of the request. */
+  /** The direction of the request. */
   readonly direction?: Direction;
   readonly status: number;
   readonly body: string;
-  /** The nonce of the request that is answered. */
+  /** The nonce of the answered request. */
   readonly nonceHex: string;
 }
 
@@ -51,7 +51,7 @@ const NONCE_HEADER = 'x-l402-bridge-nonce';
 const SIGNATURE_HEADER = 'x-l402-bridge-signature';
 const SHORTEST_SECRET = 32;
 
-/** The headers that make a request the holder's of this key. A nonce is used once: 16 random bytes. */
+/** Returns the headers that sign a request with this key. Use each nonce once: 16 random bytes. */
 export function signRequest(
   request: SentRequest,
   { key, nowSeconds, nonceHex }: { key: BridgeKey; nowSeconds: number; nonceHex: string },
@@ -67,7 +67,7 @@ export function signRequest(
   };
 }
 
-/** Says whose request this is. Two keys may be good at once, so that they can be changed without a gap. */
+/** Identifies the key of a request. Two keys may be valid at once, so that keys can be changed without a gap. */
 export function checkRequest(
   request: SentRequest & { readonly header: HeaderReader },
   { keys, nowSeconds, maxSkewSeconds }: { keys: readonly BridgeKey[]; nowSeconds: number; maxSkewSeconds: number },
@@ -84,7 +84,7 @@ export function checkRequest(
   if (Math.abs(nowSeconds - Number(time)) > maxSkewSeconds) {
     return no('stale', `the request was signed more than ${maxSkewSeconds} seconds before or after now`);
   }
-  // Anything but printable text could not have been signed, and must not reach a function that throws at it.
+  // Only printable text can have been signed; other text must not reach a function that throws on it.
   const readable = isWireText(request.method) && isWireText(request.pathAndQuery);
   if (!readable || !equalBytes(sign(key, requestLines(request, { time, nonceHex })), signature)) {
     return no('signature_wrong', 'the signature does not belong to this request');
@@ -92,7 +92,7 @@ export function checkRequest(
   return accept({ keyId, nonceHex });
 }
 
-/** The header that ties an answer to the request with this nonce. */
+/** Returns the header that ties an answer to the request with this nonce. */
 export function signAnswer(answer: AnswerToSign, key: BridgeKey): Record<string, string> {
   return { [SIGNATURE_HEADER]: formatHex(sign(key, answerLines(answer))) };
 }
@@ -114,7 +114,7 @@ function answerLines({ direction, status, body, nonceHex }: AnswerToSign): strin
   return [direction === 'push' ? 'push answer' : 'answer', nonceHex, String(status), hashHex(body)];
 }
 
-/** No line can hold a line break (encodeAscii refuses it), so no two requests share a text. */
+/** Signs lines of text. No line can contain a line break (encodeAscii refuses it), so no two requests share a text. */
 function sign(key: BridgeKey, [direction, ...rest]: readonly string[]): Uint8Array {
   if (key.secret.length < SHORTEST_SECRET) throw new RangeError(`key: a secret of at least ${SHORTEST_SECRET} bytes`);
   const lines = [VERSION, direction ?? '', key.id, ...rest].flatMap((line) => [encodeAscii(line), Uint8Array.of(0x0a)]);

@@ -1,7 +1,7 @@
 /*
- * The bridge's HTTP face: path, method, size, signature, replay, rate, then the endpoint; cheap before expensive. What comes
- * after a good signature is signed in turn, refusals too. Only signed requests count towards the rate, so that garbage
- * from others cannot lock the gateway out. Effects: sockets, the node, the log.
+ * The bridge's HTTP server: path, method, size, signature, replay, rate, then the endpoint; cheap checks before expensive
+ * ones. Answers after a valid signature are signed too, including refusals. Only signed requests count towards the rate, so
+ * that invalid requests of others cannot lock the gateway out. Effects: sockets, the node, the log.
  */
 import { type IncomingMessage } from 'node:http';
 import { createNonceMemory, createRateLimit } from './admission.ts';
@@ -32,7 +32,7 @@ import { startFeed, type SettlementFeed } from './settlement-feed.ts';
 export interface BridgeOptions {
   /** For the nonces of pushes. */
   readonly random: Random;
-  /** The system's if left out. */
+  /** Default: the system's timer. */
   readonly wait?: Wait;
   /** In the order in which they are asked; at least one. */
   readonly nodes: readonly NodeEntry[];
@@ -43,9 +43,9 @@ export interface BridgeOptions {
 export interface Bridge {
   /** Binds to the configured host and port. */
   listen(): Promise<{ port: number }>;
-  /** From now on these keys are good, and the first one signs pushes. What is being answered is answered under its own. */
+  /** Replaces the valid keys; the first one signs pushes. Requests in progress are answered under their own key. */
   setKeys(keys: readonly BridgeKey[]): void;
-  /** Finishes what is in flight, then resolves. */
+  /** Finishes requests in flight, then resolves. */
   close(): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export type ServerConfig = Pick<
   | 'gatewayUrl'
 >;
 
-/** A bridge before these nodes; nothing listens yet. */
+/** Creates a bridge for these nodes; it does not listen yet. */
 export function createBridge(config: ServerConfig, { nodes, log, clock, random, wait = systemWait }: BridgeOptions): Bridge {
   const stranger = nodes.find(({ node }) => node.network !== config.network)?.node;
   if (stranger !== undefined) throw new RangeError(`node: is on ${stranger.network}, the bridge is set to ${config.network}`);
@@ -74,8 +74,8 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
   const pool = createNodePool(nodes, { ...config, clock, log, metrics, stopwatchMs });
   const endpoint: EndpointOptions = { pool, network: config.network, metrics, log, stopwatchMs };
   const rate = createRateLimit(config.maxRequestsPerSecond);
-  // A request signed for the far end of the window stays good for twice the skew. The bound is all that the rate lets
-  // in during that time, so it is reached only when the clock is set back.
+  // A request signed at the far end of the window is valid for twice the skew. The capacity is all that the rate allows in
+  // that time, so it is reached only if the clock is set back.
   const keepSeconds = 2 * config.maxSkewSeconds;
   const nonces = createNonceMemory({ capacity: config.maxRequestsPerSecond * (keepSeconds + 1), keepSeconds });
   const readHealth = rememberForSecond(() => answerHealth(endpoint), clock);
@@ -104,7 +104,7 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
     return withHeaders(answer, signAnswer({ status: answer.status, body: answer.body, nonceHex }, key));
   }
 
-  /** Replays come first and are not counted: repeating a recorded request must not use up the gateway's rate. */
+  /** Admits a request. Replays are checked first and not counted: repeating a recorded request must not use up the gateway's rate. */
   function admit(nonceHex: string): BridgeAnswer | undefined {
     const nowSeconds = clock.nowSeconds();
     if (nonces.has(nonceHex)) return formatRefusal('replayed', 'this request was here before');
@@ -145,7 +145,7 @@ export function createBridge(config: ServerConfig, { nodes, log, clock, random, 
       return formatRefusal('fault', 'the bridge has failed; its log says how');
     },
     onLost({ minted = [] }) {
-      // The invoices stand on the node, and nobody has them: the same order again, while they are open, brings them back.
+      // The invoices exist on the node, but nobody has them: the same order returns them while they are open.
       metrics.countLostAnswers(minted.length);
       for (const paymentHashHex of minted) log({ event: 'answer_lost', paymentHashHex });
     },
@@ -185,7 +185,7 @@ function findRoute(path: string): Route | undefined {
   return paymentHashHex === undefined ? undefined : { name: 'look_up', method: 'GET', paymentHashHex };
 }
 
-/** The health endpoint is open to all: however often it is asked, the node is asked once a second. */
+/** Caches a result for one second. The health endpoint is open to all, so this limits how often the node is asked. */
 function rememberForSecond<Value>(ask: () => Promise<Value>, clock: Clock): () => Promise<Value> {
   let second = -1;
   let remembered: Promise<Value> | undefined;

@@ -1,10 +1,10 @@
 /*
- * The kinds of values that settings have, each read from text and refused with a reason that names no value. No effects.
+ * The value types of settings, each read from text and refused with a reason that contains no value. Pure.
  */
 import * as z from 'zod';
 import { parseHex } from '#protocol/bytes.ts';
 
-/** Settings as they come: names and texts. */
+/** Unparsed settings: names and texts. */
 export type RawSettings = Readonly<Record<string, string>>;
 
 export interface ConfigProblem {
@@ -12,18 +12,18 @@ export interface ConfigProblem {
   readonly reason: string;
 }
 
-/** Text of this form. */
+/** Reads text of this form. */
 export function text(pattern: RegExp, reason: string): z.ZodString {
   return z.string(reason).regex(pattern, reason);
 }
 
-/** Hex of this form, as bytes. */
+/** Reads hex of this form, as bytes. */
 export function bytes(pattern: RegExp, reason: string): z.ZodPipe<z.ZodString, z.ZodTransform<Uint8Array, string>> {
-  // The pattern has passed, or the transform is not reached.
+  // The transform runs only if the pattern matched.
   return text(pattern, reason).transform((hex) => parseHex(hex)!);
 }
 
-/** A whole number in a range. */
+/** Reads a whole number in a range. */
 export function integer(smallest: number, largest: number): z.ZodPipe<z.ZodString, z.ZodTransform<number, string>> {
   const reason = `must be a whole number from ${smallest} to ${largest}`;
   const inRange = (digits: string): boolean => Number(digits) >= smallest && Number(digits) <= largest;
@@ -32,7 +32,7 @@ export function integer(smallest: number, largest: number): z.ZodPipe<z.ZodStrin
     .transform(Number);
 }
 
-/** `true` or `false`. */
+/** Reads `true` or `false`. */
 export function flag(): z.ZodPipe<z.ZodEnum<{ true: 'true'; false: 'false' }>, z.ZodTransform<boolean, 'true' | 'false'>> {
   return z.enum(['true', 'false'], 'must be true or false').transform((word) => word === 'true');
 }
@@ -40,7 +40,7 @@ export function flag(): z.ZodPipe<z.ZodEnum<{ true: 'true'; false: 'false' }>, z
 /** At least 32 bytes in hex. */
 export const secret = bytes(/^(?:[0-9a-fA-F]{2}){32,128}$/, 'must be hex of at least 32 bytes (make one: openssl rand -hex 32)');
 
-/** What is wrong, by setting. */
+/** Converts an issue to problems by setting. */
 export function tellIssue(issue: z.core.$ZodIssue, { raw, prefix = '' }: { raw: RawSettings; prefix?: string }): ConfigProblem[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ key: prefix + key, reason: 'is not a setting of the bridge' }));
   const key = String(issue.path[0]);

@@ -1,6 +1,6 @@
 /*
- * Where settings may come from besides the environment: one JSON file with the same names, and for what is secret or long
- * a file of its own (`BRIDGE_SECRET_FILE=/run/secrets/…`). The environment wins over the file. Effects: reads files.
+ * Sources of settings besides the environment: one JSON file with the same names, and separate files for secret or long
+ * values (`BRIDGE_SECRET_FILE=/run/secrets/…`). The environment overrides the file. Effects: reads files.
  */
 import { readFileSync } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
@@ -8,16 +8,16 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { parseJson } from './http-listener.ts';
 import { type ConfigProblem, type RawSettings } from './setting-types.ts';
 
-/** Settings whose text may stand in a file of its own. */
+/** Settings whose value may be in a separate file. */
 const IN_FILES =
   /^BRIDGE_(?:(?:PREVIOUS_|PREIMAGE_)?SECRET|METRICS_TOKEN|EMBEDDED_(?:NODE_KEY|PAY_TOKEN)|NODE[2-4]?_(?:CONNECT|MACAROON|RUNE|PASSWORD|CERT))$/;
 const FILE_SUFFIX = '_FILE';
-/** The tabulator; what is below it stands in no text. */
+/** The tab character; no text contains a lower byte. */
 const FIRST_TEXT_BYTE = 0x09;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** All settings as texts, whatever place they come from. */
+/** Reads all settings as texts, from every source. */
 export function readSettings(
   environment: Environment,
   { configPath }: { configPath: string | undefined },
@@ -59,11 +59,11 @@ function readConfigFile(path: string): Result<RawSettings, readonly ConfigProble
   return problems.length > 0 ? refuse(problems) : accept(settings);
 }
 
-/** Text as it is but for the line end that editors add; what is no text (macaroons are bytes) as hex. */
+/** Reads a file: text without a final line end, other content (macaroons are bytes) as hex. */
 function readText(path: string): string | undefined {
   try {
     const bytes = readFileSync(path);
-    // A macaroon that happens to be UTF-8 still holds control bytes, and no text setting does.
+    // A macaroon that happens to be UTF-8 still contains control bytes, and no text setting does.
     const isText = isUtf8(bytes) && bytes.every((byte) => byte >= FIRST_TEXT_BYTE);
     return isText ? bytes.toString('utf8').replace(/\r?\n$/, '') : bytes.toString('hex');
   } catch {

@@ -1,5 +1,5 @@
 /*
- * What `npm run bridge -- --help` says: every setting with its default. A test holds it against the schemas.
+ * The text of `npm run bridge -- --help`: every setting with its default. A test compares it with the schemas. Pure data.
  */
 
 /** Name, default (empty: none) and meaning of each setting of the bridge itself. */
@@ -47,7 +47,7 @@ export const NODE_SETTINGS_HELP: readonly (readonly [name: string, standard: str
   ['CONCURRENCY', '16', 'calls to the node at once'],
 ];
 
-/** The whole help text. */
+/** Formats the whole help text. */
 export function formatHelp(): string {
   const rows = (help: typeof SETTINGS_HELP, prefix: string): string[] =>
     help.map(([name, standard, meaning]) => `  ${(prefix + name).padEnd(32)} ${meaning}${standard === '' ? '' : ` [${standard}]`}`);

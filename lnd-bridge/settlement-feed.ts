@@ -1,7 +1,7 @@
 /*
- * Pushes the payments of one node to the gateway, in their sequence and without a gap (M24). The gateway is the one that
- * knows how far it has got: each turn begins by asking it, and the node goes on from there, so neither side has to
- * remember anything through a restart of the other. Effects: the node, the pushes, log and counters.
+ * Pushes the payments of one node to the gateway, in sequence and without a gap (M24). Only the gateway stores the index:
+ * each turn begins by asking for it, and the node continues from there, so neither side has to remember anything across a
+ * restart of the other. Effects: the node, the pushes, log and counters.
  */
 import { MOST_SETTLED_IN_PUSH, type SettlementPush } from './contract.ts';
 import { describeFault } from './fault-text.ts';
@@ -12,7 +12,7 @@ import { type Wait } from './nodes/node-answers.ts';
 import { type Clock, type Log, type SettledPayment } from './ports.ts';
 
 export interface SettlementFeed {
-  /** Stops; what is under way is broken off, since the next start goes on where the gateway stands. */
+  /** Stops; work in progress is aborted, because the next start continues at the gateway's index. */
   close(): Promise<void>;
 }
 
@@ -26,22 +26,25 @@ export interface FeedOptions {
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
-/** A node can forget to tell, and a connection can be dead without a sign: going on from the index brings back what was missed. */
+/**
+ * How often a turn is renewed. A node may omit a payment, and a connection may be dead without a sign: continuing from the
+ * index recovers what was missed.
+ */
 export const RENEW_MS = 300_000;
-/** The gateway forgets payments of that age; they are passed over but for the last, which says how far the node has got. */
+/** The gateway forgets payments of this age. They are skipped, except for the last one, which carries the node's index. */
 const OLD_SECONDS = 48 * 3600;
 
-/** How a turn has ended: after a failure the next one waits. */
+/** The end of a turn: after `broken` the next one waits. */
 type Turn = 'renewed' | 'broken';
 
-/** Starts the feed of a node; a node without one has none. */
+/** Starts the feed of a node; `undefined` if the node has none. */
 export function startFeed({ name, node }: Pick<NodeEntry, 'name' | 'node'>, options: FeedOptions): SettlementFeed | undefined {
   const { push, clock, wait, log, metrics } = options;
   const { followSettled } = node;
   if (followSettled === undefined) return undefined;
   const stop = new AbortController();
   let hasMoved = false;
-  /** After which index payments were missing when the node was asked again, too: it has none there. */
+  /** The index after which payments were still missing when the node was asked again: it has none there. */
   let gapAfter: number | undefined;
 
   function fail(reason: string, detail: string): Turn {
@@ -69,7 +72,7 @@ export function startFeed({ name, node }: Pick<NodeEntry, 'name' | 'node'>, opti
 
     async function take(settled: readonly SettledPayment[]): Promise<void> {
       const beforeOf = (at: number): number => settled[at - 1]?.index ?? index;
-      // A feed that has not begun goes on from whatever comes first.
+      // A feed at index 0 accepts any first payment.
       const isGap = (before: number, next: number): boolean => next !== before + 1 && before !== 0 && before !== gapAfter;
       const gapAt = settled.findIndex((payment, at) => isGap(beforeOf(at), payment.index));
       const whole = gapAt === -1 ? settled : settled.slice(0, gapAt);
@@ -128,12 +131,12 @@ export function startFeed({ name, node }: Pick<NodeEntry, 'name' | 'node'>, opti
   };
 }
 
-/** A node that begins anew under the same name and key would count from the start: its operator names it anew. */
+/** Names a feed. A node that restarts its numbering under the same name and key needs a new name from its operator. */
 function nameFeed(name: string, keyHex: string | undefined): string {
   return keyHex === undefined ? name : `${name}-${keyHex.slice(0, 16)}`;
 }
 
-/** Parts that fit into a push, of what the gateway still wants to know. Nothing but what is named here leaves (M28). */
+/** Splits payments into pushes, without those that the gateway would forget. Only the fields named here are sent (M28). */
 function* splitPush(settled: readonly SettledPayment[], nowSeconds: number): Iterable<SettlementPush['settled']> {
   const wanted = settled.filter(({ settledAtSeconds }, at) => settledAtSeconds > nowSeconds - OLD_SECONDS || at === settled.length - 1);
   for (let at = 0; at < wanted.length; at += MOST_SETTLED_IN_PUSH) {

@@ -1,7 +1,7 @@
 /*
- * The bridge before real nodes: opens them, looks each over, and starts only when the first has no trouble that time does not
- * heal. A standby with such trouble is held back until it is well.
- * Effects: connects to the nodes, opens a port; takes the system's clock and randomness unless given others.
+ * The bridge with real nodes: opens them, inspects each, and starts unless the first has a problem that time does not fix. A
+ * standby with such a problem is held back until it is healthy. Effects: connects to the nodes, opens a port; uses the
+ * system's clock and randomness by default.
  */
 import { randomBytes } from 'node:crypto';
 import { formatHex } from '#protocol/bytes.ts';
@@ -19,22 +19,22 @@ import { formatUrl, SYSTEM_CLOCK, SYSTEM_RANDOM } from './start.ts';
 
 export interface RunningNodeBridge {
   readonly url: string;
-  /** How each node stood at the start. */
+  /** The state of each node at the start. */
   readonly inspections: readonly Inspection[];
   /** Changes the keys shared with the gateway, without a restart. */
   setKeys(keys: readonly BridgeKey[]): void;
-  /** Finishes what is in flight and frees port and connections. */
+  /** Finishes requests in flight and frees port and connections. */
   close(): Promise<void>;
 }
 
 export interface StartNodesOptions {
   readonly log: Log;
   readonly clock?: Clock;
-  /** Calls the work again and again; what it returns ends that. */
+  /** Calls the work repeatedly; returns a function that stops it. */
   readonly every?: HeldNodeOptions['every'];
 }
 
-/** Starts the bridge, or says which nodes it must not start before. Throws when the port cannot be had. */
+/** Starts the bridge, or returns the inspections that prevent it. Throws if the port is not available. */
 export async function startNodeBridge(
   config: BridgeConfig,
   { log, clock = SYSTEM_CLOCK, every = everySystem }: StartNodesOptions,
@@ -50,7 +50,7 @@ export async function startNodeBridge(
     for (const { node } of opened) node.close();
     return refuse(inspections);
   }
-  // A standby must not keep the node from selling that works.
+  // A standby must not keep a working node from selling.
   const nodes = opened.map((entry, index): NodeEntry => {
     if (!isFatal(inspections[index]!)) return entry;
     log({ event: 'node_held_back', node: entry.name, detail: 'it is looked over once a minute, and joins when it is well' });
@@ -78,7 +78,7 @@ export async function startNodeBridge(
   });
 }
 
-/** Looks every node over and mints one invoice at each that has no problem; nothing listens. */
+/** Inspects every node and mints one invoice at each without a problem; does not listen. */
 export async function checkNodes(config: BridgeConfig, { log, clock = SYSTEM_CLOCK }: StartNodesOptions): Promise<readonly Inspection[]> {
   const nodes = openNodes(config, clock);
   const inspections = await Promise.all(

@@ -1,6 +1,6 @@
 /*
- * Puts the parts of the bridge together, for the process (main.ts) and for whoever holds the bridge in a process of their
- * own (the local system, tests). Effects: opens ports; takes the system's clock and randomness unless given others.
+ * Assembles the bridge, for its own process (main.ts) and for processes that embed it (the local system, tests). Effects:
+ * opens ports; uses the system's clock and randomness by default.
  */
 import { randomBytes } from 'node:crypto';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
@@ -21,7 +21,7 @@ export interface RunningBridge {
   readonly wallet: { readonly url: string; readonly token: string };
   /** Changes the keys shared with the gateway, without a restart. */
   setKeys(keys: readonly BridgeKey[]): void;
-  /** Finishes what is in flight and frees both ports. */
+  /** Finishes requests in flight and frees both ports. */
   close(): Promise<void>;
 }
 
@@ -31,14 +31,17 @@ export interface StartOptions {
   readonly random?: Random;
 }
 
-/** It works in memory and never waits. */
+/** The embedded node works in memory and never waits. */
 const EMBEDDED_CONCURRENCY = 16;
 
 export const SYSTEM_CLOCK: Clock = { nowSeconds: () => Math.floor(Date.now() / 1000) };
-/** Of the system. */
+/** Randomness of the system. */
 export const SYSTEM_RANDOM: Random = (length) => new Uint8Array(randomBytes(length));
 
-/** Starts bridge, embedded node and wallet endpoint; for real nodes there is start-nodes.ts. Throws when a port cannot be had, and then leaves none open. */
+/**
+ * Starts bridge, embedded node and wallet endpoint; start-nodes.ts is for real nodes. Throws if a port is not available, and
+ * then leaves none open.
+ */
 export async function startBridge(
   config: BridgeConfig,
   { log, clock = SYSTEM_CLOCK, random = SYSTEM_RANDOM }: StartOptions,
@@ -66,13 +69,13 @@ export async function startBridge(
   };
 }
 
-/** Nearly every 32 bytes are a key; the few that are not are drawn again. */
+/** Creates a key. Nearly every 32 bytes are a valid key; the few others are drawn again. */
 function makeNodeKey(random: Random): Uint8Array {
   const key = random(32);
   return secp256k1.utils.isValidSecretKey(key) ? key : makeNodeKey(random);
 }
 
-/** The address at which the bridge was bound. */
+/** Formats the URL to which the bridge is bound. */
 export function formatUrl(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -1,16 +1,16 @@
 /*
- * Back-pressure: so many tasks at once, so many waiting, and beyond that a refusal at once. Work ends with its caller (M34): a
- * task whose caller has gone, or that could not be done before its caller gives up, is not begun, and is not even let in where
- * that is known beforehand. How long a task takes is learned. Those that a client waits for go first; then whoever came first.
- * Memory of one process.
+ * Back-pressure: a bounded number of running tasks and of waiting ones; any more are refused at once. Work ends with its
+ * caller (M34): a task is not started if its caller has gone or if it could not finish in time, and is not queued if that is
+ * known in advance. The duration of tasks is learned. Tasks with a waiting client go first; otherwise first come, first
+ * served. Effects: memory of one process.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 
-/** For whom a task is done. */
+/** The caller of a task. */
 export interface Caller {
-  /** A client waits for it, or nobody yet. */
+  /** Whether a client waits for it, or nobody yet. */
   readonly waiting: 'client' | 'nobody';
-  /** By the queue's own clock: later than this nobody wants it. */
+  /** By the queue's own clock: after this the result is useless. */
   readonly deadlineMs: number;
   readonly isGone: () => boolean;
 }
@@ -19,7 +19,7 @@ export interface Caller {
 export type QueueRefusal = 'full' | 'late';
 
 export interface WorkQueue {
-  /** Runs the task when there is room for it. What the task throws comes out. */
+  /** Runs the task when a slot is free. Rethrows what the task throws. */
   run<Value>(task: () => Promise<Value>, caller?: Caller): Promise<Result<Value, QueueRefusal>>;
   readonly waiting: number;
   readonly running: number;
@@ -37,11 +37,11 @@ interface Waiting {
   readonly resolve: (turn: 'now' | 'late') => void;
 }
 
-/** How much the latest task says about the next one. */
+/** The weight of the latest task in the learned duration. */
 const LEARNING = 0.2;
 const ANYONE: Caller = { waiting: 'client', deadlineMs: Infinity, isGone: () => false };
 
-/** At most `concurrency` tasks at once and `capacity` waiting. */
+/** Creates a queue with at most `concurrency` running and `capacity` waiting tasks. */
 export function createWorkQueue({ concurrency, capacity, nowMs = () => performance.now() }: WorkQueueOptions): WorkQueue {
   const classes = { client: [] as Waiting[], nobody: [] as Waiting[] };
   let running = 0;
@@ -50,7 +50,7 @@ export function createWorkQueue({ concurrency, capacity, nowMs = () => performan
 
   const isLate = ({ deadlineMs, isGone }: Caller, ahead: number) => isGone() || nowMs() + taskMs * (1 + ahead / concurrency) > deadlineMs;
 
-  /** The next one whose caller can still be served; those before it are told so. */
+  /** Returns the next task whose caller can still be served; refuses those before it as late. */
   const next = (): Waiting | undefined => {
     for (const trafficClass of [classes.client, classes.nobody]) {
       const kept = trafficClass.splice(0);
@@ -75,11 +75,11 @@ export function createWorkQueue({ concurrency, capacity, nowMs = () => performan
         const ahead = caller.waiting === 'client' ? classes.client.length : count();
         if (isLate(caller, ahead + 1)) return refuse('late');
         if (count() >= capacity) return refuse('full');
-        // The place of whoever has just finished is handed over, so nobody slips in between.
+        // The slot of the finished task is handed over, so no other task can take it.
         const turn = await new Promise<'now' | 'late'>((resolve) => void trafficClass.push({ caller, resolve }));
         if (turn === 'late') return refuse('late');
       } else if (caller.isGone()) return refuse('late');
-      // Where there is room nothing is foretold: what was learned in an outage must not outlast it.
+      // With a free slot nothing is predicted: durations learned in an outage must not outlast it.
       else running += 1;
       const startMs = nowMs();
       try {

@@ -1,5 +1,5 @@
 /*
- * Builds the Worker as a deployment would, into a folder. Effects: runs wrangler's dry run.
+ * Builds the Worker into a folder, as for a deployment. Effects: runs wrangler's dry run.
  */
 import { execFile } from 'node:child_process';
 import { basename, resolve } from 'node:path';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Bundles the Worker, or one with another entry, and tells where the bundle is. */
+/** Bundles the Worker, or another entry, and returns the path of the bundle. */
 export async function buildWorker({ outDirectory, entry }: { outDirectory: string; entry?: string }): Promise<string> {
   const entries = entry === undefined ? [] : [entry];
   await run('npx', ['wrangler', 'deploy', ...entries, '--dry-run', '--outdir', resolve(outDirectory)], {

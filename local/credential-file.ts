@@ -1,12 +1,12 @@
 /*
- * Where `npm run buy` keeps what it has paid for: a file in the state folder that only its owner can read. For one process at
- * a time. Effects: reads and writes that file.
+ * The file in which `npm run buy` keeps paid credentials, in the state folder and readable only by its owner. For one process
+ * at a time. Effects: reads and writes that file.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CredentialStore } from '#client/credential-store.ts';
 
-/** The store of a state folder. A file that cannot be read stops the call: what is paid for must not be bought again. */
+/** Opens the store of a state folder. An unreadable file stops the call: a paid credential must not be bought again. */
 export function openCredentialFile(directory: string): CredentialStore {
   const path = join(directory, 'credentials.json');
   const read = (): Map<string, string> => {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 
 export const LARGEST_PORT = 65_535;
 
-/** The first port from the given one on that nobody listens on. */
+/** Returns the first free port from the given one on. */
 export async function findFreePort(from: number): Promise<number> {
   const last = Math.min(from + 99, LARGEST_PORT);
   for (let port = from; port <= last; port++) if (await isFree(port)) return port;

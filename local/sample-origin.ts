@@ -1,6 +1,6 @@
 /*
- * The API that `npm start` sells when none is given: a greeting, a privacy audit, a data query, and two services on one
- * path. It knows nothing of payments. Effects: listens on loopback.
+ * The sample API that `npm start` sells by default: a greeting, a privacy audit, a data query, and two services on one path.
+ * It knows nothing about payments. Effects: listens on loopback.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -24,7 +24,7 @@ export function startSampleOrigin(port: number): Promise<SampleOrigin> {
   });
 }
 
-/** Ends a server and its idle connections. */
+/** Closes a server and its idle connections. */
 export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
@@ -59,7 +59,7 @@ async function readText(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Finds what a text gives away. */
+/** Finds personal data in a text. */
 function auditText(text: string): unknown {
   const kinds = {
     email: /[\w.+-]+@[\w-]+\.[\w.]+/g,
@@ -70,7 +70,7 @@ function auditText(text: string): unknown {
   return { characters: text.length, findings };
 }
 
-/** A made-up series, the same for the same name. */
+/** Returns an invented series, the same for the same name. */
 function querySeries(name: string): readonly number[] {
   const seed = [...name].reduce((sum, character) => sum + character.charCodeAt(0), 0);
   return Array.from({ length: 12 }, (_, index) => Math.round(100 * (1 + Math.sin(seed + index / 2))));

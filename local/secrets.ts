@@ -1,6 +1,6 @@
 /*
- * The secrets of a local system: made once, kept in a file that only its owner can read, so that tokens outlive a restart.
- * For local use: a deployment has its own. Effects: reads and writes that file.
+ * The secrets of a local system: created once and kept in a file that only its owner can read, so that tokens outlive a
+ * restart. For local use: a deployment has its own. Effects: reads and writes that file.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { join } from 'node:path';
 export interface LocalSecrets {
   readonly tokenSecretHex: string;
   readonly bridgeSecretHex: string;
-  /** Of the embedded node: with the same key it settles what it made before a restart. */
+  /** The key of the embedded node: with the same key it settles invoices from before a restart. */
   readonly nodeKeyHex: string;
 }
 
-/** The secrets of a state folder; makes them at first use and says so. */
+/** Loads the secrets of a state folder; creates them at first use and reports that. */
 export function loadLocalSecrets(directory: string): { readonly secrets: LocalSecrets; readonly made: boolean } {
   const path = join(directory, 'secrets.json');
   try {
@@ -30,7 +30,7 @@ export function loadLocalSecrets(directory: string): { readonly secrets: LocalSe
   return { secrets: write(path, { tokenSecretHex: makeKey(), bridgeSecretHex: makeKey(), nodeKeyHex: makeKey() }), made: true };
 }
 
-/** Any 32 bytes but some 2^128 of them are a key of secp256k1. */
+/** All but some 2^128 values of 32 bytes are valid secp256k1 keys. */
 function makeKey(): string {
   return randomBytes(32).toString('hex');
 }

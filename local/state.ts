@@ -1,7 +1,7 @@
 /*
- * Where the local system keeps its things, and what it leaves there for `npm run buy`: the address and token of the
- * embedded wallet, readable by the owner only. One system at a time may use the folder. Effects: reads and writes files
- * under that folder.
+ * The local system's state folder, and what it leaves there for `npm run buy`: the address and token of the embedded wallet,
+ * readable only by the owner. Only one system at a time may use the folder. Effects: reads and writes files under that
+ * folder.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +12,8 @@ export const STATE_DIRECTORY = '.l402';
 export const BUNDLE_DIRECTORY = 'dist';
 
 /**
- * Keeps other systems off a folder until it is given back, or this process ends however it ends: two gateways over one folder
- * would each grant the same payment. Throws when another one has it.
+ * Locks a folder against other systems until it is released or this process ends in any way: two gateways on one folder would
+ * each grant the same payment. Throws if another system holds it.
  */
 export function takeState(directory: string): () => void {
   const lock = new DatabaseSync(join(directory, 'in-use.sqlite'));
@@ -26,17 +26,17 @@ export function takeState(directory: string): () => void {
   return () => lock.close();
 }
 
-/** Leaves the wallet's address for other commands. */
+/** Writes the wallet's address for other commands. */
 export function writeWalletFile(directory: string, wallet: WalletAddress): void {
   writeFileSync(join(directory, 'wallet.json'), `${JSON.stringify(wallet)}\n`, { mode: 0o600 });
 }
 
-/** Takes it away again. */
+/** Removes the wallet's address. */
 export function removeWalletFile(directory: string): void {
   rmSync(join(directory, 'wallet.json'), { force: true });
 }
 
-/** The wallet of the system that runs now; nothing when none does. */
+/** Returns the wallet of the running system; `undefined` if none runs. */
 export function readWalletFile(directory: string): WalletAddress | undefined {
   try {
     return JSON.parse(readFileSync(join(directory, 'wallet.json'), 'utf8')) as WalletAddress;

@@ -1,7 +1,7 @@
 /*
- * The whole system on one machine: bridge with the embedded node, the built gateway on raw workerd with its Durable
- * Objects on disk, and the sample origin unless another is sold. Used by `npm start`, the demo, the benchmarks and the
- * tests over real sockets. Effects: processes, ports, files under the state folder.
+ * The whole system on one machine: bridge with the embedded node, the built gateway on plain workerd with its Durable Objects
+ * on disk, and the sample origin unless another is sold. Used by `npm start`, the demo, the benchmarks and the tests over
+ * real sockets. Effects: processes, ports, files under the state folder.
  */
 import { parseHex } from '#protocol/bytes.ts';
 import { readConfig } from '#lnd-bridge/config.ts';
@@ -11,37 +11,37 @@ import { type LocalSecrets } from './secrets.ts';
 import { takeState } from './state.ts';
 import { startWorkerd, type WorkerdOptions } from './workerd-process.ts';
 
-/** The sample API, an API at an address, or what gateway.config.ts names. */
+/** The sample API, an API at a URL, or the origins in gateway.config.ts. */
 export type LocalOrigin = 'sample' | 'configured' | { readonly url: string };
 
 export interface LocalSystemOptions {
   readonly stateDirectory: string;
-  /** What buildWorker made. */
+  /** The output of buildWorker. */
   readonly bundlePath: string;
   readonly secrets: LocalSecrets;
-  /** 0 takes any free one, here and below. */
+  /** 0: any free port, here and below. */
   readonly gatewayPort: number;
-  /** What is sold; the sample if left out. */
+  /** What is sold. Default: the sample. */
   readonly origin?: LocalOrigin;
   readonly priceSats?: string | undefined;
-  /** Secrets of the Worker beside its own: those that routes name. */
+  /** Additional secrets of the Worker: those that routes name. */
   readonly furtherSecrets?: Readonly<Record<string, string>>;
-  /** Further settings of the bridge's process, by their environment names. */
+  /** Additional settings of the bridge, by their environment names. */
   readonly bridgeSettings?: Readonly<Record<string, string>>;
   readonly onLine: (line: string) => void;
 }
 
 export interface LocalSystem {
   readonly gatewayUrl: string;
-  /** Nothing: gateway.config.ts says where each request goes. */
+  /** `undefined`: gateway.config.ts decides where each request goes. */
   readonly originUrl: string | undefined;
   readonly wallet: RunningBridge['wallet'];
-  /** Resolves when the gateway's process has ended, wanted or not. */
+  /** Resolves when the gateway's process has ended, for any reason. */
   readonly gatewayEnded: Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts everything; if one part cannot start, those that did are ended again. */
+/** Starts everything; if one part cannot start, the parts already started are stopped. */
 export async function startLocalSystem(options: LocalSystemOptions): Promise<LocalSystem> {
   const { secrets, onLine, origin = 'sample' } = options;
   const closers: (() => Promise<void>)[] = [];
@@ -75,7 +75,7 @@ export async function startLocalSystem(options: LocalSystemOptions): Promise<Loc
   }
 }
 
-/** The gateway's service, and the values of its secrets. */
+/** Returns the gateway's service, and the values of its secrets. */
 function gatewayOf(
   { gatewayPort, bundlePath, priceSats, secrets, furtherSecrets }: LocalSystemOptions,
   { bridge, originUrl }: { bridge: RunningBridge; originUrl: string | undefined },
@@ -91,7 +91,7 @@ function gatewayOf(
   return { gateways: [{ name: 'gateway', port: gatewayPort, bundlePath, variables, secrets: bound }], environment };
 }
 
-/** The bridge with the embedded node, in this process. */
+/** Starts the bridge with the embedded node, in this process. */
 export async function startLocalBridge({
   secretHex,
   settings,

@@ -1,29 +1,29 @@
 /*
- * The text of a workerd configuration: one or more gateways from a built bundle, Durable Objects on disk, secrets from the
- * environment only. What a self-hoster runs is this. No effects.
+ * The text of a workerd configuration: one or more gateways from a built bundle, Durable Objects on disk, secrets only from
+ * the environment. A self-hosted gateway runs with this. Pure.
  */
 import { OBJECTS } from '#durable-objects/object-table.ts';
 
 export interface GatewayService {
   readonly name: string;
-  /** The built Worker, as the configuration file sees it. */
+  /** The built Worker, relative to the configuration file. */
   readonly bundlePath: string;
   /** Plain settings. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Binding to the environment variable of the workerd process that holds the secret. */
+  /** Maps a binding to the environment variable of the workerd process that holds the secret. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** Another gateway of the same process whose Durable Objects this one shares; its own if left out. */
+  /** Another gateway of the same process whose Durable Objects this one shares. Default: its own. */
   readonly claimsOf?: string;
   /** Service bindings: binding to the name of another service of this process. */
   readonly services?: Readonly<Record<string, string>>;
-  /** Everything that this Worker fetches goes to this host and port, whatever its address: the zone it stands in front of. */
+  /** The host and port to which everything that this Worker fetches goes, whatever its URL: the zone in front of which it runs. */
   readonly outbound?: string;
 }
 
 /** Of every Worker that is run here; as in wrangler.toml. */
 export const COMPATIBILITY_DATE = '2026-11-01';
 
-/** Names the socket of a gateway on workerd's command line. */
+/** Returns the name of a gateway's socket on workerd's command line. */
 export function socketName(gateway: string): string {
   return `${gateway}-http`;
 }
@@ -31,7 +31,7 @@ export function socketName(gateway: string): string {
 /** Name of the disk service that holds Durable Objects, for `--directory-path`. */
 export const CLAIM_DISK = 'claims-disk';
 
-/** The configuration for these gateways. */
+/** Formats the configuration for these gateways. */
 export function formatWorkerdConfig(gateways: readonly GatewayService[]): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -43,7 +43,7 @@ const config :Workerd.Config = (
         outbound === undefined ? [] : [`(name = ${quote(`${name}-outbound`)}, external = (address = ${quote(outbound)}, http = ()))`],
       ),
       `(name = ${quote(CLAIM_DISK)}, disk = (writable = true))`,
-      // The origin and the bridge of a self-hosted gateway stand beside it, on private addresses.
+      // The origin and the bridge of a self-hosted gateway run next to it, on private addresses.
       `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
     ].join(',\n    ')}
   ],
@@ -87,6 +87,6 @@ const ${name} :Workerd.Worker = (
 }
 
 function quote(text: string): string {
-  // Cap'n Proto text literals take the escapes of JSON for what can occur here.
+  // For the values used here, Cap'n Proto text literals have the same escapes as JSON.
   return JSON.stringify(text);
 }

@@ -1,5 +1,5 @@
 /*
- * A workerd process: started from a configuration, watched, and ended by its own id. Effects: writes the configuration
+ * A workerd process: started from a configuration, watched, and stopped by its own id. Effects: writes the configuration
  * file, spawns and signals one process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -17,9 +17,9 @@ export interface WorkerdOptions {
   /** Holds the configuration file and, below it, the Durable Objects. */
   readonly directory: string;
   readonly gateways: readonly (GatewayService & { readonly port: number })[];
-  /** The values behind the secrets of the gateways. Nothing else of our environment is handed on. */
+  /** The values of the gateways' secrets. Nothing else of this process's environment is passed on. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Every line that the Workers log. */
+  /** Called with every line that the Workers log. */
   readonly onLine: (line: string) => void;
 }
 
@@ -27,12 +27,12 @@ export interface RunningWorkerd {
   /** Port of each gateway, by name. */
   readonly ports: Readonly<Record<string, number>>;
   readonly pid: number;
-  /** Resolves when the process is gone, whoever ended it. */
+  /** Resolves when the process has ended, for any reason. */
   readonly ended: Promise<void>;
   kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
-/** Starts workerd; resolves when every gateway listens. Port 0 takes any free one. */
+/** Starts workerd; resolves when every gateway listens. Port 0: any free port. */
 export async function startWorkerd({ gateways, environment, onLine, ...options }: WorkerdOptions): Promise<RunningWorkerd> {
   const directory = resolve(options.directory);
   const claims = join(directory, 'claims');
@@ -63,7 +63,7 @@ export async function startWorkerd({ gateways, environment, onLine, ...options }
   };
 }
 
-/** workerd tells on its control channel which port each socket got. */
+/** Reads the port of each socket from workerd's control channel. */
 function readPorts(child: ChildProcess, names: readonly string[]): Promise<Record<string, number>> {
   return new Promise((resolve, reject) => {
     const ports: Record<string, number> = {};

@@ -1,6 +1,6 @@
 /*
- * `npm run buy -- URL`: buys one answer from the system that `npm start` runs, and shows what it cost. What was paid for is kept,
- * and used again by the next call.
+ * `npm run buy -- URL`: buys one response from the system that `npm start` runs, and shows its cost. The paid credential is
+ * kept and reused by the next call. Effects: calls, payments, the credential file.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -31,7 +31,7 @@ interface Usage {
   readonly url: string;
   readonly init: RequestInit;
   readonly maxPriceSats: number;
-  /** Nothing: the one that "npm start" runs. */
+  /** `undefined`: the wallet of the system that "npm start" runs. */
   readonly wallet: WalletAddress | undefined;
 }
 
@@ -64,7 +64,7 @@ function readUsage(): Usage {
   return { url, maxPriceSats, wallet, init: { method, headers, ...(body === undefined ? {} : { body }) } };
 }
 
-/** `localhost:8402` can be read as a URL too: of a scheme "localhost". */
+/** Whether this is an HTTP URL. `localhost:8402` parses as a URL too, with the scheme "localhost". */
 function isHttp(url: string): boolean {
   return /^https?:\/\//i.test(url) && URL.canParse(url);
 }
@@ -78,7 +78,7 @@ function readHeader(line: string): [string, string] {
 function readWallet(url: string | undefined, token: string | undefined): WalletAddress | undefined {
   if (url === undefined && token === undefined) return undefined;
   if (url === undefined || token === undefined || !isHttp(url)) throw new TypeError('--wallet URL and --wallet-token TOKEN go together');
-  // The bridge prints the address that is paid at; the wallet itself is above it.
+  // The bridge prints the URL of the pay endpoint; the wallet's URL is above it.
   return { url: url.replace(/\/v1\/pay$/, '').replace(/\/$/, ''), token };
 }
 
@@ -94,7 +94,7 @@ function explain(error: unknown): string {
     return `${error.message}${cause}\n${hint}\nPaid: ${error.paid}`;
   }
   if (isMisuse(error)) return `${(error as Error).message}\n"npm run buy -- --help" lists the options.`;
-  // What fetch throws says only that it failed.
+  // The error of fetch says only that it failed.
   if (error instanceof TypeError && error.cause instanceof Error) return `The call failed: ${error.cause.message}. Is "npm start" running?`;
   return error instanceof Error ? error.message : String(error);
 }
@@ -133,7 +133,7 @@ function amountOf(invoice: string): string {
   return facts.ok ? `${formatSats(facts.value.amountMsat)} sat` : 'an invoice';
 }
 
-/** What is left of the payment. That nothing is, after a call which was bought alone, goes without saying. */
+/** Describes what is left of the payment. Omits a remainder of 0 after a call that was bought alone. */
 function restOf({ headers }: Response, hasPaid: boolean): string {
   const calls = headers.get('l402-remaining');
   const msat = headers.get('l402-remaining-msat');

@@ -1,6 +1,6 @@
 /*
- * `npm run check:config`: whether gateway.config.ts can be sold from. Run before each build and deployment, where the secrets and
- * variables of the platform are not at hand: only the file is looked at.
+ * `npm run check:config`: checks that gateway.config.ts is valid. It runs before each build and deployment, where the
+ * platform's secrets and variables are not available, so only the file is checked. Effects: reads the file.
  */
 import { checkGatewayFile, formatProblems, formatWarnings, readGatewayFile } from './gateway-file.ts';
 import { hasSampleOrigin } from './sample-gateway.ts';

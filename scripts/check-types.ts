@@ -1,5 +1,6 @@
 /*
- * Type checks every runtime's part with its own tsconfig, so that no part sees globals that its platform lacks.
+ * Type-checks each runtime's code with its own tsconfig, so that no code sees globals that its platform lacks. Effects: runs
+ * tsc.
  */
 import { spawnSync } from 'node:child_process';
 

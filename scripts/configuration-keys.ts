@@ -1,12 +1,11 @@
 /*
- * Every key of a configuration: what its schema says of it (default, limits) and what its doc comment does (words, example).
- * No effects.
+ * Every key of a configuration: default and limits from its schema, description and example from its doc comment. Pure.
  */
 import { type Constants, findKeys, type WrittenKey } from './doc-comments.ts';
 
 /** A table of the page: the keys of one object. */
 export interface KeySection {
-  /** Where the object stands; empty for the whole file. */
+  /** The path of the object; empty for the whole file. */
   readonly place: string;
   readonly keys: readonly DescribedKey[];
 }
@@ -14,7 +13,7 @@ export interface KeySection {
 export interface DescribedKey {
   readonly name: string;
   readonly words: string;
-  /** As it is written; nothing for a key that may be left out, `needed` for one that may not. */
+  /** The default as written; empty for an optional key, `needed` for a required one. */
   readonly standard: string;
   readonly unit: string;
   readonly takes: string;
@@ -22,7 +21,7 @@ export interface DescribedKey {
   readonly schema: Schema;
 }
 
-/** What is read of a zod schema. */
+/** The parts of a zod schema that are read. */
 export interface Schema {
   readonly _zod: { readonly def: object };
 }
@@ -51,10 +50,10 @@ interface Check {
 }
 
 export const SECRET_NAME = /_SECRET$/;
-/** How one is made: none could be shown that nobody would use. */
+/** How to create a secret: a literal example might be used by somebody. */
 const SECRET_EXAMPLE = 'openssl rand -hex 32';
 
-/** Keys whose comments have to be written yet. */
+/** Lists the keys without a doc comment or example. */
 export function findMissing(sections: readonly KeySection[]): readonly string[] {
   return sections.flatMap(({ place, keys }) =>
     keys.flatMap(({ name, words, example }) => [
@@ -99,14 +98,14 @@ function definitionOf({ _zod }: Schema): Definition {
   return _zod.def as Definition;
 }
 
-/** The objects that may stand at a place. */
+/** Returns the objects that are allowed at a path. */
 function shapesOf(schema: Schema): readonly Readonly<Record<string, Schema>>[] {
   const { shape, innerType, element, valueType, options } = definitionOf(schema);
   if (shape !== undefined) return [shape];
   return [innerType, element, valueType, ...(options ?? [])].flatMap((inside) => (inside === undefined ? [] : shapesOf(inside)));
 }
 
-/** How a place is written where there may be many objects. */
+/** Returns the suffix of a path that may have many objects. */
 function manyOf(schema: Schema): '' | '[]' | '.*' {
   const { type, innerType } = definitionOf(schema);
   if (innerType !== undefined) return manyOf(innerType);
@@ -114,7 +113,7 @@ function manyOf(schema: Schema): '' | '[]' | '.*' {
   return type === 'array' ? '[]' : '';
 }
 
-/** A default that the schema leaves to the code behind it is said in the comment. */
+/** Splits off the default that a comment states because the code behind the schema applies it. */
 function splitDefault(words: string): readonly [string, string | undefined] {
   const [, rest = words, stated] = /^(.*?) ?Default ([^ ]+)\.$/.exec(words) ?? [];
   return [rest, stated];
@@ -126,7 +125,7 @@ function standardOf(schema: Schema): string {
   return type === 'optional' ? '' : 'needed';
 }
 
-/** Names say their unit (house style). */
+/** Names contain their unit (house style). */
 const UNITS: readonly (readonly [RegExp, string])[] = [
   [/perMinute$/i, 'a minute'],
   [/seconds$/i, 'seconds'],
@@ -146,7 +145,7 @@ function takesOf(schema: Schema): string {
   const { type, innerType, element, valueType, options, entries, values, format } = definitionOf(schema);
   const checks = (definitionOf(schema).checks ?? []).map((check) => definitionOf(check) as unknown as Check);
   if (innerType !== undefined) return takesOf(innerType);
-  // Its own words say more than a pattern.
+  // The schema's own message says more than a pattern.
   const said = checks.flatMap(({ error }) => (error === undefined ? [] : [error({})]));
   switch (type) {
     case 'string':
@@ -196,7 +195,7 @@ function describeBounds(checks: readonly Check[]): readonly string[] {
   ];
 }
 
-/** An example of a key whose comment gives none, where its schema tells one. */
+/** Returns an example from the schema of a key whose comment has none. */
 function exampleOf(schema: Schema, written: readonly WrittenKey[], constants: Constants): string | undefined {
   const { type, innerType, element, options, shape, entries, values, defaultValue } = definitionOf(schema);
   if (type === 'default') return literal(defaultValue);
@@ -206,7 +205,7 @@ function exampleOf(schema: Schema, written: readonly WrittenKey[], constants: Co
   if (type === 'number') return literal(smallestOf(schema));
   if (type === 'union') {
     const examples = (options ?? []).flatMap((option) => exampleOf(option, written, constants) ?? []);
-    // What is switched off shows little.
+    // A disabled value is a poor example.
     return examples.find((example) => example !== 'false') ?? examples[0];
   }
   if (type === 'array') {

@@ -1,5 +1,5 @@
 /*
- * The text of docs/configuration.md, out of the schemas and the doc comments at their keys. Reads the sources; writes nothing.
+ * The text of docs/configuration.md, from the schemas and the doc comments at their keys. Effects: reads the sources.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { GatewaySchema, VariablesSchema } from '#src/config/config.ts';
@@ -26,7 +26,7 @@ The secrets that sign tokens are named \`TOKEN_SECRET_0\` to \`TOKEN_SECRET_255\
 TOKEN_KEY_ID names must be there; the others are read for tokens that they have signed. [Operations](operations.md) says how to change them.
 `;
 
-/** The page, whole. */
+/** Returns the whole page. */
 export function writePage(): string {
   const [vars] = readSections('VariablesSchema', VariablesSchema);
   const [file, ...objects] = readSections('GatewaySchema', GatewaySchema);
@@ -40,19 +40,19 @@ export function writePage(): string {
   ].join('');
 }
 
-/** The tables of one of the schemas, by the name of its constant in src/config/config.ts. */
+/** Returns the tables of one schema, by the name of its constant in src/config/config.ts. */
 export function readSections(name: string, schema: Schema): readonly KeySection[] {
   const constants = new Map(globSync('src/config/*.ts').map((path) => [path, readConstants(path, readFileSync(path, 'utf8'))] as const));
   const written = constants.get('src/config/config.ts')?.get(name);
   if (written === undefined) throw new RangeError(`name: no constant ${name} in src/config/config.ts`);
   const sections = describeKeys(schema, { written: findKeys(written, constants), constants });
-  // None can be added in silence.
+  // A new key without a comment fails here.
   const missing = findMissing(sections);
   if (missing.length > 0) throw new Error(missing.join('\n'));
   return sections;
 }
 
-/** Objects that take the same keys share a table. */
+/** Formats the objects; those with the same keys share a table. */
 function formatObjects(objects: readonly KeySection[]): readonly string[] {
   const places = new Map<string, string[]>();
   for (const { place, keys } of objects) {

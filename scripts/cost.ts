@@ -1,6 +1,6 @@
 /*
- * `npm run cost`: what a million requests of each kind cost on Cloudflare, from what they are seen to do. `-- --json` prints
- * one object. Effects: runs the system that the bench measures, for some five minutes.
+ * `npm run cost`: the cost of a million requests of each kind on Cloudflare, from measured operations. `-- --json` prints one
+ * object. Effects: runs the system that the bench measures, for some five minutes.
  */
 import { parseArgs } from 'node:util';
 import { CASES } from '#bench/cases.ts';
@@ -10,7 +10,7 @@ import { PRICES } from '#bench/cost/prices.ts';
 import { formatCosts, reportCosts } from '#bench/cost/report.ts';
 import { startBenchSystem } from '#bench/system.ts';
 
-/** Most APIs that are worth paying for take a while. */
+/** Most APIs worth paying for take a while. */
 const ORIGIN_MS = 100;
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /*
- * `npm run demo`: the four steps of a purchase with the time each took, then the same credential once more, refused. Starts
- * what it needs on free ports and ends it.
+ * `npm run demo`: the four steps of a purchase with their times, then the same credential again, refused. Effects: starts
+ * what it needs on free ports and stops it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +23,7 @@ const { secrets } = loadLocalSecrets(stateDirectory);
 const system = await startLocalSystem({ stateDirectory, bundlePath, secrets, gatewayPort: 0, priceSats: '1', onLine: () => undefined });
 try {
   const url = `${system.gatewayUrl}/greeting`;
-  // A first, unused challenge: the handshake below is measured warm, as a running gateway answers it.
+  // A first, unused challenge, so that the handshake below is measured warm, as on a running gateway.
   await fetch(url);
   const startedMs = performance.now();
   const asked = await timed('402', () => fetch(url));

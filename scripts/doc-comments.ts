@@ -1,19 +1,20 @@
 /*
- * A simple reader of our own schemas: which doc comment stands at which key of which object. It knows the few forms that the
- * schemas are written in (object schemas, spread fragments, names of other constants) and nothing else of the language.
+ * A simple parser of this project's schemas: finds the doc comment of each key of each object. It supports the few forms in
+ * which the schemas are written (object schemas, spread fragments, names of other constants) and nothing else of the
+ * language. Pure.
  */
 
-/** A key of an object schema as it is written. */
+/** A key of an object schema, as written. */
 export interface WrittenKey {
   readonly name: string;
-  /** The words of its doc comment; empty when it has none. */
+  /** The words of its doc comment; empty if there is none. */
   readonly words: string;
-  /** What follows `@example` in the comment. */
+  /** The text after `@example` in the comment. */
   readonly example: string | undefined;
   readonly value: Expression;
 }
 
-/** The part of a file behind a constant or a key. */
+/** The part of a file that defines a constant or a key. */
 export interface Expression {
   readonly file: string;
   readonly tokens: readonly Token[];
@@ -25,7 +26,7 @@ interface Token {
   readonly doc: string | undefined;
 }
 
-/** Every constant at the top of a file, by file and name. */
+/** Every top-level constant, by file and name. */
 export type Constants = ReadonlyMap<string, ReadonlyMap<string, Expression>>;
 
 const BLANKS = /\s+|\/\/[^\n]*/y;
@@ -51,7 +52,7 @@ export function readConstants(file: string, source: string): ReadonlyMap<string,
   return constants;
 }
 
-/** The keys of the object schemas that an expression is made of, in the order in which they stand. */
+/** Returns the keys of the object schemas in an expression, in their order. */
 export function findKeys(expression: Expression, constants: Constants): readonly WrittenKey[] {
   const { file, tokens } = expression;
   const keys: WrittenKey[] = [];
@@ -113,7 +114,7 @@ function splitTokens(source: string): readonly Token[] {
       at += (skipped ?? comment)!.length;
       continue;
     }
-    // A slash divides after a value; everywhere else it begins a pattern.
+    // A slash after a value is a division; anywhere else it begins a pattern.
     const mayDivide = /^[\w$)\]}'"`]/.test(tokens.at(-1)?.text.at(-1) ?? '(');
     const text = (mayDivide ? undefined : match(REGEX)) ?? match(TEXT) ?? match(WORD) ?? match(SIGN)!;
     tokens.push({ text, doc });
@@ -128,7 +129,7 @@ function depthOf(text: string): number {
   return /^[)\]}]$/.test(text) ? -1 : 0;
 }
 
-/** Where a sign stands that is not inside brackets opened since; the end when nowhere. */
+/** Returns the position of a sign outside brackets opened since; the end if there is none. */
 function findAtTop(tokens: readonly Token[], { from, sign }: { from: number; sign: string }): number {
   let depth = 0;
   for (let index = from; index < tokens.length; index++) {

@@ -1,13 +1,13 @@
 /*
- * gateway.config.ts as the commands read it before it is bundled: what is wrong with it is said in the terminal where it can be
- * mended, and not in the log of a gateway that answers 500.
+ * Reads gateway.config.ts for commands, before it is bundled: its problems are printed in the terminal, where they can be
+ * fixed, and not in the log of a gateway that answers 500. Effects: imports the file.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { namedSecrets, readConfig } from '#src/config/config.ts';
 
 const FILE = 'gateway.config.ts';
 
-/** What the file exports, or why that cannot be told. */
+/** Returns the export of the file, or why it cannot be read. */
 export async function readGatewayFile(): Promise<Result<unknown, readonly string[]>> {
   try {
     const { gateway } = (await import(new URL(`../${FILE}`, import.meta.url).href)) as { readonly gateway?: unknown };
@@ -17,12 +17,12 @@ export async function readGatewayFile(): Promise<Result<unknown, readonly string
   }
 }
 
-/** What is wrong with the file, and what its seller should know, whatever variables and secrets a platform has for it. */
+/** Returns the problems and warnings of the file that do not depend on a platform's variables and secrets. */
 export function checkGatewayFile(gateway: unknown): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const isOriginless = (gateway as { readonly origin?: unknown } | null)?.origin === undefined;
   const config = readConfig(gateway, {
     ...Object.fromEntries([...namedSecrets(gateway)].map((name) => [name, 'stand-in'])),
-    // A platform may name it; where the file does, that is what is looked at.
+    // A platform may set it; if the file does, the file's value is checked.
     ...(isOriginless ? { ORIGIN_URL: 'http://stand-in.invalid' } : {}),
     BRIDGE_URL: 'http://stand-in.invalid',
     NETWORK: 'regtest',
@@ -34,7 +34,7 @@ export function checkGatewayFile(gateway: unknown): { readonly problems: readonl
   return { problems: config.refusal.filter(isOfFile), warnings: [] };
 }
 
-/** Each on a line of its own that begins with where it is to be mended. */
+/** Formats each problem on its own line, beginning with where to fix it. */
 export function formatProblems(problems: readonly string[]): string {
   return problems.map((problem) => `  ${isOfFile(problem) ? '' : 'environment: '}${problem}`).join('\n');
 }

@@ -1,5 +1,5 @@
 /*
- * What `npm start` says once it sells: the address, and commands that work as they stand. Pure.
+ * The text that `npm start` prints when it sells: the URL, and commands that work as printed. Pure.
  */
 import { type WalletAddress } from '#local/embedded-wallet.ts';
 import { type SuggestedCall } from './local-sale.ts';

@@ -1,6 +1,6 @@
 /*
- * `node scripts/history.ts run.json`: adds the line of a release to bench/history.md, from what `npm run bench -- --json` printed.
- * Effects: writes that file.
+ * `node scripts/history.ts run.json`: adds the line of a release to bench/history.md, from the output of `npm run bench --
+ * --json`. Effects: writes that file.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { formatHistoryRow, readSaved } from '#bench/saved-report.ts';

@@ -1,5 +1,5 @@
 /*
- * What `npm start` sells: gateway.config.ts and the environment brought together, or what is wrong with them. Pure.
+ * What `npm start` sells: gateway.config.ts combined with the environment, or the problems of both. Pure.
  */
 import { LARGEST_PORT } from '#local/ports.ts';
 import { type LocalSecrets } from '#local/secrets.ts';
@@ -18,27 +18,27 @@ export interface StartSettings {
 
 export interface LocalSale {
   readonly origin: LocalOrigin;
-  /** The sample API with the routes that were made for it. */
+  /** Whether the sample API is sold with its own routes. */
   readonly isSample: boolean;
   readonly priceSats: string | undefined;
   readonly furtherSecrets: Readonly<Record<string, string>>;
-  /** Where requests go, for people; nothing for the sample, which has no address yet. */
+  /** Where requests go, for people; `undefined` for the sample, which has no URL yet. */
   readonly originName: string | undefined;
   readonly call: SuggestedCall;
   readonly warnings: readonly string[];
 }
 
-/** A call that costs something, where any does. */
+/** A call that costs something, if there is one. */
 export interface SuggestedCall {
   readonly method: string;
   readonly path: string;
 }
 
 const DEFAULT_PORT = '8402';
-/** The sample's port is not known before it listens. */
+/** The sample's port is not known until it listens. */
 const SAMPLE_STAND_IN = 'http://127.0.0.1';
 
-/** The settings of `npm start`; a variable that is empty is not set. */
+/** Reads the settings of `npm start`; an empty variable counts as not set. */
 export function readStartSettings(environment: Environment): Result<StartSettings, readonly string[]> {
   const port = environment['PORT'] || DEFAULT_PORT;
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > LARGEST_PORT) return refuse([`PORT: a whole number from 0 to ${LARGEST_PORT}`]);
@@ -46,14 +46,14 @@ export function readStartSettings(environment: Environment): Result<StartSetting
   return accept({ port: Number(port), originUrl, priceSats: environment['PRICE_SATS'] || undefined });
 }
 
-/** What is sold on this machine, read as the Worker will read it. */
+/** Plans the sale on this machine, reading the configuration as the Worker will. */
 export function planSale(
   gateway: unknown,
   { originUrl, priceSats: written }: StartSettings,
   { environment, secrets }: { environment: Environment; secrets: LocalSecrets },
 ): Result<LocalSale, readonly string[]> {
   const origin = originUrl === undefined ? (hasSampleOrigin(gateway) ? 'sample' : 'configured') : { url: originUrl };
-  // The routes of the sample fit no other API: that one is sold whole.
+  // The sample's routes fit no other API, so another API is sold as a whole.
   const priceSats = written ?? (originUrl !== undefined && hasSampleRoutes(gateway) ? '1' : undefined);
   const furtherSecrets = pickSecrets(gateway, environment);
   const config = readConfig(gateway, {
@@ -74,7 +74,7 @@ export function planSale(
   return accept({ origin, isSample, priceSats, furtherSecrets, originName, call: suggestCall(config.value), warnings });
 }
 
-/** Secrets that the file asks for are read from variables of their names. */
+/** Reads the secrets that the file names from variables of the same names. */
 function pickSecrets(gateway: unknown, environment: Environment): Readonly<Record<string, string>> {
   const names = ['PRICING_SECRET', ...namedSecrets(gateway)];
   return Object.fromEntries(
@@ -85,7 +85,7 @@ function pickSecrets(gateway: unknown, environment: Environment): Readonly<Recor
   );
 }
 
-/** What only Cloudflare has: here each request would be answered 404 or 500. */
+/** Finds features that only Cloudflare has: here each request would be answered 404 or 500. */
 function findElsewhere({ settings, pricing }: Config): readonly string[] {
   const kinds = new Set(settings.routes.routes.map(({ upstream }) => upstream?.origin.kind));
   const places = [...(kinds.has('same_zone') ? ["'same-zone'"] : []), ...(kinds.has('service') ? ['a service binding'] : [])];
@@ -104,7 +104,7 @@ function nameOrigins({ settings }: Config): string {
   return [...new Set(names)].join(', ');
 }
 
-/** The first call that is sold, of those at a fixed price if there are any: others need to be told how much. */
+/** Returns the first call that is sold, preferably at a fixed price: others need input that decides the price. */
 function suggestCall({ settings }: Config): SuggestedCall {
   const sold = settings.routes.routes.filter(({ sale, host, headers }) => sale.kind === 'paid' && host === undefined && headers.size === 0);
   const route = sold.find(({ sale }) => sale.kind === 'paid' && sale.price.kind === 'fixed') ?? sold[0];

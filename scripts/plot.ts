@@ -1,6 +1,6 @@
 /*
- * `node scripts/plot.ts run.json`: the numbers of the README, table and plot, from what `npm run -s bench -- --json` printed.
- * Effects: writes docs/numbers.svg and the part of README.md between its marks.
+ * `node scripts/plot.ts run.json`: the numbers of the README, table and plot, from the output of `npm run -s bench --
+ * --json`. Effects: writes docs/numbers.svg and the part of README.md between its marks.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { drawNumbers, formatNumbers, replaceNumbers } from '#bench/numbers.ts';

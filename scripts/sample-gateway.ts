@@ -1,5 +1,5 @@
 /*
- * What gateway.config.ts says as it is shipped, so that a seller's own can be told from it. A test holds the two together.
+ * The content of gateway.config.ts as shipped, to distinguish it from a seller's own. A test compares the two. Pure data.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Gateway } from '#src/config/config.ts';
@@ -17,12 +17,12 @@ export const SAMPLE_GATEWAY = {
   ],
 } as const satisfies Gateway;
 
-/** Whether the origin is still the shipped one: nothing listens there, it stands for the API that `npm start` brings along. */
+/** Whether the origin is still the shipped one: nothing listens there, it represents the API that `npm start` starts. */
 export function hasSampleOrigin(gateway: unknown): boolean {
   return (gateway as Partial<Gateway> | null)?.origin === SAMPLE_GATEWAY.origin;
 }
 
-/** Whether the routes are still the shipped ones, every word of them: they sell the sample API and fit no other. */
+/** Whether the routes are exactly the shipped ones: they sell the sample API and fit no other. */
 export function hasSampleRoutes(gateway: unknown): boolean {
   return isDeepStrictEqual((gateway as Partial<Gateway> | null)?.routes, SAMPLE_GATEWAY.routes);
 }

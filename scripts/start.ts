@@ -1,6 +1,7 @@
 /*
- * `npm start`: the whole system on this machine, until Ctrl-C. It sells what gateway.config.ts says; as shipped that is the sample
- * API, which is started with it. ORIGIN_URL (or UPSTREAM_URL) takes the place of the origin; PORT is where the gateway listens.
+ * `npm start`: runs the whole system on this machine until Ctrl-C. It sells what gateway.config.ts says; as shipped that is
+ * the sample API, which it starts too. ORIGIN_URL (or UPSTREAM_URL) overrides the origin; PORT is where the gateway listens.
+ * Effects: processes, ports, files.
  */
 import { parseArgs } from 'node:util';
 import { buildWorker } from '#local/build-worker.ts';
@@ -25,7 +26,7 @@ Environment:
 A secret that gateway.config.ts names is read from the variable of its name.
 `;
 
-/** Something that the one who started this can mend. */
+/** Exits with a message about something that the user can fix. */
 function giveUp(message: string): never {
   console.error(message);
   process.exit(1);

@@ -1,5 +1,5 @@
 /*
- * `npm run docs`: writes docs/configuration.md anew.
+ * `npm run docs`: writes docs/configuration.md. Effects: writes that file.
  */
 import { writeFileSync } from 'node:fs';
 import { PAGE_PATH, writePage } from './configuration-page.ts';

@@ -1,6 +1,6 @@
 /*
- * The Worker as a Hono app, in reading order: the gateway's own pages, then the gate as middleware for everything else. A
- * gateway that is not configured answers every request with the same 500 and says nothing of why.
+ * The Worker as a Hono app, in reading order: the gateway's own pages, then the gate as middleware for everything else. An
+ * unconfigured gateway answers every request with the same 500 and does not say why. Effects: the log, those of the gate.
  */
 import { type MiddlewareHandler } from 'hono';
 import { Hono } from 'hono/tiny';
@@ -13,10 +13,10 @@ import { answerPush } from '#gateway/payment/settlement-push.ts';
 import { type Result } from '#protocol/result.ts';
 import { type Log } from './ports.ts';
 
-/** Paths below this are the gateway's own; none is ever forwarded. */
+/** Paths below this are the gateway's own and are never forwarded. */
 export const OWN_PREFIX = '/_l402';
 
-/** The gateway as an application; `log` is needed even when nothing else could be built. */
+/** Creates the application; `log` is needed even if the dependencies could not be built. */
 export function createApp(deps: Result<GateDeps, readonly string[]>, log: Log): Hono {
   const app = new Hono();
   app.onError((error, { req }) => {
@@ -36,7 +36,7 @@ export function createApp(deps: Result<GateDeps, readonly string[]>, log: Log): 
   return app;
 }
 
-/** The gate as middleware: it answers every request that comes as far, and hands none on. */
+/** Returns the gate as middleware: it answers every request that reaches it, and passes none on. */
 export function l402(deps: GateDeps): MiddlewareHandler {
   return ({ req, executionCtx }) => gate(req.raw, deps, (work) => executionCtx.waitUntil(work));
 }
@@ -51,7 +51,7 @@ function addOwnPages(app: Hono, { operator, settlements, settings, bodies, clock
   if (settlements !== undefined) {
     app.post(`${OWN_PREFIX}/settlements`, ({ req }) => answerPush(req.raw, settlements, { docsUrl, bodies, log }));
   }
-  // Whatever else stands below our prefix is neither sold nor forwarded.
+  // Other paths below the prefix are neither sold nor forwarded.
   app.all(`${OWN_PREFIX}/*`, ({ req }) =>
     problem({ code: 'route_unknown', detail: 'no such page of the gateway' }, { docsUrl, method: req.method }),
   );

@@ -1,5 +1,6 @@
 /*
- * From the platform's env to what the gate works with: the only file that touches bindings and secrets.
+ * Builds the dependencies of the gate from the platform's env: the only file that accesses bindings and secrets. Effects: the
+ * log.
  */
 import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { OBJECT_BINDINGS, OBJECTS, type ObjectBinding } from '#durable-objects/object-table.ts';
@@ -39,7 +40,7 @@ import { rememberAnswers } from './adapters/remembered-quota.ts';
 import { readConfig, type Gateway } from './config/config.ts';
 import { type Origin } from './ports.ts';
 
-/** The classes behind the bindings of objects. */
+/** The classes behind the object bindings. */
 interface Objects {
   readonly REPLAY_SET: ReplaySet;
   readonly QUOTA: QuotaObject;
@@ -50,13 +51,13 @@ interface Objects {
 type Namespaces = { readonly [Binding in ObjectBinding]: DurableObjectNamespace<Objects[Binding]> };
 
 export interface Env extends Partial<Namespaces> {
-  /** The way to the bridge, when it is not a public one: a service, or a VPC service. */
+  /** The binding to the bridge, if it has no public URL: a service, or a VPC service. */
   readonly BRIDGE?: Fetcher;
   /** The platform's own limiter, for limits with `count: 'platform'`. */
   readonly RATE_LIMIT?: RateLimit;
 }
 
-/** Beyond the origin's time limit: a place that nobody gave back is free again. */
+/** Added to the origin's time limit: a place that is never given back becomes free after that. */
 const PLACE_MARGIN_MS = 10_000;
 
 /** Builds everything once, or lists what is missing and wrong. */
@@ -144,7 +145,7 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
   });
 }
 
-/** An origin by its name, and a path behind it. */
+/** Sends a request to an origin by its name plus a path. */
 function reachOrigin(origin: Origin, address: string, init: RequestInit): Promise<Response> {
   if (!address.startsWith(SERVICE_NAME)) return origin(new Request(address, init));
   const pathAt = address.indexOf('/');
@@ -160,12 +161,12 @@ function findRevocable(schemes: readonly PaymentScheme[], named: NamedToken): Re
   return undefined;
 }
 
-/** To the head of an answer, on whichever route. */
+/** Returns the longest time limit of any route for the head of a response. */
 function longestCallMs({ routes }: RouteTable): number {
   return Math.max(...routes.map(({ upstream }) => (upstream?.timeoutSeconds ?? 0) * 1000));
 }
 
-/** The Workers behind the service bindings that routes name. */
+/** Finds the Workers behind the service bindings that routes name. */
 function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<string, Fetcher>, readonly string[]> {
   const services = new Map<string, Fetcher>();
   const problems: string[] = [];
@@ -173,7 +174,7 @@ function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<stri
     if (upstream?.origin.kind !== 'service') continue;
     const { binding } = upstream.origin;
     const service = (env as Readonly<Record<string, unknown>>)[binding] as Fetcher | undefined;
-    // A Durable Object namespace or a store is an object too, but sends no requests.
+    // A Durable Object namespace or a store is an object too, but has no `fetch`.
     if (typeof service === 'object' && typeof service.fetch === 'function') services.set(binding, service);
     else problems.push(`${binding}: no service of this name is bound; the origin of route "${match}" asks for it`);
   }

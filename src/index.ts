@@ -1,5 +1,5 @@
 /*
- * The Worker's entry: what is sold, and the Durable Object classes. Nothing else.
+ * The Worker's entry: the configuration and the Durable Object classes. Exports only.
  */
 import { gateway } from '../gateway.config.ts';
 import { createWorker } from './worker.ts';

@@ -1,6 +1,6 @@
 /*
- * What the gateway needs of the world, as types only. Adapters implement these, tests fake them; nothing else of the
- * platform reaches the rooms inside.
+ * The ports: what the gateway needs from the outside, as types only. Adapters implement them, tests fake them; no other part
+ * of the platform reaches the inner layers.
  */
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Draw, type Outcome, type ReserveAnswer, type Settlement } from '#durable-objects/claim-rules.ts';
@@ -45,7 +45,7 @@ export type Clock = () => number;
 /** Unpredictable bytes. */
 export type Random = (length: number) => Uint8Array;
 
-/** Resolves after so many milliseconds; never once the signal, if there is one, has been aborted. */
+/** Resolves after this many milliseconds; never once the optional signal has been aborted. */
 export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 export interface InvoiceOrder {
@@ -59,21 +59,21 @@ export interface InvoiceOrder {
 export interface MintedInvoice {
   readonly invoice: string;
   readonly settlement: 'strict' | 'preimage';
-  /** Names the node that made it, where that is known (M44). */
+  /** Names the node that made it, if known (M44). */
   readonly node?: string | undefined;
 }
 
 /** The node that makes invoices now, as far as this isolate knows. */
 export type { KnownNode };
 
-/** The Lightning node, behind the bridge. Throws when it cannot be had. */
+/** The Lightning node behind the bridge. Throws if it is unreachable. */
 export interface Lightning {
   readonly mint: (order: InvoiceOrder) => Promise<MintedInvoice>;
-  /** Several at once, which nobody waits for: in the sequence of the orders, with nothing where none was made. */
+  /** Makes several invoices, while no client waits: in the order of the orders, `undefined` where none was made. */
   readonly mintBatch: (orders: readonly InvoiceOrder[]) => Promise<readonly (MintedInvoice | undefined)[]>;
-  /** What has become of an invoice: `gone` is surely not paid, and cannot be any more. Ends by itself within seconds. */
+  /** Returns the state of an invoice. `gone`: certainly not paid, and no longer payable. Ends by itself within seconds. */
   readonly lookUp: (paymentHash: Uint8Array) => Promise<'open' | 'settled' | 'gone'>;
-  /** The node that makes invoices now; asked for in the background. Left out where nobody can tell. */
+  /** Returns the node that makes invoices now; refreshed in the background. Omitted if it cannot be determined. */
   readonly currentNode?: (background: Background) => KnownNode | undefined;
 }
 
@@ -85,11 +85,11 @@ export interface SignedPush {
   readonly header: (name: string) => string | null;
 }
 
-/** Payments that nodes have seen, as the bridge pushes them (M24). Both throw when what is known cannot be reached. */
+/** Payments that nodes have seen, as the bridge pushes them (M24). Both throw if the store is unreachable. */
 export interface Settlements {
-  /** `false` says only that nobody has told of it. */
+  /** `false`: no push has reported it. */
   readonly isSettled: (paymentHashHex: string) => Promise<boolean>;
-  /** Gives the answer with the signature that belongs to it. */
+  /** Returns the answer with its signature. */
   readonly takePush: (
     push: SignedPush,
   ) => Promise<
@@ -102,23 +102,23 @@ export interface Settlements {
 
 export interface ClaimOrder {
   readonly paymentHash: Uint8Array;
-  /** Read from the token, never made from configuration (M3). */
+  /** Read from the token, never derived from the configuration (M3). */
   readonly objectName: string;
   readonly reservationId: string;
   readonly leaseMs: number;
   readonly endsAtSeconds: number;
-  /** Units that the payment bought, and those that this call takes. */
+  /** The units that the payment bought, and the units that this call takes. */
   readonly limit: number;
   readonly cost: number;
   /** What the call takes from the counters that holders have put on the token (M7). */
   readonly draws: readonly (Draw & { readonly limit: number })[];
-  /** Only of a payment that its preimage does not prove (M24). */
+  /** Only for a payment that its preimage does not prove (M24). */
   readonly settlement?: Settlement | undefined;
   /** How often the payment may be used, counted in the same call. */
   readonly rate?: RateCheck | undefined;
 }
 
-/** A claim that is held: say once what became of it. */
+/** A claim that is held. Report its outcome once. */
 export interface Lease {
   readonly finish: (outcome: Outcome) => Promise<void>;
 }
@@ -126,27 +126,27 @@ export interface Lease {
 type Granted = Extract<ReserveAnswer, { kind: 'granted' }>;
 export type ClaimAnswer = Exclude<ReserveAnswer, Granted> | (Granted & { readonly lease: Lease });
 
-/** Uses of payments. Throws when the claims cannot be reached. */
+/** Uses of payments. Throws if the claims are unreachable. */
 export interface Claims {
   readonly reserve: (order: ClaimOrder) => Promise<ClaimAnswer>;
 }
 
-/** Whether a pass, of which no uses are counted, is presented for the first time. Throws when the claims cannot be reached. */
+/** Whether a pass, whose uses are not counted, is presented for the first time. Throws if the claims are unreachable. */
 export type NoteFirst = (claim: Pick<ClaimOrder, 'paymentHash' | 'objectName' | 'endsAtSeconds'>) => Promise<boolean>;
 
-/** A payment that was presented for the first time: that is what was sold. */
+/** A payment that was presented for the first time: this is when it counts as sold. */
 export interface SoldPayment {
-  /** Names the payment; opens nothing (M16). */
+  /** Names the payment; grants no access (M16). */
   readonly claim: string;
   readonly match: string;
   readonly service: string;
-  /** The way to pay. */
+  /** The payment scheme. */
   readonly scheme: string;
   readonly access: AccessKind;
   readonly amountMsat: Msat;
 }
 
-/** A use of a payment, and what became of it. */
+/** A use of a payment, and its outcome. */
 export interface SoldUse extends Pick<SoldPayment, 'match' | 'service'> {
   /** Begins with the name of the payment. */
   readonly claim: string;
@@ -155,42 +155,42 @@ export interface SoldUse extends Pick<SoldPayment, 'match' | 'service'> {
   readonly origin: number | string;
 }
 
-/** What was sold, told once for each payment and once for each use that is counted. */
+/** What was sold, reported once per payment and once per counted use. */
 export interface Sales {
   readonly payment: (payment: SoldPayment) => void;
   readonly use: (use: SoldUse) => void;
 }
 
-/** Marks a payment as used up, at once and for every isolate (M30). Throws when the claims cannot be reached. */
+/** Marks a payment as used up, at once and for every isolate (M30). Throws if the claims are unreachable. */
 export type RevokeClaim = (claim: Pick<ClaimOrder, 'paymentHash' | 'objectName' | 'endsAtSeconds'>) => Promise<void>;
 
-/** What a pricing service is asked: all that it is told, so that the question is the key of a cache (M26). */
+/** The question to a pricing service: everything that it is told, so that the question can be the cache key (M26). */
 export interface PriceQuestion {
-  /** An address, or the name of a service binding. */
+  /** A URL, or the name of a service binding. */
   readonly service: string;
   /** JSON. */
   readonly body: string;
   readonly timeoutMs: number;
-  /** How long an answer may be used again; 0 is never. */
+  /** How long an answer may be reused; 0: never. */
   readonly cacheSeconds: number;
 }
 
-/** Asks a seller's pricing service. Throws when it cannot be asked or its answer is none. */
+/** Asks a seller's pricing service. Throws if it is unreachable or its answer is invalid. */
 export type Pricing = (question: PriceQuestion) => Promise<Msat>;
 
-/** Work that goes on when the answer has been sent; the platform's own promise. */
+/** Continues work after the response has been sent; the platform's own function. */
 export type Background = (work: Promise<unknown>) => void;
 
-/** Those who have not paid, and those who show a payment that is used up: for them a client is that payment (M19). */
+/** Unpaid clients, and those that present a used-up payment: for the latter the payment counts as the client (M19). */
 export type QuotaClass = 'unpaid' | 'paid';
 
-/** An offer whose challenges are made beforehand, in one of the places where clients are counted. */
+/** An offer whose challenges are made in advance, in one of the quota shards. */
 export interface PooledOffer {
   readonly shard: number;
   readonly key: string;
-  /** Of all places together. */
+  /** For all shards together. */
   readonly bounds: PoolBounds;
-  /** Whose invoices can be paid now. */
+  /** The node whose invoices can be paid now. */
   readonly node?: KnownNode | undefined;
 }
 
@@ -198,41 +198,41 @@ export interface QuotaOrder {
   readonly client: ClientKey;
   readonly trafficClass: QuotaClass;
   readonly ask: QuotaAsk;
-  /** What one client gets. */
+  /** The limits of one client. */
   readonly bounds: QuotaBounds;
-  /** What all clients get together. */
+  /** The limits of all clients together. */
   readonly totals: QuotaBounds;
-  /** Where the place is made, if this is the first that is asked of it (M45). */
+  /** Where the shard is created, if this is its first ask (M45). */
   readonly region: number;
 }
 
-/** What one who has not paid may have. One object call each; throws when it cannot be reached. */
+/** What a client without a payment may have. One object call each; throws if the object is unreachable. */
 export interface Quota {
-  /** Where a client is counted, from 0 to 255; the name of a challenge begins with this byte. */
+  /** Returns the shard of a client, from 0 to 255; the id of a challenge begins with this byte. */
   readonly shardOf: (client: ClientKey) => number;
   readonly ask: (order: QuotaOrder) => Promise<QuotaAnswer>;
-  /** The challenge has been paid and used: it counts no longer. Costs a call of its own at most once a second and place. */
+  /** Stops counting a challenge that was paid and used. Costs at most one extra call per second and shard. */
   readonly giveBack: (paid: PaidChallenge, background: Background) => void;
-  /** Remembers a challenge that was made for an ask, so that the client can be given it again (M18). Costs no call of its own. */
+  /** Remembers a challenge that was made for an ask, so that it can be issued to the client again (M18). Costs no extra call. */
   readonly keep: (challenge: IssuedChallenge & Pick<QuotaOrder, 'client' | 'trafficClass'>) => void;
-  /** Brings challenges of an offer into the pool. */
+  /** Adds challenges of an offer to the pool. */
   readonly stock: (offer: PooledOffer, items: readonly ReadyChallenge[]) => Promise<void>;
-  /** How many challenges of each offer one who asks is to bring to a place; nobody else is told to meanwhile. */
+  /** Returns how many challenges of each offer the caller should deliver to a shard; no other caller is told so meanwhile. */
   readonly want: (shard: number, offers: readonly Omit<PooledOffer, 'shard'>[]) => Promise<readonly number[]>;
 }
 
-/** `exact`: one count for all, an object call. `isolate`: each isolate counts a share. `platform`: the platform's own limiter. */
+/** `exact`: one count for all, by an object call. `isolate`: each isolate counts a share. `platform`: the platform's own limiter. */
 export type RateCount = 'exact' | 'isolate' | 'platform';
 
 export interface RateOrder {
   readonly count: RateCount;
-  /** Checks that may meet in one order name the same object. */
+  /** Checks that can occur in the same order name the same object. */
   readonly objectName: string;
   /** All pass or none. */
   readonly checks: readonly RateCheck[];
 }
 
-/** Rate limits that are not a client's. Throws when an exact one cannot be reached. */
+/** Rate limits that do not belong to a client. Throws if an exact count is unreachable. */
 export interface RateLimits {
   readonly take: (order: RateOrder) => Promise<RateAnswer>;
 }
@@ -244,44 +244,44 @@ export interface RevocableToken {
   readonly epochStartHours: number;
 }
 
-/** The control snapshot as it is asked. */
+/** The control snapshot, indexed for queries. */
 export interface ControlIndex {
-  /** Origins whose breaker is not closed, by when it may be tried again. */
+  /** Origins whose breaker is not closed, with the instant from which they may be tried again. */
   readonly openUntilMs: ReadonlyMap<string, number>;
   readonly maintenances: readonly Maintenance[];
   readonly isRevoked: (token: RevocableToken) => boolean;
 }
 
-/** What an isolate knows: nothing when no snapshot could be had yet; stale when it is older than is allowed (M30). */
+/** What an isolate knows. `index: undefined`: no snapshot was available yet. `isStale`: older than allowed (M30). */
 export interface ControlView {
   readonly index: ControlIndex | undefined;
   readonly isStale: boolean;
 }
 
-/** Breakers, revocations and maintenance. Reading never throws, and is a promise only where there is nothing to read yet. */
+/** Breakers, revocations and maintenance. Reading never throws, and returns a promise only if there is no snapshot yet. */
 export interface Control {
   readonly read: (background: Background) => ControlView | Promise<ControlView>;
-  /** Says what became of a call to an origin. */
+  /** Reports the outcome of a call to an origin. */
   readonly report: (vote: OriginVote & { readonly origin: string }, background: Background) => void;
   readonly revoke: (revocation: Revocation) => Promise<ControlAnswer>;
   readonly setMaintenance: (order: MaintenanceOrder) => Promise<ControlAnswer>;
-  /** Says that a place of the quota is asked for what can be made beforehand. */
+  /** Reports that a quota shard is asked for pooled offers. */
   readonly noteStocked: (shard: number, background: Background) => void;
-  /** Places of which somebody has said so lately. Throws when nobody can tell. */
+  /** Returns the shards recently reported so. Throws if they cannot be determined. */
   readonly stockedShards: () => Promise<readonly number[]>;
 }
 
-/** Sends a request to the origin, or to the service of that binding; rejects when no answer comes. */
+/** Sends a request to the origin, or to the service of that binding; rejects if there is no response. */
 export type Origin = (request: Request, binding?: string) => Promise<Response>;
 
 /** The keys that sign tokens. */
 export interface KeyRing {
-  /** The key that signs now. */
+  /** Returns the key that signs now. */
   readonly current: () => Promise<{ readonly keyId: number; readonly epoch: Epoch; readonly epochKey: Uint8Array }>;
   readonly epochKeys: EpochKeys;
 }
 
 export type LogValue = string | number | boolean | null | undefined;
 
-/** One structured line. Never a secret: no credential, preimage, token, key, query or body. */
+/** Writes one structured line. Never a secret: no credential, preimage, token, key, query or body. */
 export type Log = (event: string, fields: Readonly<Record<string, LogValue>>) => void;

@@ -1,6 +1,6 @@
 /*
- * The Worker round a seller's configuration: built at the first request, then kept. A gateway that could not be built
- * stays refused until it is deployed anew.
+ * The Worker around a seller's configuration: built at the first request, then kept. A gateway that could not be built
+ * refuses requests until it is deployed again. Effects: those of the app.
  */
 import { refillPools } from '#gateway/payment/pool-round.ts';
 import { boundLog } from './adapters/bounded-log.ts';
@@ -10,7 +10,7 @@ import { createApp } from './app.ts';
 import { type Gateway } from './config/config.ts';
 import { createDeps, type Env } from './deps.ts';
 
-/** A Worker that sells what the configuration says. */
+/** Creates a Worker that sells according to the configuration. */
 export function createWorker(gateway: Gateway): ExportedHandler<Env> {
   let built: { readonly deps: ReturnType<typeof createDeps>; readonly app: ReturnType<typeof createApp> } | undefined;
   const build = (env: Env) => {

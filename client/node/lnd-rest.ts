@@ -1,7 +1,7 @@
 /*
- * One request to LND's REST interface. With TLS the node's own certificate is trusted and nothing else, whatever host name
- * stands in it, and no byte of the request (it holds the macaroon) is sent before it was found good. Effects: one
- * connection a request.
+ * One request to LND's REST interface. With TLS only the node's own certificate is trusted, whatever host name is in it, and
+ * no byte of the request (it holds the macaroon) is sent before the certificate is verified. Effects: one connection per
+ * request.
  */
 import { request } from 'node:http';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 export interface LndAddress {
   readonly url: URL;
   readonly macaroonHex: string;
-  /** PEM of the node's `tls.cert`. Left out: a public authority must vouch for it. */
+  /** PEM of the node's `tls.cert`. `undefined`: a public authority must have signed the certificate. */
   readonly certificate: string | undefined;
 }
 
@@ -21,28 +21,28 @@ export interface LndRequest {
   readonly timeoutMs: number;
 }
 
-/** What came back; without a whole answer, whether the request can have reached the node. */
+/** The reply; if it is incomplete, whether the request can have reached the node. */
 export type LndReply =
   | { readonly kind: 'answered'; readonly status: number; readonly text: string }
   | { readonly kind: 'not_sent' }
   | { readonly kind: 'unanswered' };
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** An answer here is one payment with its attempts. */
+/** A reply here is one payment with its attempts. */
 const LARGEST_REPLY_BYTES = 4_194_304;
 
-/** Sends a request and reads the answer whole, streams included. Never throws. */
+/** Sends a request and reads the whole reply, streams included. Never throws. */
 export async function askLnd(address: LndAddress, sent: LndRequest): Promise<LndReply> {
   const socket = await openConnection(address, Math.min(sent.timeoutMs, CONNECT_TIMEOUT_MS));
   return socket === undefined ? { kind: 'not_sent' } : sendOver(socket, { ...sent, address });
 }
 
-/** A connection to the node, and to nobody else; nothing when there is none to be had. */
+/** Opens a connection to exactly this node; `undefined` if that fails. */
 function openConnection({ url, certificate }: LndAddress, timeoutMs: number): Promise<Socket | undefined> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const isTls = url.protocol === 'https:';
   const port = Number(url.port || (isTls ? 443 : 80));
-  // With the certificate itself as the only authority its holder is the node: the name in it plays no part.
+  // The certificate is the only authority, so its holder is the node, whatever name it contains.
   const trust = certificate === undefined ? {} : { ca: certificate, checkServerIdentity: () => undefined };
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = isTls ? connectTls({ host, port, ...name, ...trust, ALPNProtocols: ['http/1.1'] }) : connectPlain({ host, port });
@@ -52,7 +52,7 @@ function openConnection({ url, certificate }: LndAddress, timeoutMs: number): Pr
       clearTimeout(timer);
       resolve(opened);
     };
-    // Stays: what breaks later is told by the request that goes over it.
+    // Stays attached: later errors are reported by the request on this connection.
     socket.on('error', () => finish(undefined));
     socket.once('close', () => finish(undefined));
     socket.once(isTls ? 'secureConnect' : 'connect', () => finish(socket));

@@ -1,7 +1,7 @@
 /*
- * A wallet for `createL402Fetch` that pays from an LND node by REST, within a fee limit and a time limit. A payment that LND
- * calls failed, or never began, is a `PaymentRefused`: surely nothing was paid. Whatever else happens leaves it unknown, and
- * the node is asked what became of it before that is said. Effects: calls to the node, money. Needs Node.
+ * A wallet for `createL402Fetch` that pays from an LND node by REST, within a fee limit and a time limit. If LND reports a
+ * payment as failed or not begun, it throws `PaymentRefused`: certainly nothing was paid. Any other failure leaves it
+ * unknown, but the node is asked for the outcome first. Effects: calls to the node, money. Needs Node.
  */
 import { hashPreimage } from '#protocol/preimage.ts';
 import { equalBytes, formatHex, parseHex } from '#protocol/bytes.ts';
@@ -11,26 +11,26 @@ import { type Wallet } from '../payment.ts';
 import { askLnd, type LndAddress, type LndReply } from './lnd-rest.ts';
 
 export interface LndWalletOptions {
-  /** The REST address: `https://127.0.0.1:8080`. Plain `http://` for this machine only. */
+  /** The REST URL: `https://127.0.0.1:8080`. Plain `http://` only for this machine. */
   readonly url: string;
-  /** One that can pay and nothing else: docs/bridge.md says how to bake it. */
+  /** A macaroon that can only pay: docs/bridge.md says how to bake it. */
   readonly macaroonHex: string;
-  /** PEM of the node's `tls.cert`. Left out: a public authority must vouch for the node. */
+  /** PEM of the node's `tls.cert`. `undefined`: a public authority must have signed the node's certificate. */
   readonly certificate?: string | undefined;
-  /** The most that routing one payment may cost, in satoshi with up to three decimals. LND takes 0 for free routes only. */
+  /** The most that routing one payment may cost, in satoshis with up to three decimals. With 0 LND uses only free routes. */
   readonly maxFeeSats: number;
-  /** For how long the node tries, in seconds: 60 unless told otherwise. A payment under way may still take longer. */
+  /** Seconds for which the node tries to pay. Default 60. A payment in flight may still take longer. */
   readonly timeoutSeconds?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const LONGEST_TIMEOUT_SECONDS = 3600;
-/** The node's own limit ends first, so that its word is heard. */
+/** The node's own limit ends first, so that its answer is received. */
 const SLACK_MS = 5000;
-/** A question about a payment is answered from the node's own records. */
+/** The node answers questions about a payment from its own records. */
 const TRACK_TIMEOUT_MS = 10_000;
 
-/** The words of LND's reasons, for people. */
+/** LND's failure reasons, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   FAILURE_REASON_TIMEOUT: 'the node found no way in the time it had',
   FAILURE_REASON_NO_ROUTE: 'the node found no route within the fee limit',
@@ -39,7 +39,7 @@ const REASONS: Readonly<Record<string, string>> = {
   FAILURE_REASON_CANCELED: 'the payment was cancelled at the node',
 };
 
-/** Makes a wallet of a node. Wrong options are the caller's mistake and throw. */
+/** Creates a wallet of a node. Throws on invalid options. */
 export function createLndWallet(options: LndWalletOptions): Wallet {
   const { timeoutSeconds = DEFAULT_TIMEOUT_SECONDS } = options;
   const address = readAddress(options);
@@ -47,7 +47,7 @@ export function createLndWallet(options: LndWalletOptions): Wallet {
   if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > LONGEST_TIMEOUT_SECONDS)
     throw new TypeError(`timeoutSeconds: a whole number from 1 to ${LONGEST_TIMEOUT_SECONDS}`);
 
-  /** Orders of which the node has not said what became: a later refusal proves nothing about them. */
+  /** Payments whose outcome the node has not reported: a later refusal proves nothing about them. */
   const inDoubt = new Set<string>();
 
   async function payOrFindOut({ invoice, paymentHash }: InvoiceFacts): Promise<Uint8Array | PaymentRefused | undefined> {
@@ -58,12 +58,12 @@ export function createLndWallet(options: LndWalletOptions): Wallet {
     const sent = readAnswer(reply);
     if (sent.state === 'succeeded') return sent.preimage;
     if (sent.state === 'failed' || (sent.state === 'not_begun' && !isRepeated)) return new PaymentRefused(sent.reason);
-    // Paid before, under way, or the answer got lost: the node's records say what became of it.
+    // Paid before, in flight, or the answer was lost: the node's records have the outcome.
     const path = `/v2/router/track/${formatBase64Url(paymentHash)}?no_inflight_updates=true`;
     const tracked = readAnswer(await askLnd(address, { method: 'GET', path, timeoutMs: TRACK_TIMEOUT_MS }));
     if (tracked.state === 'succeeded') return tracked.preimage;
     if (tracked.state === 'failed') return new PaymentRefused(tracked.reason);
-    // Only a node that has answered the order can no longer be about to begin with it.
+    // Only if the node has answered the order is it certain not to start it later.
     return sent.state === 'declined' && tracked.state === 'unknown_payment' ? new PaymentRefused(sent.reason) : undefined;
   }
 
@@ -78,7 +78,7 @@ export function createLndWallet(options: LndWalletOptions): Wallet {
     }
     inDoubt.delete(hashHex);
     if (outcome instanceof PaymentRefused) throw outcome;
-    // The proof that money has moved; without it nobody knows.
+    // The proof that money has moved; without it the payment is unknown.
     if (!equalBytes(hashPreimage(outcome), facts.value.paymentHash))
       throw new Error('the node says that it has paid, but not with the preimage of this invoice');
     return formatHex(outcome);
@@ -90,7 +90,7 @@ type PaymentAnswer =
   | { readonly state: 'failed'; readonly reason: string }
   /** The order did not reach the part of the node that pays. */
   | { readonly state: 'not_begun'; readonly reason: string }
-  /** An error in place of an answer: of this order, which says nothing of an earlier one for the same invoice. */
+  /** An error for this order, which says nothing about an earlier one for the same invoice. */
   | { readonly state: 'declined'; readonly reason: string }
   | { readonly state: 'unknown_payment' }
   | { readonly state: 'unclear' };
@@ -104,7 +104,7 @@ interface LndLine extends LndFault {
   readonly error?: LndFault;
 }
 
-/** The last line decides: those before it are about a payment on its way. */
+/** Reads the last line, which decides: earlier lines are about a payment in flight. */
 function readAnswer(reply: LndReply): PaymentAnswer {
   if (reply.kind === 'not_sent')
     return { state: 'not_begun', reason: 'the node cannot be reached, or its certificate is not the expected one' };
@@ -119,7 +119,7 @@ function readAnswer(reply: LndReply): PaymentAnswer {
   return { state: 'unclear' };
 }
 
-/** LND gives most faults one code, so its words decide; they are not passed on. */
+/** Judges an error by its text, because LND gives most errors the same code; the text is not passed on. */
 function judgeFault({ code, message }: LndFault): PaymentAnswer {
   const words = typeof message === 'string' ? message : '';
   if (/wallet (locked|not created)/i.test(words)) return { state: 'not_begun', reason: 'the wallet of the node is locked' };

@@ -1,6 +1,6 @@
 /*
- * Writes and signs BOLT 11 invoices, the way LND 0.20 does: same fields in the same order, same feature bits, the
- * shortest amount. Only the embedded node signs, so this is regtest only. No effects: hashes and secrets are passed in.
+ * Writes and signs BOLT 11 invoices like LND 0.20: same fields in the same order, same feature bits, the shortest amount.
+ * Only the embedded node signs, so this is for regtest only. Pure: hashes and secrets are passed in.
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
@@ -29,7 +29,7 @@ const MIN_FINAL_CLTV = 80;
 /** Onion payload (8) and payment secret (14) required; parts (17) and blinded routes (25) supported. */
 const FEATURE_BITS = [8, 14, 17, 25];
 
-/** A signed regtest invoice. */
+/** Encodes and signs a regtest invoice. */
 export function encodeInvoice(draft: InvoiceDraft, secretKey: Uint8Array): string {
   if (draft.amountMsat <= 0n) throw new RangeError('amountMsat: an invoice asks for something');
   const description = utf8ToBytes(draft.description);
@@ -50,7 +50,7 @@ export function encodeInvoice(draft: InvoiceDraft, secretKey: Uint8Array): strin
   return bech32.encode(prefix, [...words, ...bech32.toWords(signed)], false);
 }
 
-/** The payment secret of an invoice whose form has been checked; `undefined` if it has none. */
+/** Reads the payment secret of a well-formed invoice; `undefined` if it has none. */
 export function readPaymentSecret(invoice: string): Uint8Array | undefined {
   const words = bech32.decodeUnsafe(invoice, false)?.words ?? [];
   for (let at = TIMESTAMP_WORDS; at + 3 <= words.length;) {
@@ -62,7 +62,7 @@ export function readPaymentSecret(invoice: string): Uint8Array | undefined {
   return undefined;
 }
 
-/** Largest unit first: the first that divides the amount is the shortest text. One msat is ten of the smallest, `p`. */
+/** Largest unit first: the first that divides the amount gives the shortest text. One msat is ten of the smallest unit, `p`. */
 const UNITS = [
   ['', 100_000_000_000n],
   ['m', 100_000_000n],
@@ -79,7 +79,7 @@ function field(code: number, words: readonly number[]): number[] {
   return [code, words.length >> 5, words.length & 31, ...words];
 }
 
-/** Big-endian in groups of five bits, as few as it takes. */
+/** Encodes a number in groups of five bits, big-endian, as few as possible. */
 function integerWords(number: bigint): number[] {
   const words: number[] = [];
   for (let rest = number; rest > 0n || words.length === 0; rest >>= 5n) words.unshift(Number(rest & 31n));

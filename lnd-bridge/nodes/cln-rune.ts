@@ -1,24 +1,24 @@
 /*
- * What a Core Lightning rune allows, read from the rune itself: 32 bytes of authentication code, then its restrictions
- * as text, each a list of alternatives. Only the conditions on the method are judged; any other may hold or not. No effects.
+ * What a Core Lightning rune allows, read from the rune itself: 32 bytes of authentication code, then its restrictions as
+ * text, each a list of alternatives. Only conditions on the method are judged; any other is assumed to hold. Pure.
  */
 import { parseBase64 } from '#protocol/bytes.ts';
 
 export interface RuneAudit {
-  /** Methods by which money could leave or a stronger rune could be made, as far as this rune allows them. */
+  /** Methods allowed by this rune that could move money out or make a stronger rune. */
   readonly spending: readonly string[];
-  /** Methods that the bridge needs and this rune has not. */
+  /** Methods that the bridge needs and this rune does not allow. */
   readonly missing: readonly string[];
 }
 
 const NEEDED = ['invoice', 'listinvoices', 'waitinvoice'];
-/** The same where its payments are followed. */
+/** The same, if its payments are followed. */
 const NEEDED_FOR_FEED = [...NEEDED, 'waitanyinvoice'];
 
-/** All that the bridge calls. A rune spends nothing only if it names its methods one by one, and none but these. */
+/** All methods that the bridge calls. A rune cannot spend only if it lists its methods and contains no others. */
 const HARMLESS: ReadonlySet<string> = new Set([...NEEDED_FOR_FEED, 'getinfo', 'listpeerchannels']);
 
-/** Ways out that a stock node has, to be named where a rune does not name its methods itself. */
+/** Spending methods of a stock node, listed if a rune does not list its methods. */
 const WAYS_OUT = [
   'pay',
   'xpay',
@@ -52,7 +52,7 @@ const CODE_BYTES = 32;
 /** A condition: a field's name, one sign, a value. */
 const CONDITION = /^([A-Za-z0-9_]*)([!=/^$~<>{}#])(.*)$/s;
 
-/** Holds a rune against what the bridge needs; `undefined` when it cannot be read. */
+/** Compares a rune with what the bridge needs; `undefined` if it cannot be read. */
 export function auditRune(rune: string, { hasFeed = false }: { hasFeed?: boolean } = {}): RuneAudit | undefined {
   const bytes = parseBase64(rune);
   if (bytes === undefined || bytes.length < CODE_BYTES) return undefined;
@@ -68,7 +68,7 @@ export function auditRune(rune: string, { hasFeed = false }: { hasFeed?: boolean
   };
 }
 
-/** What may be called beyond what the bridge calls. All restrictions hold, so one that lists its methods is enough to know them. */
+/** Finds the allowed methods beyond those that the bridge calls. All restrictions apply, so one that lists the methods suffices. */
 function findSpending(restrictions: readonly (readonly RegExpExecArray[])[], allows: (method: string) => boolean): readonly string[] {
   const listing = restrictions.find((alternatives) => alternatives.every(([, field, sign]) => field === 'method' && sign === '='));
   if (listing === undefined) return [...WAYS_OUT.filter(allows), ANY_OTHER];
@@ -101,14 +101,14 @@ function mayHold([, field, sign, raw = '']: RegExpExecArray, method: string): bo
       return method > value;
     case '<':
     case '>':
-      // Compares numbers, and no method is one.
+      // Compares numbers, and no method is a number.
       return false;
     default:
       return true;
   }
 }
 
-/** A backslash takes the meaning from the sign after it. */
+/** Splits at unescaped separators: a backslash escapes the character after it. */
 function splitUnescaped(text: string, separator: string): string[] {
   const parts = [''];
   for (let index = 0; index < text.length; index++) {

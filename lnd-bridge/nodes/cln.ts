@@ -1,6 +1,7 @@
 /*
- * Core Lightning over clnrest with a rune. Success is 201, an error of the node is a 500 with a code in its body, and
- * nothing found is an empty list. The order's key is the invoice's label, which the node keeps unique. Effects: calls to the node.
+ * Core Lightning over clnrest with a rune. Success is 201, an error of the node is a 500 with a code in its body, and a
+ * search without results is an empty list. The order's key is the invoice's label, which the node keeps unique. Effects:
+ * calls to the node.
  */
 import * as z from 'zod/mini';
 import { msat } from '#protocol/msat.ts';
@@ -32,7 +33,7 @@ import { type NodeReply } from './node-http.ts';
 
 export interface ClnOptions extends NodeOptions {
   readonly rune: string;
-  /** Asks for hints to private channels. Off: the node gives them only when it has no public channel. */
+  /** Requests hints to private channels. Off: the node adds them only if it has no public channel. */
   readonly privateHints: boolean;
 }
 
@@ -65,15 +66,15 @@ const LABEL_EXISTS = 900;
 const WAIT_DELETED = -1;
 const WAIT_EXPIRED = 903;
 const WAIT_OVER = 904;
-/** The node ends a wait itself, before something between does. */
+/** The node ends a wait itself before a proxy in between does. */
 const LONGEST_WAIT_SECONDS = 50;
-/** Payments of the past come one a call; so many are gathered before they are told. */
+/** Past payments come one per call; up to this many are collected before they are reported. */
 const MOST_GATHERED = 100;
 const PAUSE_MS = 1000;
 const UNKNOWN_METHOD = -32_601;
 const BAD_PARAMETERS = -32_602;
 
-/** The bridge's port on a Core Lightning node. */
+/** Creates the bridge's port on a Core Lightning node. */
 export function createClnNode(options: ClnOptions): LightningNode {
   const { client, network, settlement, clock, wait, rune, privateHints, hasFeed } = options;
 
@@ -111,7 +112,7 @@ export function createClnNode(options: ClnOptions): LightningNode {
     if (!listed.ok) return listed;
     const [invoice, ...others] = listed.value.invoices;
     if (invoice === undefined) return refuse({ code: 'invoice_unknown', detail: 'the node has no invoice with this payment hash' });
-    // A node that does not know the filter would list everything.
+    // A node that does not support the filter would list everything.
     const isAsked = 'label' in by ? invoice.label === by.label : invoice.payment_hash === by.payment_hash;
     return others.length > 0 || !isAsked ? malformed() : accept(invoice);
   }
@@ -138,7 +139,7 @@ export function createClnNode(options: ClnOptions): LightningNode {
   async function mint(order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>> {
     const label = `l402-${order.idempotencyKey}`;
     const parameters = {
-      // With its unit: the bare number of a large amount would not survive JSON.
+      // With its unit: a large amount as a bare number would lose precision in JSON.
       amount_msat: `${order.amountMsat}msat`,
       label,
       description: order.memo,
@@ -194,14 +195,14 @@ export function createClnNode(options: ClnOptions): LightningNode {
           settled.push(next.value);
           last = next.value.index;
         }
-        // The wait may have been cut short by something between; asking again at once would never end.
+        // A proxy may have cut the wait short; asking again at once would loop without a pause.
         await (settled.length > 0 ? take(settled) : wait(PAUSE_MS, signal));
         if (signal.aborted) return undefined;
       }
     },
 
     async health() {
-      // A rune that may not ask getinfo may list, and an empty list is an answer too.
+      // A rune without getinfo may still list, and an empty list is an answer too.
       const reply = await call('listinvoices', { parameters: { payment_hash: '00'.repeat(32) } });
       return reply.ok && isSuccess(reply.value) ? 'ok' : 'node_unavailable';
     },
@@ -210,7 +211,7 @@ export function createClnNode(options: ClnOptions): LightningNode {
     close: () => client.close(),
   };
 
-  /** The next payment after this index; nothing when none came in time. */
+  /** Waits for the next payment after this index; `undefined` if none came in time. */
   async function waitPaid(
     last: number,
     { seconds, signal }: { seconds: number; signal: AbortSignal },
@@ -258,7 +259,7 @@ const WORDS: CredentialWords = { name: 'rune', rights: 'restrictions', lacks: 'd
 
 const notVisible = (call: string, consequence: string) => findNotVisible('rune', { call, consequence });
 
-/** clnrest says 201 to what worked; some versions and proxies 200. */
+/** Whether the call succeeded. clnrest answers 201; some versions and proxies 200. */
 function isSuccess({ status }: NodeReply): boolean {
   return status === 201 || status === 200;
 }

@@ -1,27 +1,26 @@
 /*
- * What the check says of a credential that a node takes, whatever its form: too weak to take payments, or strong enough to
- * spend. Pure.
+ * Findings about a node's credential, whatever its form: too weak to accept payments, or strong enough to spend. Pure.
  */
 import { type NodeFinding } from '../ports.ts';
 
-/** What a credential may and may not do; nothing when that cannot be read. */
+/** What a credential may and may not do. */
 export interface CredentialAudit {
   readonly missing: readonly string[];
   readonly spending: readonly string[];
 }
 
-/** How a form of credential is spoken of. */
+/** Terms for a form of credential. */
 export interface CredentialWords {
   readonly name: string;
-  /** What its rights are written as. */
+  /** The term for its rights. */
   readonly rights: string;
-  /** Before the calls that it misses. */
+  /** The words before a list of missing calls. */
   readonly lacks: string;
 }
 
 const MOST_NAMED_RIGHTS = 12;
 
-/** The findings of an audit. */
+/** Returns the findings of an audit; `undefined`: the credential could not be read. */
 export function inspectCredential(audit: CredentialAudit | undefined, { name, rights, lacks }: CredentialWords): NodeFinding[] {
   if (audit === undefined) {
     const detail = `the ${rights} of the ${name} cannot be read: it may be able to spend`;
@@ -39,13 +38,13 @@ export function inspectCredential(audit: CredentialAudit | undefined, { name, ri
   return findings;
 }
 
-/** The call that tells the node's public key is not allowed. */
+/** Returns the finding that the call for the node's public key is not allowed. */
 export function findKeyNeeded(name: string, call: string): NodeFinding {
   const detail = `the ${name} may not call ${call}, so the public key of the node must be stated in the settings`;
   return { severity: 'problem', code: 'credential_too_weak', detail };
 }
 
-/** A part of the check that the credential does not let see. */
+/** Returns the finding that the credential hides a part of the inspection. */
 export function findNotVisible(name: string, { call, consequence }: { call: string; consequence: string }): NodeFinding {
   return { severity: 'note', code: 'not_visible', detail: `the ${name} may not call ${call}: ${consequence}` };
 }

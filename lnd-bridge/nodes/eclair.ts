@@ -1,6 +1,7 @@
 /*
- * Eclair: forms in, JSON out, one password for everything. Its errors are general, so a failed order is looked up by the
- * hash of its derived preimage before it counts as failed. What is pending tells its preimage: never read here. Effects: calls to the node.
+ * Eclair: forms in, JSON out, one password for everything. Its errors are unspecific, so a failed order is looked up by the
+ * hash of its derived preimage before it counts as failed. A pending invoice includes its preimage, which is never read here.
+ * Effects: calls to the node.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
@@ -41,7 +42,7 @@ const ReceivedBody = z.looseObject({
 const InfoBody = z.looseObject({ nodeId: z.string(), network: z.string() });
 const BalancesBody = z.array(z.looseObject({ canReceive: z.unknown() }));
 
-/** The bridge's port on an Eclair node. */
+/** Creates the bridge's port on an Eclair node. */
 export function createEclairNode(options: EclairOptions): LightningNode {
   const { name, client, network, settlement, clock, wait, password, preimageSecret } = options;
   const headers = {
@@ -114,7 +115,7 @@ export function createEclairNode(options: EclairOptions): LightningNode {
       }
       const refusal = judgeError(reply.value);
       if (refusal.fault !== 'node_error' && refusal.code !== 'order_refused') return refuse(refusal);
-      // A duplicate has no code or words of its own: if the invoice is there, that was it.
+      // A duplicate has no error code or text of its own: if the invoice exists, this was one.
       const found = await find(formatHex(sha256(preimage)));
       return found.ok ? repeatMint(found.value, order) : refuse(refusal);
     },

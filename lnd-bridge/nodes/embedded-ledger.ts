@@ -1,7 +1,7 @@
 /*
- * The embedded node's invoices, in memory. Bounded: at most `capacity` invoices (about 1 kB each), and when it is full
- * nothing is overwritten. An unpaid invoice leaves 10 minutes after its end; a paid one stays 48 hours after payment,
- * since a token lives at least a day longer than its invoice (M8) and strict settlement asks for it (M24).
+ * The embedded node's invoices, in memory. Bounded: at most `capacity` invoices (about 1 kB each); a full ledger overwrites
+ * nothing. An unpaid invoice is removed 10 minutes after its end; a paid one stays for 48 hours after payment, because a
+ * token lives at least a day longer than its invoice (M8) and strict settlement asks for it (M24). Effects: memory.
  */
 import { type Msat } from '#protocol/msat.ts';
 import { type InvoiceOrder } from '../ports.ts';
@@ -16,13 +16,13 @@ export interface LedgerEntry {
 }
 
 export interface Ledger {
-  /** `full` leaves the ledger as it was. */
+  /** `full`: the ledger is unchanged. */
   add(entry: LedgerEntry, nowSeconds: number): 'added' | 'full';
   findByHash(paymentHashHex: string): LedgerEntry | undefined;
   findByKey(idempotencyKey: string): LedgerEntry | undefined;
-  /** Marks an invoice as paid; paid is for ever. */
+  /** Marks an invoice as paid, permanently. */
   settle(entry: LedgerEntry, nowSeconds: number): void;
-  /** Payments after this index that are still here, in their sequence. */
+  /** Returns the remaining payments after this index, in sequence. */
   settledAfter(index: number): readonly LedgerEntry[];
 }
 
@@ -30,7 +30,7 @@ export const DEFAULT_LEDGER_CAPACITY = 100_000;
 const KEEP_OPEN_SECONDS = 600;
 const KEEP_SETTLED_SECONDS = 48 * 3600;
 
-/** Payments are counted from `firstIndex` on. */
+/** Creates a ledger; payments are numbered from `firstIndex`. */
 export function createLedger({ capacity, firstIndex = 1 }: { capacity: number; firstIndex?: number }): Ledger {
   const byHash = new Map<string, LedgerEntry>();
   const hashByKey = new Map<string, string>();
@@ -38,7 +38,7 @@ export function createLedger({ capacity, firstIndex = 1 }: { capacity: number; f
   let nextIndex = firstIndex;
 
   function prune(nowSeconds: number): void {
-    // Walked once a minute, and a full ledger at most once a second, however many orders are turned down.
+    // Runs once a minute; on a full ledger at most once a second, however many orders are refused.
     const pauseSeconds = byHash.size >= capacity ? 1 : 60;
     if (Math.abs(nowSeconds - prunedAtSeconds) < pauseSeconds) return;
     prunedAtSeconds = nowSeconds;

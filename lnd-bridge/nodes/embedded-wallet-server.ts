@@ -1,6 +1,6 @@
 /*
- * The pay endpoint of the embedded node, `POST /v1/pay {"invoice"}`: on loopback only, on a port of its own, behind a token
- * of its own, since it hands out preimages (M28). For development: this is how a client "pays". Effects: sockets.
+ * The pay endpoint of the embedded node, `POST /v1/pay {"invoice"}`: only on loopback, on a separate port, behind a separate
+ * token, because it returns preimages (M28). For development: this is how a client "pays". Effects: sockets.
  */
 import { type IncomingMessage } from 'node:http';
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -29,7 +29,7 @@ const REFUSAL_STATUS = {
 
 export const WALLET_HOST = '127.0.0.1';
 
-/** The pay endpoint of a node. The host is not a setting: nobody but this machine may ask for preimages. */
+/** Creates the pay endpoint of a node. The host is not a setting: only this machine may ask for preimages. */
 export function createWalletServer(
   node: EmbeddedNode,
   { port, token, log }: { port: number; token: string; log: Log },
@@ -40,7 +40,7 @@ export function createWalletServer(
     if (request.url !== '/v1/pay') return no('not_found', 'there is nothing at this path');
     if (request.method !== 'POST') return { ...no('method_not_allowed', 'only POST is allowed here'), headers: { allow: 'POST' } };
     const given = /^Bearer ([A-Za-z0-9_-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    // Hashes have one length, so the comparison does not even tell that of the token.
+    // Hashes have equal lengths, so the comparison does not reveal even the token's length.
     if (given === undefined || !equalBytes(sha256(utf8ToBytes(given)), tokenHash)) {
       return { ...no('token_wrong', 'the token of the wallet is missing or wrong'), headers: { 'www-authenticate': 'Bearer' } };
     }

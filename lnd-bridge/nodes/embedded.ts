@@ -1,7 +1,8 @@
 /*
- * A stand-in Lightning node for development: a key of its own, real signed regtest invoices, a ledger in memory. Preimages
- * follow from its key, so that one with the same key can settle what was made before a restart. No money moves: whoever holds the wallet's token "pays" by asking for the preimage (embedded-wallet-server.ts).
- * Effects: memory only. Clock and randomness are passed in.
+ * A fake Lightning node for development: its own key, real signed regtest invoices, a ledger in memory. Preimages are derived
+ * from its key, so a node with the same key can settle invoices made before a restart. No money moves: the holder of the
+ * wallet's token "pays" by asking for the preimage (embedded-wallet-server.ts). Effects: memory. Clock and randomness are
+ * passed in.
  */
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hmac } from '@noble/hashes/hmac.js';
@@ -36,10 +37,10 @@ export interface PaymentRefusal {
   readonly detail: string;
 }
 
-/** The node as the bridge sees it, and as a wallet sees it: paying is no part of the bridge's port. */
+/** The node as the bridge and a wallet see it; paying is not part of the bridge's port. */
 export interface EmbeddedNode extends LightningNode {
   readonly publicKeyHex: string;
-  /** Settles one of this node's own invoices. Paying again gives the first result again, as Core Lightning does. */
+  /** Settles one of this node's own invoices. Paying again returns the first result, as Core Lightning does. */
   pay(invoice: string): Result<Payment, PaymentRefusal>;
 }
 
@@ -50,10 +51,10 @@ export interface EmbeddedNodeOptions {
   readonly ledgerCapacity?: number;
 }
 
-/** Starts a stand-in node with an empty ledger. */
+/** Creates an embedded node with an empty ledger. */
 export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }: EmbeddedNodeOptions): EmbeddedNode {
   const publicKeyHex = formatHex(secp256k1.getPublicKey(secretKey));
-  // The ledger is gone with the process: by the clock, the next one goes on counting where a feed has not been yet.
+  // The ledger is lost with the process. Starting the index from the clock puts it beyond the indexes of earlier processes.
   const firstIndex = clock.nowSeconds() * 1000;
   const ledger = createLedger({ capacity: ledgerCapacity ?? DEFAULT_LEDGER_CAPACITY, firstIndex });
   const waiting = new Map<string, readonly (() => void)[]>();
@@ -81,7 +82,10 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
     };
   }
 
-  /** An invoice that this key signed before the process was started: a challenge outlives a restart, and can be paid after it (M44). */
+  /**
+   * Restores an invoice that this key signed before the process was started: a challenge outlives a restart, and can be paid
+   * after it (M44).
+   */
   function recall({ invoice, paymentHash, amountMsat, description = '', createdAtSeconds, expiresAtSeconds }: InvoiceFacts) {
     const paymentSecret = readPaymentSecret(invoice);
     const signer = recoverSigner(invoice);
@@ -89,7 +93,7 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
     const preimage = derivePreimage(secretKey, paymentSecret);
     if (!equalBytes(sha256(preimage), paymentHash)) return undefined;
     const paymentHashHex = formatHex(paymentHash);
-    // Its own key is not known any more; no order has this one.
+    // Its idempotency key is lost; no order has this one.
     const order = {
       amountMsat,
       memo: description,
@@ -160,7 +164,7 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
       if (facts.network !== 'regtest')
         return noPayment('network_refused', `the embedded node pays regtest invoices only, not ${facts.network}`);
       const entry = ledger.findByHash(formatHex(facts.paymentHash)) ?? recall(facts);
-      // The text must be ours too: an invoice of someone else's making over one of our hashes is not the one we made.
+      // The text must match too: an invoice made by someone else with one of these hashes is not the node's own.
       if (entry?.invoice !== facts.invoice) return noPayment('invoice_unknown', 'the embedded node did not make this invoice');
       const nowSeconds = clock.nowSeconds();
       if (entry.settled === undefined) {
@@ -176,12 +180,12 @@ export function createEmbeddedNode({ secretKey, clock, random, ledgerCapacity }:
   };
 }
 
-/** From the node's key and what stands in the invoice: whoever has both can pay it, and nobody else. */
+/** Derives a preimage from the node's key and the invoice's payment secret: only a holder of both can pay it. */
 function derivePreimage(secretKey: Uint8Array, paymentSecret: Uint8Array): Uint8Array {
   return hmac(sha256, secretKey, concatBytes(PREIMAGE_LABEL, paymentSecret));
 }
 
-/** A key that was used before: the same invoice again while it is open, and never a second one for it. */
+/** Answers a repeated key: the same invoice while it is open, and never a second one. */
 function repeat(
   entry: LedgerEntry,
   { order, nowSeconds }: { order: InvoiceOrder; nowSeconds: number },

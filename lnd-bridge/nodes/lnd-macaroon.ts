@@ -1,6 +1,6 @@
 /*
- * What an LND macaroon allows, read from the macaroon itself: its identifier lists the permissions, and the node vouches
- * for it (an altered one is refused there). Caveats only narrow, so what is listed is the most it can do. No effects.
+ * What an LND macaroon allows, read from the macaroon itself: its identifier lists the permissions, and the node refuses an
+ * altered one. Caveats only narrow, so the list is the most that it can do. Pure.
  */
 import { type Macaroon, decodeMacaroon } from '#protocol/macaroon-codec.ts';
 import { parseHex } from '#protocol/bytes.ts';
@@ -9,23 +9,23 @@ import { parseHex } from '#protocol/bytes.ts';
 export type Permissions = ReadonlySet<string>;
 
 export interface MacaroonAudit {
-  /** Permissions by which money could leave, or a stronger macaroon could be made; unknown ones too. */
+  /** Permissions that could move money out or make a stronger macaroon; also unknown ones. */
   readonly spending: readonly string[];
-  /** What the bridge needs and this macaroon has not. */
+  /** Calls that the bridge needs and this macaroon does not allow. */
   readonly missing: readonly string[];
 }
 
-/** What the bridge asks of LND, each with the permissions of which one is enough. */
+/** The bridge's calls to LND, each with the permissions of which one suffices. */
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
   AddInvoice: ['invoices:write', 'uri:/lnrpc.Lightning/AddInvoice'],
   LookupInvoice: ['invoices:read', 'uri:/lnrpc.Lightning/LookupInvoice'],
   SubscribeSingleInvoice: ['invoices:read', 'uri:/invoicesrpc.Invoices/SubscribeSingleInvoice'],
 };
 
-/** The same where its payments are followed. */
+/** The same, if its payments are followed. */
 const NEEDED_FOR_FEED = { ...NEEDED, SubscribeInvoices: ['invoices:read', 'uri:/lnrpc.Lightning/SubscribeInvoices'] };
 
-/** Reading, receiving and nothing else. `address:write` makes addresses of the node's own wallet. */
+/** Reading, receiving and nothing else. `address:write` creates addresses of the node's own wallet. */
 const HARMLESS = new Set([
   'invoices:read',
   'invoices:write',
@@ -54,7 +54,7 @@ const HARMLESS = new Set([
   'uri:/lnrpc.State/GetState',
 ]);
 
-/** Holds a macaroon against what the bridge needs; `undefined` when it is not an LND macaroon that can be read. */
+/** Compares a macaroon with what the bridge needs; `undefined` if it is not a readable LND macaroon. */
 export function auditMacaroon(macaroonHex: string, { hasFeed = false }: { hasFeed?: boolean } = {}): MacaroonAudit | undefined {
   const needed: typeof NEEDED = hasFeed ? NEEDED_FOR_FEED : NEEDED;
   const bytes = parseHex(macaroonHex);
@@ -67,7 +67,10 @@ export function auditMacaroon(macaroonHex: string, { hasFeed = false }: { hasFee
   };
 }
 
-/** Bakery version 3, then a protobuf message: nonce = 1, storage id = 2, repeated op = 3 { entity = 1, repeated action = 2 }. */
+/**
+ * Reads the permissions. Bakery version 3, then a protobuf message: nonce = 1, storage id = 2, repeated op = 3 { entity = 1,
+ * repeated action = 2 }.
+ */
 function readPermissions({ identifier }: Macaroon): Permissions | undefined {
   if (identifier[0] !== 3) return undefined;
   const fields = readFields(identifier.slice(1));
@@ -87,7 +90,7 @@ interface Field {
   readonly content: Uint8Array;
 }
 
-/** Every field here is of the kind with a length (wire type 2); anything else is not this message. */
+/** Reads protobuf fields. Every field of this message has a length (wire type 2); anything else is another message. */
 function readFields(bytes: Uint8Array): readonly Field[] | undefined {
   const fields: Field[] = [];
   let offset = 0;
@@ -106,7 +109,7 @@ function readVarint(bytes: Uint8Array, offset: number): { value: number; next: n
   if (first === undefined) return undefined;
   if (first < 0x80) return { value: first, next: offset + 1 };
   const second = bytes[offset + 1];
-  // Two bytes reach 16,383: longer than any macaroon that is read at all.
+  // Two bytes reach 16,383: longer than any macaroon that is accepted.
   return second === undefined || second >= 0x80 ? undefined : { value: (first & 0x7f) | (second << 7), next: offset + 2 };
 }
 

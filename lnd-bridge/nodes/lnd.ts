@@ -1,7 +1,7 @@
 /*
- * LND over its REST interface. Bytes are base64 in bodies and base64url in paths, integers are strings, a locked wallet
- * is a 500, and a look-up of an open invoice holds its preimage: it is never read here. The preimage of each invoice is
- * derived from the order's key, so that LND itself refuses a second invoice for it. Effects: calls to the node.
+ * LND over its REST interface. Bytes are base64 in bodies and base64url in paths, integers are strings, and a locked wallet
+ * is a 500. A look-up of an open invoice includes its preimage, which is never read here. The preimage of each invoice is
+ * derived from the order's key, so LND itself refuses a second invoice for it. Effects: calls to the node.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
@@ -36,7 +36,7 @@ import { type NodeReply, type NodeRequest } from './node-http.ts';
 export interface LndOptions extends NodeOptions {
   readonly macaroonHex: string;
   readonly preimageSecret: Uint8Array;
-  /** Puts hints to private channels into the invoice: needed by a node that has no public one. */
+  /** Adds hints to private channels to the invoice: needed by a node without public channels. */
   readonly privateHints: boolean;
 }
 
@@ -61,7 +61,7 @@ const StreamedLine = z.looseObject({ result: z.optional(z.unknown()), error: z.o
 const BalanceBody = z.looseObject({ remote_balance: z.optional(z.looseObject({ msat: z.string() })) });
 const StateBody = z.looseObject({ state: z.string() });
 
-/** The bridge's port on an LND node. */
+/** Creates the bridge's port on an LND node. */
 export function createLndNode(options: LndOptions): LightningNode {
   const { name, client, network, settlement, clock, macaroonHex, preimageSecret, privateHints, hasFeed } = options;
   const headers = { 'grpc-metadata-macaroon': macaroonHex };
@@ -73,7 +73,7 @@ export function createLndNode(options: LndOptions): LightningNode {
     return accept({ keyHex: info.value.identity_pubkey, network: chain?.network });
   }, options);
 
-  /** A good answer, or what the error in it means. */
+  /** Returns a successful reply, or the meaning of its error. */
   async function ask(request: NodeRequest): Promise<Result<NodeReply, NodeRefusal>> {
     const reply = await client.send({ ...request, headers });
     if (!reply.ok || reply.value.status === 200) return reply;
@@ -110,7 +110,7 @@ export function createLndNode(options: LndOptions): LightningNode {
     const createdAt = readSeconds(body.creation_date);
     const life = readSeconds(body.expiry);
     if (createdAt === undefined || life === undefined) return undefined;
-    // LND leaves an invoice OPEN for a while after its end, and cancels it then.
+    // LND leaves an invoice OPEN for a while after its end, and then cancels it.
     if (createdAt + life <= clock.nowSeconds()) return { paymentHashHex, state: 'expired' };
     return { paymentHashHex, state: body.state === 'CANCELED' ? 'canceled' : 'open' };
   }
@@ -179,7 +179,7 @@ export function createLndNode(options: LndOptions): LightningNode {
         if (refusal !== undefined) broken.abort();
       };
       const until = AbortSignal.any([signal, broken.signal]);
-      // Everything after the index is told again, but for index 0: that means from now on.
+      // LND repeats everything after the index, except for index 0, which means from now on.
       const reply = await ask({
         method: 'GET',
         path: `/v1/invoices/subscribe?settle_index=${index}`,
@@ -191,7 +191,7 @@ export function createLndNode(options: LndOptions): LightningNode {
     },
 
     async health() {
-      // The state tells more than a mint would, and needs no permission; before LND 0.13 it did not exist.
+      // The state says more than a mint would, and needs no permission; it exists since LND 0.13.
       const reply = await client.send({ method: 'GET', path: '/v1/state' });
       const state = reply.ok && reply.value.status === 200 ? readJson(reply.value.text, StateBody)?.state : undefined;
       return state === 'SERVER_ACTIVE' || state === 'RPC_ACTIVE' ? 'ok' : 'node_unavailable';
@@ -201,7 +201,7 @@ export function createLndNode(options: LndOptions): LightningNode {
     close: () => client.close(),
   };
 
-  /** A stream wraps each item; what fails before the first item or between them is an error in its place. */
+  /** Reads an item of a stream. An error before or between items takes the place of an item. */
   function readStreamed(line: string, paymentHashHex: string): Result<InvoiceState, NodeRefusal> {
     const item = readJson(line, StreamedLine);
     if (item?.error !== undefined) return refuse(judgeError({ status: 500, text: JSON.stringify(item.error) }));
@@ -209,7 +209,7 @@ export function createLndNode(options: LndOptions): LightningNode {
     return read.ok ? accept(read.value.state) : read;
   }
 
-  /** Nothing for invoices that were only made: the stream tells of those too. */
+  /** Reads a payment from a stream; `undefined` for invoices that were only created, which the stream reports too. */
   function readSettled(line: string): Result<SettledPayment | undefined, NodeRefusal> {
     const item = readJson(line, StreamedLine);
     if (item?.error !== undefined) return refuse(judgeError({ status: 500, text: JSON.stringify(item.error) }));
@@ -250,12 +250,12 @@ const WORDS: CredentialWords = { name: 'macaroon', rights: 'permissions', lacks:
 
 const notVisible = (call: string, consequence: string) => findNotVisible('macaroon', { call, consequence });
 
-/** LND gives a duplicate the general error code, so its words decide. */
+/** Whether an order is a duplicate. LND uses its general error code for this, so the text decides. */
 function isDuplicate(text: string): boolean {
   return /payment hash already exists/i.test(readJson(text, ErrorBody)?.message ?? '');
 }
 
-/** The words decide: most of these come with the general code 2 and status 500. */
+/** Judges an error by its text: most come with the general code 2 and status 500. */
 function judgeError({ text }: NodeReply): NodeRefusal {
   const body = readJson(text, ErrorBody);
   const message = body?.message ?? '';

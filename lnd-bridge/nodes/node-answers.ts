@@ -1,6 +1,6 @@
 /*
- * What the adapters of real nodes share: reading amounts in every form that nodes write them, deriving preimages,
- * remembering who a node is, judging a repeated order, waiting by asking again. No effects but those handed in.
+ * Shared code of the adapters of real nodes: reading amounts in every form that nodes write, deriving preimages, remembering
+ * a node's identity, judging a repeated order, polling. Effects: only those passed in.
  */
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -21,30 +21,30 @@ import {
 } from '../ports.ts';
 import { type NodeClient } from './node-http.ts';
 
-/** What every adapter of a real node is given. */
+/** The options of every adapter of a real node. */
 export interface NodeOptions {
   /** Unique among the nodes of a bridge. */
   readonly name: string;
   readonly client: NodeClient;
   readonly network: Network;
   readonly settlement: LightningNode['settlement'];
-  /** The node's public key, when the operator states it: then a node that says otherwise is refused. */
+  /** The node's public key, if the operator states it: a node with another key is refused. */
   readonly statedKeyHex?: string | undefined;
   readonly clock: Clock;
   readonly wait: Wait;
-  /** Its payments are followed, and its credential must allow that. */
+  /** Whether its payments are followed, which its credential must allow. */
   readonly hasFeed: boolean;
 }
 
-/** Resolves after so many milliseconds, or with the signal. */
+/** Resolves after this many milliseconds, or on the signal. */
 export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 
-/** A refusal that stands for the state of the node, not for the order. */
+/** Returns a refusal caused by the state of the node, not by the order. */
 export function unavailable(fault: NodeFault, detail: string): Result<never, NodeRefusal> {
   return refuse({ code: 'node_unavailable', fault, detail });
 }
 
-/** A refusal of an answer that cannot be what the node was asked for. */
+/** Returns a refusal of an answer that does not fit the request. */
 export function malformed(): Result<never, NodeRefusal> {
   return refuse({
     code: 'node_answer_wrong',
@@ -53,7 +53,7 @@ export function malformed(): Result<never, NodeRefusal> {
   });
 }
 
-/** The JSON of a node's answer, if it has this shape. Further fields are left out: among them are preimages. */
+/** Reads the JSON of a node's answer, if it has this form. Other fields are dropped, preimages among them. */
 export function readJson<Schema extends z.ZodMiniType>(text: string, schema: Schema): z.infer<Schema> | undefined {
   try {
     const parsed = schema.safeParse(JSON.parse(text));
@@ -64,34 +64,34 @@ export function readJson<Schema extends z.ZodMiniType>(text: string, schema: Sch
 }
 
 /**
- * Millisatoshi as a number, as digits or with `msat` after them. A number beyond what a double holds exactly is
- * unknown: it was rounded before anyone here could see it.
+ * Reads millisatoshis as a number, as digits, or as digits with `msat`. A number beyond a double's exact range is unknown: it
+ * was already rounded.
  */
 export function readMsat(value: unknown): Msat | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? parseMsat(String(value)) : undefined;
   return typeof value === 'string' ? parseMsat(value.replace(/msat$/, '')) : undefined;
 }
 
-/** Whole seconds since 1970 as a number or as digits. */
+/** Reads whole seconds since 1970, as a number or as digits. */
 export function readSeconds(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
-/** The number of a payment, from 1 on, as a number or as digits. */
+/** Reads the number of a payment, from 1, as a number or as digits. */
 export function readIndex(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
-/** An invoice that a node says it made. Whether it is the one that was ordered is checked by the bridge, for all backends alike. */
+/** Reads an invoice that a node has made. The bridge compares it with the order, for all backends alike. */
 export function readMinted(invoice: string, paymentHashHex: string): Result<MintedInvoice, NodeRefusal> {
   const parsed = parseInvoice(invoice);
   if (!parsed.ok) return refuse({ code: 'node_answer_wrong', fault: 'answer_malformed', detail: parsed.refusal.detail });
   return accept({ invoice: parsed.value.invoice, paymentHashHex, expiresAtSeconds: parsed.value.expiresAtSeconds });
 }
 
-/** A key that the node has seen: its invoice again if it was this very order and is still open, and never a second one. */
+/** Answers a key that the node has seen: its invoice again if the order is the same and it is still open, and never a second one. */
 export function repeatMint(
   found: { readonly invoice: string; readonly state: InvoiceState },
   order: InvoiceOrder,
@@ -108,22 +108,22 @@ export function repeatMint(
 }
 
 /**
- * A preimage that only the holder of the secret can make, the same for the same key: the node then knows a repeated
- * order by its hash. Two nodes behind one bridge never share one.
+ * Derives a preimage that only the holder of the secret can compute, the same for the same key, so the node recognizes a
+ * repeated order by its hash. Two nodes behind one bridge never share one.
  */
 export function derivePreimage(secret: Uint8Array, { name, idempotencyKey }: { name: string; idempotencyKey: string }): Uint8Array {
   return hmac(sha256, secret, encodeAscii(`l402-bridge preimage v1 ${name} ${idempotencyKey}`));
 }
 
-/** Who the node says it is. */
+/** The identity that the node reports. */
 export interface NodeIdentity {
   readonly keyHex: string;
   readonly network: string | undefined;
 }
 
 /**
- * The key that signs the node's invoices: asked until it is told once, then remembered. A node on another network or
- * with another key than stated is never accepted. A credential that may not ask needs a stated key.
+ * Returns the key that signs the node's invoices: asked until the node answers once, then remembered. A node on another
+ * network, or with another key than stated, is never accepted. A credential that may not ask needs a stated key.
  */
 export function createIdentity(
   read: () => Promise<Result<NodeIdentity, NodeRefusal>>,
@@ -161,7 +161,7 @@ export async function pollSettled(
   }
 }
 
-/** A refusal as a finding, for `inspect`. */
+/** Converts a refusal to a finding, for `inspect`. */
 export function findingOf({ fault = 'node_error', detail }: NodeRefusal): NodeFinding {
   return { severity: 'problem', code: fault, detail };
 }

@@ -1,7 +1,7 @@
 /*
- * HTTP to a node: connections kept alive and bounded in number, a time limit on each call, a bound on each answer, and
- * no byte of a request (it holds the credential) before the certificate has been checked. What goes wrong on the way is
- * a value, without the words of the system's errors. Effects: sockets.
+ * HTTP to a node: a bounded number of keep-alive connections, a time limit on each call, a size limit on each answer, and no
+ * byte of a request (it holds the credential) before the certificate is checked. Failures are values, without the text of
+ * system errors. Effects: sockets.
  */
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
@@ -14,18 +14,18 @@ import { isPinned, type TlsPin } from './tls-pin.ts';
 
 export interface NodeRequest {
   readonly method: 'GET' | 'POST';
-  /** With the query; the base address is put before it. */
+  /** Includes the query; appended to the base URL. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal;
-  /** Never sent twice, since the node would do it twice. */
+  /** Never sent twice, because the node would execute it twice. */
   readonly isOnce?: boolean;
-  /** Waits as long as the signal lets it. */
+  /** Waits as long as the signal allows. */
   readonly isLongPoll?: boolean;
-  /** Reads a stream line by line until this says so; the answer is that line. */
+  /** Reads a stream line by line until this returns true; the answer is that line. */
   readonly until?: (line: string) => boolean;
-  /** Reads a stream to its end: gets the lines that came together, and no more come until it is done. It never rejects. */
+  /** Reads a stream to its end: gets the lines that arrived together, and no more until it is done. It never rejects. */
   readonly onLines?: (lines: readonly string[]) => Promise<void>;
 }
 
@@ -41,25 +41,25 @@ export interface NodeClient {
 }
 
 export interface NodeClientOptions {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** Left out: the certificate must be one that a public authority vouches for. */
+  /** `undefined`: a public authority must have signed the certificate. */
   readonly pin?: TlsPin | undefined;
   readonly timeoutMs: number;
   readonly maxConnections: number;
 }
 
-/** No answer that the bridge asks for comes near. */
+/** Far above the largest answer to the bridge's requests. */
 const LARGEST_REPLY_BYTES = 1_048_576;
-/** Below the idle time after which nodes and proxies hang up, so that it is seldom they who do. */
+/** Below the idle time after which nodes and proxies close connections, so that they seldom do. */
 const IDLE_MS = 20_000;
 const PIN_FAILED = 'ERR_NODE_NOT_PINNED';
 
-/** A client for the node at this address; it connects when first asked. */
+/** Creates a client for the node at this URL; it connects at the first request. */
 export function createNodeClient({ url, pin, timeoutMs, maxConnections }: NodeClientOptions): NodeClient {
   const base = new URL(url);
   const isTls = base.protocol === 'https:';
-  // The agent counts a connection only once it stands, so the bound on them is kept here; long polls have their own.
+  // The agent counts a connection only once it is established, so the limit is kept here; long polls are not part of it.
   const calls = createWorkQueue({ concurrency: maxConnections, capacity: Number.POSITIVE_INFINITY });
   const options = { keepAlive: true, maxFreeSockets: maxConnections, timeout: IDLE_MS };
   const agent = isTls ? new HttpsAgent(options) : new HttpAgent(options);
@@ -106,7 +106,7 @@ export function createNodeClient({ url, pin, timeoutMs, maxConnections }: NodeCl
 
   async function send(request: NodeRequest): Promise<Result<NodeReply, NodeRefusal>> {
     const first = await sendOnce(request);
-    // A kept connection that the node had already closed, most likely before it read anything.
+    // The node had already closed this kept connection, most likely before it read anything.
     return first.isStale && request.isOnce !== true ? (await sendOnce(request)).result : first.result;
   }
 
@@ -121,7 +121,7 @@ export function createNodeClient({ url, pin, timeoutMs, maxConnections }: NodeCl
   };
 }
 
-/** The agent gets the socket only once the certificate is known to be good, so nothing is sent to an impostor. */
+/** Gives the agent the socket only once the certificate is verified, so nothing is sent to an impostor. */
 function connectChecked(
   to: ConnectionOptions,
   { pin, timeoutMs, done }: { pin: TlsPin | undefined; timeoutMs: number; done: (error: Error | null, socket: Duplex) => void },

@@ -1,5 +1,5 @@
 /*
- * From the settings of a real node to the bridge's port on it. Effects: none yet; the adapter connects when first asked.
+ * Opens the bridge's port on a real node from its settings. Effects: none yet; the adapter connects at the first request.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Network } from '#protocol/invoice.ts';
@@ -13,15 +13,15 @@ import { createPhoenixdNode } from './phoenixd.ts';
 import { type TlsPin } from './tls-pin.ts';
 
 interface CommonSettings {
-  /** Unique among the nodes of a bridge; stands in log, metrics and health. */
+  /** Unique among the nodes of a bridge; used in log, metrics and health. */
   readonly name: string;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly pin: TlsPin | undefined;
   readonly statedKeyHex: string | undefined;
   readonly settlement: LightningNode['settlement'];
   readonly timeoutMs: number;
-  /** Calls at once, and connections. */
+  /** Concurrent calls, and connections. */
   readonly concurrency: number;
 }
 
@@ -34,12 +34,12 @@ export type NodeSettings = CommonSettings &
     | { readonly kind: 'phoenixd'; readonly password: string }
   );
 
-/** The time of the system. */
+/** Waits with the system's timer. */
 export const systemWait: Wait = async (ms, signal) => {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 };
 
-/** The port on this node. */
+/** Opens the port on this node. */
 export function openNode(
   settings: NodeSettings,
   { network, clock, wait = systemWait, hasFeed = false }: { network: Network; clock: Clock; wait?: Wait; hasFeed?: boolean },

@@ -1,7 +1,7 @@
 /*
- * phoenixd: forms in, JSON out, errors in plain text, whole satoshi only. It chooses the preimage itself and does not know
- * a repeated order, so the order's key is the external id and is asked for before a new invoice is made. Every look-up
- * holds the preimage: never read here. Effects: calls to the node.
+ * phoenixd: forms in, JSON out, errors in plain text, whole satoshis only. It chooses the preimage itself and does not
+ * recognize a repeated order, so the order's key is the external id and is looked up before a new invoice is made. Every
+ * look-up includes the preimage, which is never read here. Effects: calls to the node.
  */
 import * as z from 'zod/mini';
 import { encodeAscii, formatBase64 } from '#protocol/bytes.ts';
@@ -23,12 +23,12 @@ import {
 import { type NodeReply } from './node-http.ts';
 
 export interface PhoenixdOptions extends NodeOptions {
-  /** The one for limited access is enough. */
+  /** The limited-access password is enough. */
   readonly password: string;
 }
 
 const MintBody = z.looseObject({ serialized: z.string(), paymentHash: z.string() });
-/** Absent where the node has nothing to tell; some versions write null instead. */
+/** Absent if the node has no value; some versions write null instead. */
 const Payment = z.looseObject({
   paymentHash: z.string(),
   invoice: z.nullish(z.string()),
@@ -46,12 +46,12 @@ const InfoBody = z.looseObject({
 /** In UTF-16 units, as phoenixd counts. */
 const LONGEST_DESCRIPTION = 128;
 
-/** The bridge's port on a phoenixd. */
+/** Creates the bridge's port on a phoenixd. */
 export function createPhoenixdNode(options: PhoenixdOptions): LightningNode {
   const { client, network, settlement, clock, wait, password } = options;
   const authorization = `Basic ${formatBase64(encodeAscii(`l402:${password}`))}`;
 
-  /** Never twice: there is nothing about an order by which phoenixd would know it again. */
+  /** Sends a request once: phoenixd cannot recognize a repeated order. */
   function post(path: string, form: Readonly<Record<string, string>>): Promise<Result<NodeReply, NodeRefusal>> {
     const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' };
     return client.send({ method: 'POST', isOnce: true, path, headers, body: new URLSearchParams(form).toString() });
@@ -73,7 +73,7 @@ export function createPhoenixdNode(options: PhoenixdOptions): LightningNode {
   function readState(payment: z.infer<typeof Payment>): InvoiceState | undefined {
     const paymentHashHex = payment.paymentHash;
     if (payment.isPaid) {
-      // Milliseconds, unlike anything else here.
+      // Milliseconds, unlike all other times here.
       const settledAtSeconds = readSeconds(Math.floor((payment.completedAt ?? Number.NaN) / 1000));
       if (settledAtSeconds === undefined || !Number.isSafeInteger(payment.receivedSat) || payment.receivedSat < 0) return undefined;
       return { paymentHashHex, state: 'settled', paidMsat: msat(BigInt(payment.receivedSat) * 1000n), settledAtSeconds };
@@ -131,7 +131,8 @@ export function createPhoenixdNode(options: PhoenixdOptions): LightningNode {
       const findings: NodeFinding[] = [];
       const key = await nodeKeyHex();
       if (!key.ok) return [findingOf(key.refusal)];
-      // Without an invoice nothing can be paid: the limited password is turned away, the full one told what is missing.
+      // Without an invoice nothing can be paid: phoenixd refuses the limited password, but tells the full one what is
+      // missing.
       const paying = await post('/payinvoice', {});
       if (paying.ok && paying.value.status === 400) findings.push(FULL_PASSWORD);
       else if (!paying.ok || (paying.value.status !== 401 && paying.value.status !== 403)) findings.push(UNKNOWN_PASSWORD);
@@ -162,7 +163,7 @@ const UNKNOWN_PASSWORD: NodeFinding = {
   detail: 'the node does not tell whether this password can spend: it may be able to',
 };
 
-/** The words of an error are for people and change; the status decides. */
+/** Judges an error by its status; the text is for people and changes. */
 function judgeError({ status }: NodeReply): NodeRefusal {
   if (status === 401 || status === 403)
     return { code: 'node_unavailable', fault: 'credential_refused', detail: 'the node refuses the password' };

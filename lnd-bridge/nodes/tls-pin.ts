@@ -1,7 +1,7 @@
 /*
- * Whether a node's TLS certificate is the one the operator pinned. Nodes sign their own certificates, so nobody else can
- * vouch for them: the pin is the certificate itself (its SHA-256), or the node's own authority that issued it (Core
- * Lightning has one). The host name plays no part then: whoever holds that key is the node. No effects.
+ * Checks a node's TLS certificate against the operator's pin. Nodes sign their own certificates, so no public authority can
+ * vouch for them: the pin is the certificate itself (its SHA-256), or the node's own authority that issued it (Core Lightning
+ * has one). The host name is not checked then: the holder of that key is the node. Pure.
  */
 import { X509Certificate } from 'node:crypto';
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
@@ -14,13 +14,13 @@ export interface TlsPin {
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** A pin from the SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` or plain hex tells it. */
+/** Reads a pin from the SHA-256 of the certificate, as printed by `openssl x509 -fingerprint -sha256` or in plain hex. */
 export function readFingerprint(text: string): TlsPin | undefined {
   const bytes = parseHex(text.replace(/^sha256 fingerprint=/i, '').replaceAll(':', ''));
   return bytes?.length === 32 ? { sha256: [bytes], authorities: [] } : undefined;
 }
 
-/** A pin from a certificate file: PEM (one or several) or DER. */
+/** Reads a pin from a certificate file: PEM (one or several) or DER. */
 export function readCertificates(file: Uint8Array | string): TlsPin | undefined {
   const blocks = typeof file === 'string' ? file.match(PEM_BLOCK) : [file];
   try {
@@ -28,12 +28,12 @@ export function readCertificates(file: Uint8Array | string): TlsPin | undefined 
     if (certificates.length === 0) return undefined;
     return { sha256: certificates.map(hashCertificate), authorities: certificates.filter(({ ca }) => ca) };
   } catch {
-    // OpenSSL says in its own words what it could not read; for us it is no certificate.
+    // OpenSSL throws its own errors; here it is simply not a certificate.
     return undefined;
   }
 }
 
-/** Whether this certificate, as the node has just shown it, is trusted by the pin. */
+/** Whether the pin trusts the certificate that the node presents. */
 export function isPinned(certificate: X509Certificate, pin: TlsPin): boolean {
   const hash = hashCertificate(certificate);
   if (pin.sha256.some((known) => equalBytes(known, hash))) return true;

@@ -1,14 +1,14 @@
 /*
- * The log with a bound on lines that strangers can cause: what is refused, challenges that nobody has paid yet, and faults,
- * which a request can provoke again and again. Beyond so many a second of one place they are counted, and the next line of that
- * place tells how many there were. A fault that differs from those seen before is told all the same. Sales and orders are
- * always told. Effects: the log it is given.
+ * The log with a limit on lines that strangers can cause: refusals, challenges that nobody has paid, and faults, which a
+ * request can provoke repeatedly. Lines of one place beyond a number per second are counted, and the next line of that place
+ * reports the count. A fault that differs from earlier ones is logged regardless. Sales and orders are always logged.
+ * Effects: the given log.
  */
 import { type Clock, type Log, type LogValue } from '../ports.ts';
 
-/** Lines of one place in a second, of one isolate: of one event, or of one place where faults happen. */
+/** Most lines per second and isolate of one place: of one event, or of one place where faults happen. */
 export const MOST_LINES_A_SECOND = 20;
-/** Places and kinds of faults that are told apart; what comes after that many shares one bound. */
+/** Most places and kinds of faults that are distinguished; later ones share one limit. */
 export const MOST_KINDS = 256;
 const BOUNDED: ReadonlySet<string> = new Set(['challenge', 'refusal', 'fault']);
 
@@ -20,7 +20,7 @@ interface Lines {
   skipped: number;
 }
 
-/** The same log, bounded. */
+/** Wraps a log with the limit. */
 export function boundLog(log: Log, clock: Clock): Log {
   const places = new Map<string, Lines>();
   const faultsSeen = new Set<string>();

@@ -1,7 +1,7 @@
 /*
- * The Lightning port over HTTP to the bridge: signed requests, answers whose signature belongs to this very request and
+ * The Lightning port over HTTP to the bridge: signed requests, and answers whose signature belongs to this very request and
  * whose form is exactly the contract's (M28). Over the public network, or through a binding to a service or a VPC. Effects:
- * one fetch a call.
+ * one fetch per call.
  */
 import {
   LOOK_UP_LIMIT_MS,
@@ -19,17 +19,17 @@ import { formatHex } from '#protocol/bytes.ts';
 import { type Clock, type InvoiceOrder, type KnownNode, type Lightning, type Random } from '../ports.ts';
 import { type ServiceBinding } from './pricing-service.ts';
 
-/** No answer of the contract about one invoice comes near. */
+/** Far above the largest answer of the contract about one invoice. */
 const LARGEST_ANSWER = 16_384;
 /** The same for a batch. */
 const LARGEST_BATCH_ANSWER = MOST_ORDERS_IN_BATCH * 5000;
-/** What a bridge takes by default, in bytes: orders beyond it are left out. */
+/** What a bridge accepts by default, in bytes: orders beyond it are left out. */
 const LARGEST_BATCH = 16_384;
 
 export interface BridgeOptions {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** A binding through which the bridge is reached; the host of the address says nothing then. */
+  /** A binding through which the bridge is reached; it makes the host of the URL irrelevant. */
   readonly binding?: ServiceBinding | undefined;
   readonly key: BridgeKey;
   readonly clock: Clock;
@@ -39,25 +39,25 @@ export interface BridgeOptions {
 interface BridgeCall<Answer> {
   readonly method: 'GET' | 'POST';
   readonly pathAndQuery: string;
-  /** Empty: none. */
+  /** Empty: no body. */
   readonly body: string;
   readonly limitMs: number;
-  /** In bytes; that of one invoice if left out. */
+  /** In bytes. Default: that of one invoice. */
   readonly largestAnswer?: number;
-  /** Of the contract. */
+  /** From the contract. */
   readonly schema: { readonly safeParse: (value: unknown) => { readonly success: boolean; readonly data?: Answer | undefined } };
 }
 
-/** How old the news of the node may be, and how often it is asked for. Each invoice brings it too. */
+/** How old the knowledge of the current node may be, and how often it is asked for. Each invoice brings it too. */
 const NODE_KNOWN_MS = 300_000;
 const NODE_ASKED_MS = 60_000;
-/** Of its key, as much as tells nodes apart. */
+/** The part of its key that distinguishes nodes. */
 const NODE_NAME_DIGITS = 18;
 const LARGEST_NODE_ANSWER = 65_536;
 
 const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
 
-/** Lightning behind the bridge at this address. */
+/** Creates the Lightning port of the bridge at this URL. */
 export function createBridgeLightning({ url, binding, key, clock, random }: BridgeOptions): Lightning {
   async function call<Answer>({ limitMs, largestAnswer = LARGEST_ANSWER, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
     const { method, pathAndQuery, body } = request;
@@ -74,7 +74,7 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
     if (text.length > largestAnswer) throw new Error('the bridge sent an answer that is too large');
     const header = (name: string) => response.headers.get(name);
     if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
-      // The first mistake in setting a bridge up: it signs nothing for those that it does not know.
+      // The most common mistake when setting up a bridge: it signs nothing for keys that it does not know.
       const hint = response.status === 401 ? ': do BRIDGE_KEY_ID, BRIDGE_SECRET and the clocks agree with those of the bridge?' : '';
       throw new Error(`the bridge answered ${response.status} without a signature of its own${hint}`);
     }
@@ -94,7 +94,7 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
   const askForNode = async () => {
     const bounds = { limitMs: LOOK_UP_LIMIT_MS, largestAnswer: LARGEST_NODE_ANSWER };
     const { nodes } = await call({ method: 'GET', pathAndQuery: '/v1/node', body: '', ...bounds, schema: NodeAnswer });
-    // The first of those that can be asked is asked.
+    // Invoices come from the first node that is usable.
     learn(nodes.find(({ status, breaker }) => status === 'ok' && breaker === 'closed')?.nodeKeyHex);
   };
 
@@ -104,7 +104,7 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
       const isOld = node === undefined || Math.abs(nowMs - node.learnedAtMs) >= NODE_KNOWN_MS;
       if (isOld && (askedAtMs === undefined || Math.abs(nowMs - askedAtMs) >= NODE_ASKED_MS)) {
         askedAtMs = nowMs;
-        // What nobody can tell is not known: nothing is dropped for it.
+        // Without an answer the node stays unknown, and nothing is dropped.
         background(askForNode().catch(() => undefined));
       }
       return node;
@@ -141,7 +141,7 @@ function formatOrder({ amountMsat, ...order }: InvoiceOrder): MintRequest {
   return { amountMsat: String(amountMsat), ...order };
 }
 
-/** As many orders, from the first on, as one request takes; at least one. */
+/** Formats as many orders, from the first on, as fit in one request; at least one. */
 function formatBatch(orders: readonly InvoiceOrder[]): string {
   const fitting = orders.slice(0, MOST_ORDERS_IN_BATCH).map(formatOrder);
   for (;;) {

@@ -1,7 +1,7 @@
 /*
- * The claims port over Durable Objects: one object call to reserve, the outcome on the same session. When the session is
- * lost (deploy, object moved) the outcome is recorded by reservation id on a new stub (M10). An object is made where its
- * token was sold (M45).
+ * The claims port over Durable Objects: one object call to reserve, the outcome on the same session. If the session is lost
+ * (deploy, object moved) the outcome is recorded by reservation id on a new stub (M10). An object is created where its token
+ * was sold (M45). Effects: object calls.
  */
 import { regionOfClaimObject } from '#protocol/token-id.ts';
 import { type Outcome } from '#durable-objects/claim-rules.ts';
@@ -9,10 +9,10 @@ import { type ClaimRequest, type ReplaySet } from '#durable-objects/replay-set.t
 import { type ClaimOrder, type Claims, type NoteFirst, type RevokeClaim } from '../ports.ts';
 import { placedIn } from './object-places.ts';
 
-/** New stubs tried after a lost session. The runtime itself retries what never reached the object. */
+/** Attempts with new stubs after a lost session. The runtime itself retries calls that never reached the object. */
 const MOST_ATTEMPTS = 3;
 
-/** Claims in the objects of a namespace. */
+/** Creates the claims port for the objects of a namespace. */
 export function createDurableClaims(
   namespace: DurableObjectNamespace<ReplaySet>,
 ): Claims & { readonly revoke: RevokeClaim; readonly noteFirst: NoteFirst } {
@@ -26,7 +26,7 @@ export function createDurableClaims(
     async reserve({ objectName, paymentHash, ...order }: ClaimOrder) {
       const request: ClaimRequest = { paymentHash: paymentHash.slice().buffer, ...order };
       const { reservationId, endsAtSeconds } = order;
-      // The same reservation asked twice is granted twice, so a repeat after an unclear failure is safe.
+      // Repeating a reservation grants it again, so a retry after an unclear failure is safe.
       const session = await attempt(() => stubFor(objectName).reserve(request));
       const { answer, lease } = session;
       if (answer.kind !== 'granted' || lease === undefined) {
@@ -53,7 +53,7 @@ async function attempt<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     try {
       return await call();
     } catch (error) {
-      // An overloaded object only gets worse by being asked again.
+      // Retrying makes an overloaded object worse.
       if (attempts === MOST_ATTEMPTS || (error as { overloaded?: boolean }).overloaded === true) throw error;
     }
   }

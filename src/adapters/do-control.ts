@@ -1,7 +1,7 @@
 /*
- * The control port: this isolate's snapshot of the control object, refreshed in the background of requests on a stated
- * interval, and what the isolate has seen of its origins, sent along. Only a request that finds no snapshot, or one left
- * over from long ago, waits for it; while the object cannot be reached nobody waits. Effects: object calls, a timer.
+ * The control port: this isolate's snapshot of the control object, refreshed in the background of requests at a fixed
+ * interval, which also sends what the isolate has seen of its origins. Only a request that finds no snapshot, or a very old
+ * one, waits for the refresh; while the object is unreachable nobody waits. Effects: object calls, a timer.
  */
 import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
 import { type Control as ControlObject } from '#durable-objects/control.ts';
@@ -11,11 +11,11 @@ import { type Background, type Clock, type Control, type ControlIndex, type Log,
 
 export interface ControlOptions {
   readonly refreshSeconds: number;
-  /** A snapshot that is older is as good as none (M30). */
+  /** An older snapshot counts as missing (M30). */
   readonly staleMaxSeconds: number;
-  /** Nothing: nobody reports. */
+  /** `undefined`: no reports. */
   readonly breaker: BreakerSettings | undefined;
-  /** Looks at an origin for itself, where the seller has named a path for it. */
+  /** Probes an origin, if the seller has configured a path for it. */
   readonly probe?: ((origin: string) => Promise<OriginOutcome>) | undefined;
   readonly clock: Clock;
   readonly wait: Wait;
@@ -23,22 +23,22 @@ export interface ControlOptions {
   readonly log: Log;
 }
 
-/** The object is one for a gateway. */
+/** There is one object per gateway. */
 const OBJECT_NAME = 'control/1';
 /** A refresh that takes longer has failed. */
 const LONGEST_REFRESH_MS = 2000;
-/** When failures of an origin are to be reported. */
+/** The delay if failures of an origin have to be reported. */
 const HURRIED_REFRESH_MS = 1000;
-/** After a failure: twice as long after each, so that an object that is down is not kept down by all that ask for it. */
+/** The first delay after a failure. It doubles each time, so that an overloaded object can recover. */
 const FIRST_RETRY_MS = 1000;
 export const LONGEST_RETRY_MS = 15_000;
-/** How often an isolate says that a place of the quota is in use. */
+/** How often an isolate reports that a quota shard is in use. */
 const NOTE_AGAIN_MS = 600_000;
-/** Votes of one isolate on one origin between two refreshes. */
+/** Most votes of one isolate on one origin between two refreshes. */
 const MOST_PENDING_VOTES = 256;
 const MOST_PROBES = 4;
 
-/** The control object of a namespace, as this isolate knows it. */
+/** Creates the control port for the control object of a namespace. */
 export function createDurableControl(namespace: DurableObjectNamespace<ControlObject>, options: ControlOptions): Control {
   const stub = () => namespace.get(namespace.idFromName(OBJECT_NAME));
   const noted = new Map<number, number>();
@@ -63,7 +63,7 @@ export function createDurableControl(namespace: DurableObjectNamespace<ControlOb
   };
 }
 
-/** Keeps a snapshot that `exchange` gets: reports go there, and what is newer than `version` comes back. */
+/** Keeps the snapshot that `exchange` fetches: it sends reports, and receives a snapshot if there is one newer than `version`. */
 export function keepSnapshot(
   exchange: (reports: readonly OriginReport[], version: number) => Promise<SnapshotAnswer>,
   { refreshSeconds, staleMaxSeconds, breaker, probe, clock, wait, random, log }: ControlOptions,
@@ -113,7 +113,7 @@ export function keepSnapshot(
     }
   };
 
-  /** One refresh at a time, unless the request that began it was cut off with it. */
+  /** Runs one refresh at a time, unless the request that started it was cut off together with it. */
   const startRefresh = (background: Background): Promise<void> => {
     const nowMs = clock();
     if (refreshing !== undefined && msBetween(nowMs, startedAtMs) < 2 * LONGEST_REFRESH_MS) return refreshing;
@@ -145,9 +145,9 @@ export function keepSnapshot(
       const cast = pending.get(origin) ?? new Map<string, OriginVote>();
       pending.set(origin, cast);
       const voter = vote.voters.join(' ');
-      // News is worth more than what is old: a busy origin that has just gone down must not look well until the next refresh.
+      // New votes replace old ones: a busy origin that has just failed must not look healthy until the next refresh.
       if (cast.size >= MOST_PENDING_VOTES && !cast.has(voter)) cast.delete(cast.keys().next().value!);
-      // The latest vote of a voter is the one that counts, and it counts in its place.
+      // Only the latest vote of a voter counts, at its latest position.
       cast.delete(voter);
       cast.set(voter, vote);
       hasBadNews ||= vote.outcome !== 'ok';
@@ -157,13 +157,13 @@ export function keepSnapshot(
   };
 }
 
-/** Half of it is chance: isolates that have failed together do not come back together. */
+/** Returns the delay after a failure. Half of it is random, so that isolates that failed together do not retry together. */
 function backOffMs(failures: number, random: Random): number {
   const mostMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
   return mostMs / 2 + (mostMs / 2) * (random(1)[0]! / 255);
 }
 
-/** A clock that is set back must not keep what was known until it has caught up. */
+/** Returns the absolute difference: after a clock is set back, old data must not stay valid until it has caught up. */
 function msBetween(oneMs: number, otherMs: number): number {
   return Math.abs(oneMs - otherMs);
 }

@@ -1,7 +1,8 @@
 /*
- * The quota port over Durable Objects: clients spread over a fixed number of objects, one call for each ask. Challenges that
- * were paid, and those that were made for an ask, ride along with the next ask of the same object, so that neither costs a
- * call of its own; what was paid is told within a second all the same, so that nobody is offered it again (M18).
+ * The quota port over Durable Objects: clients are spread over a fixed number of objects, with one call per ask. Paid
+ * challenges, and challenges that were made for an ask, are sent along with the next ask of the same object, so they cost no
+ * extra call. Paid challenges are reported within a second in any case, so that they are not issued again (M18). Effects:
+ * object calls, a timer.
  */
 import { type KeptChallenge, type Quota as QuotaObject, type StockedOffer } from '#durable-objects/quota.ts';
 import { REGION_UNKNOWN } from '#protocol/region.ts';
@@ -10,23 +11,23 @@ import { type ClientKey, type PaidChallenge, type QuotaBounds } from '#durable-o
 import { placedIn } from './object-places.ts';
 import { type Background, type Clock, type Quota, type QuotaClass, type Wait } from '../ports.ts';
 
-/** Objects that share all clients. Another number is another set of objects, and everyone starts anew. */
+/** The number of objects that share all clients. Another number gives other objects, and all counts restart. */
 export const QUOTA_SHARDS = 16;
-/** Paid challenges that wait for an ask of their object; more are sent on their own. */
+/** Most paid challenges that wait for an ask of their object; beyond this they are sent separately. */
 const MOST_WAITING = 64;
-/** Paid challenges that an isolate keeps for an object that cannot be told. */
+/** Most paid challenges that an isolate keeps for an unreachable object. */
 const MOST_UNTOLD = 256;
-/** Made challenges that wait likewise; of more, the oldest cannot be given again. */
+/** Most made challenges that wait; beyond this the oldest cannot be issued again. */
 const MOST_KEPT = 64;
-/** Challenges that this isolate has given back: a token for many calls is given back once. */
+/** Most challenges that this isolate remembers as given back: a token for many calls is given back once. */
 const MOST_REMEMBERED = 1024;
 const TELL_MS = 1000;
 
-/** A report that has been under way for longer was cut off with the request that began it. */
+/** A report that takes longer was cut off together with the request that started it. */
 const LONGEST_TELL_MS = 5000;
 
 export interface DurableQuotaOptions {
-  /** `undefined`: what was paid waits for the next ask, however long. */
+  /** `undefined`: paid challenges wait for the next ask, however long. */
   readonly time?: { readonly clock: Clock; readonly wait: Wait };
 }
 
@@ -35,13 +36,13 @@ interface Waiting {
   readonly kept: (KeptChallenge & { readonly trafficClass: QuotaClass })[];
 }
 
-/** Quotas in the objects of a namespace. */
+/** Creates the quota port for the objects of a namespace. */
 export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject>, { time }: DurableQuotaOptions = {}): Quota {
   const waiting = Array.from({ length: QUOTA_SHARDS }, (): Waiting => ({ paid: [], kept: [] }));
   const tellingSinceMs = new Map<number, number>();
   const givenBack = new Set<string>();
   const stubFor = (shard: number, region = REGION_UNKNOWN) => namespace.get(namespace.idFromName(nameObject(shard)), placedIn(region));
-  /** What was told is forgotten once the object has said so: saying it twice changes nothing. */
+  /** Reports paid challenges. They are removed once the object has confirmed them; reporting twice changes nothing. */
   const tell = async (shard: number): Promise<void> => {
     const { paid } = waiting[shard]!;
     const told = [...paid];
@@ -63,7 +64,7 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       .wait(TELL_MS)
       .then(() => tell(shard))
       .finally(done);
-    // Told with the next ask, or the next report, when it fails.
+    // On failure they are sent with the next ask or report.
     background(told.catch(() => undefined));
   };
   const share = (offer: { readonly key: string; readonly bounds: PoolBounds }): StockedOffer => ({
@@ -94,7 +95,7 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       const shard = shardOfChallenge(paid.challengeId) ?? shardOf(paid.client);
       const waitingHere = waiting[shard]!.paid;
       waitingHere.push(paid);
-      // Of more, the oldest counts until its invoice expires.
+      // Drops the oldest, which counts until its invoice expires.
       if (waitingHere.length > MOST_UNTOLD) waitingHere.shift();
       if (waitingHere.length === MOST_WAITING) background(tell(shard).catch(() => undefined));
       else tellSoon(shard, background);
@@ -113,7 +114,7 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
   };
 }
 
-/** The object that counts a client. A network and all its clients are in one. */
+/** Returns the name of the object that counts a client. A network and all its clients share one. */
 export function nameQuotaObject(client: ClientKey): string {
   return nameObject(shardOf(client));
 }
@@ -122,7 +123,7 @@ function shardOf({ key, group }: ClientKey): number {
   return hashText(group ?? key) % QUOTA_SHARDS;
 }
 
-/** An object's share of what all clients get together: rounded down, so that the shares never come to more; at least one. */
+/** Returns an object's share of the totals, at least one. Rounded down, so that the shares never exceed the total. */
 export function shareBounds({ requests, free, challenges }: QuotaBounds): QuotaBounds {
   return {
     ...(requests === undefined ? {} : { requests: { ...requests, limit: shareOf(requests.limit) } }),
@@ -143,12 +144,12 @@ function nameObject(shard: number): string {
   return `quota/1/${shard}`;
 }
 
-/** A challenge begins with the place where it is counted: whoever pays it may come from anywhere. */
+/** Returns the shard of a challenge, which is its first byte: its payer may come from any address. */
 function shardOfChallenge(challengeId: string): number | undefined {
   return /^[0-9a-f]{16}$/.test(challengeId) ? Number.parseInt(challengeId.slice(0, 2), 16) % QUOTA_SHARDS : undefined;
 }
 
-/** FNV-1a. Who picks addresses so that they meet in one object gains nothing: each object gives its share and no more. */
+/** FNV-1a. Choosing addresses that map to one object gains nothing: each object gives only its share. */
 function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);

@@ -1,7 +1,7 @@
 /*
- * The rate limits port: exact counts in Durable Objects, shares counted in this isolate, or the platform's rate-limit
- * binding where there is one (raw workerd has none). All three keep to the same rules (rate-rules.ts) but the last, which
- * counts as its own configuration says.
+ * The rate-limit port: exact counts in Durable Objects, shares counted in this isolate, or the platform's rate-limit binding
+ * if there is one (plain workerd has none). The first two follow rate-rules.ts; the binding counts by its own configuration.
+ * Effects: object calls, memory, the binding.
  */
 import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { takeRates, type RateAnswer, type RateCheck, type RateLog } from '#durable-objects/rate-rules.ts';
@@ -9,17 +9,17 @@ import { type Clock, type RateLimits } from '../ports.ts';
 
 export interface RateOptions {
   readonly namespace: DurableObjectNamespace<RateLimiter>;
-  /** `count: 'platform'` asks this; without it such limits are counted in the isolate. */
+  /** Used for `count: 'platform'`; without it such limits are counted in the isolate. */
   readonly binding?: RateLimit | undefined;
-  /** Isolates among which a limit is shared: each counts its part, rounded up. */
+  /** The number of isolates that share a limit: each counts its part, rounded up. */
   readonly isolates: number;
   readonly clock: Clock;
 }
 
-/** Windows in one isolate; the one unused for longest is forgotten. */
+/** Most windows in one isolate; the least recently used is dropped. */
 const MOST_ISOLATE_KEYS = 1000;
 
-/** Rate limits over whichever way an order names. */
+/** Creates the rate-limit port for all three ways of counting. */
 export function createRateLimits({ namespace, binding, isolates, clock }: RateOptions): RateLimits {
   const logs = new Map<string, RateLog>();
   const takeHere = (checks: readonly RateCheck[]): RateAnswer => {
@@ -42,7 +42,7 @@ export function createRateLimits({ namespace, binding, isolates, clock }: RateOp
       if (count === 'isolate' || binding === undefined) return takeHere(checks);
       for (const { key, bound } of checks) {
         const { success } = await binding.limit({ key });
-        // The binding tells nothing more than that.
+        // The binding returns nothing else.
         if (!success) return { allowed: false, retryAfterSeconds: Math.ceil(bound.windowMs / 1000), readings: [] };
       }
       return { allowed: true, retryAfterSeconds: 0, readings: [] };

@@ -1,6 +1,6 @@
 /*
- * The settlements port over one Durable Object: what the bridge pushes is checked as the bridge checks what it is asked
- * (signature, time, contract) and taken by the object, which knows how far each feed has got (M24, M28). Effects: one object call.
+ * The settlements port over one Durable Object. A push from the bridge is checked like a request to the bridge (signature,
+ * time, contract), then passed to the object, which knows the index of each feed (M24, M28). Effects: one object call.
  */
 import { type Settlements as SettlementsObject } from '#durable-objects/settlements.ts';
 import { SettlementPush, type SettlementPushAnswer } from '#lnd-bridge/contract.ts';
@@ -13,7 +13,7 @@ const MAX_SKEW_SECONDS = 60;
 const OBJECT_NAME = 'settlements/1';
 const direction = 'push';
 
-/** The settlements in the object of a namespace. */
+/** Creates the settlements port for the object of a namespace. */
 export function createDurableSettlements(
   namespace: DurableObjectNamespace<SettlementsObject>,
   { key, clock }: { readonly key: BridgeKey; readonly clock: Clock },

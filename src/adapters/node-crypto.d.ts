@@ -1,4 +1,4 @@
-/* What this Worker uses of node:crypto, which workerd has built in; the types of all of Node would promise too much. */
+/* The part of node:crypto that this Worker uses; workerd has it built in. The types of all of Node would promise too much. */
 declare module 'node:crypto' {
   interface HmacComputation {
     update(data: Uint8Array): HmacComputation;

@@ -1,18 +1,18 @@
 /*
- * A look at an origin of the gateway's own, for the circuit breaker: a GET without credentials of the path that the seller
- * has named for it (M12). Effects: one request, one timer.
+ * A probe of an origin for the circuit breaker: a GET without credentials of the path that the seller has configured (M12).
+ * Effects: one request, one timer.
  */
 import { type OriginOutcome, type Wait } from '../ports.ts';
 
 export interface ProbeOptions {
-  /** Asks an origin by its name. */
+  /** Sends a request to an origin by its name. */
   readonly reach: (name: string, init: RequestInit) => Promise<Response>;
-  /** An origin that says nothing for so long is down. */
+  /** An origin that does not respond for this long is down. */
   readonly limitMs: number;
   readonly wait: Wait;
 }
 
-/** Looks at origins by their names. */
+/** Creates a probe of origins by name. */
 export function createOriginProbe({ reach, limitMs, wait }: ProbeOptions): (name: string) => Promise<OriginOutcome> {
   return async (name) => {
     const done = new AbortController();

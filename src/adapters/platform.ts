@@ -1,6 +1,6 @@
 /*
- * Clock, randomness, waiting and the way to the origin, from the platform. One line each, so that nothing inside needs
- * a global.
+ * Clock, randomness, waiting and the origin, from the platform, so that inner code needs no globals. Effects: those of the
+ * platform.
  */
 import { type Clock, type Origin, type Random, type Wait } from '../ports.ts';
 
@@ -9,7 +9,7 @@ export const platformClock: Clock = () => Date.now();
 export const platformRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
 
 export const platformWait: Wait = (ms, signal) => {
-  // Every call has a time limit: this is the platform's cheapest.
+  // Every call has a time limit, and this is the platform's cheapest timer.
   if (signal === undefined) return scheduler.wait(ms);
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
@@ -17,7 +17,7 @@ export const platformWait: Wait = (ms, signal) => {
   });
 };
 
-/** The way out, and the ways to the Workers behind service bindings. */
+/** Creates the port to public origins and to the Workers behind service bindings. */
 export function createPlatformOrigin(services: ReadonlyMap<string, Pick<Fetcher, 'fetch'>>): Origin {
   return (request, binding) => {
     if (binding === undefined) return fetch(request);

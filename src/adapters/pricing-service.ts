@@ -1,18 +1,18 @@
 /*
- * The pricing port over HTTP: a signed question to the seller's service, by address or service binding, answers of one
- * strict form, and a bounded cache whose key is everything that was sent (M26). Effects: one fetch a question.
+ * The pricing port over HTTP: a signed question to the seller's service, by URL or service binding, answers of one strict
+ * form, and a bounded cache keyed by everything that was sent (M26). Effects: one fetch per question, memory.
  */
 import { concatBytes, encodeAscii, formatHex } from '#protocol/bytes.ts';
 import { parseMsat, type Msat } from '#protocol/msat.ts';
 import { type Clock, type Hmac, type PriceQuestion, type Pricing, type Random } from '../ports.ts';
 
-/** A service binding, as far as it is used. */
+/** The part of a service binding that is used. */
 export interface ServiceBinding {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
 }
 
 export interface PricingOptions {
-  /** Nothing: no route asks a service, and none can be asked. */
+  /** `undefined`: no route asks a service, and none can be asked. */
   readonly secret: Uint8Array | undefined;
   readonly bindingOf: (name: string) => ServiceBinding | undefined;
   readonly hmac: Hmac;
@@ -20,14 +20,14 @@ export interface PricingOptions {
   readonly random: Random;
 }
 
-/** No answer of the contract comes near. */
+/** Far above the largest answer of the contract. */
 const LARGEST_ANSWER = 1024;
 /** Some 200 KiB of memory. */
 const MOST_ANSWERS_KEPT = 1000;
-/** A binding has no address; only the path of this one is signed. */
+/** A binding has no URL; only the path of this one is signed. */
 const BINDING_URL = 'https://pricing.internal/';
 
-/** Pricing by the services that routes name. */
+/** Creates the pricing port for the services that routes name. */
 export function createPricing(options: PricingOptions): Pricing {
   const kept = new Map<string, { readonly priceMsat: Msat; readonly endsAtMs: number }>();
   return async (question) => {
@@ -79,7 +79,7 @@ async function ask({ service, body, timeoutMs }: PriceQuestion, bodyHashHex: str
   return price;
 }
 
-/** One field and no other: an answer that says more than is understood is none. */
+/** Reads an answer of exactly one field; any other answer is invalid. */
 function readAnswer(text: string): Msat | undefined {
   let answer: unknown;
   try {

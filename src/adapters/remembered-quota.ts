@@ -1,17 +1,17 @@
 /*
- * The quota port with a memory of an isolate in front: a client that is surely refused, or that is over its bounds and would
- * only be given the same challenge again, is not asked about more than once a second (M37). So a flood of one spent, expired
- * or forged credential does not reach the object that others need. Nothing that hands out something new is remembered.
- * Effects: memory; those of the quota behind it.
+ * The quota port with an isolate's memory in front. A client that is certain to be refused, or that is over its limits and
+ * would only get the same challenge again, is asked about at most once a second (M37). So a flood with one spent, expired or
+ * forged credential does not reach the object that others need. Answers that issue something new are not remembered. Effects:
+ * memory; those of the quota behind it.
  */
 import { LEAST_REPEATED_LIFE_MS } from '#durable-objects/issued-rules.ts';
 import { type Clock, type Quota, type QuotaAnswer, type QuotaOrder } from '../ports.ts';
 
-/** An answer is used again for so long, and never for longer than the object itself would refuse. */
+/** How long an answer is reused; never longer than the object itself would refuse. */
 export const ANSWER_KEPT_MS = 1000;
-/** Clients that are remembered; the oldest goes first. */
+/** Most clients remembered; the oldest is dropped first. */
 export const MOST_CLIENTS_REMEMBERED = 2048;
-/** Answers for one client: it may ask for several services and offers. */
+/** Most answers per client: it may ask for several services and offers. */
 const MOST_ANSWERS_OF_CLIENT = 16;
 
 interface Remembered {
@@ -21,7 +21,7 @@ interface Remembered {
   readonly untilMs: number;
 }
 
-/** The same quota, asked less often. */
+/** Wraps a quota so that it is asked less often. */
 export function rememberAnswers(quota: Quota, clock: Clock): Quota {
   const clients = new Map<string, readonly Remembered[]>();
   const isFresh = ({ atMs, untilMs }: Remembered, nowMs: number) => atMs <= nowMs && nowMs < untilMs;
@@ -43,7 +43,7 @@ export function rememberAnswers(quota: Quota, clock: Clock): Quota {
         const nowMs = clock();
         const known = remembered.find((one) => isFresh(one, nowMs) && holdsFor(one, order, nowMs));
         if (known !== undefined) return known.answer;
-        // Whose payment was shown once is not given again (M18).
+        // A challenge whose payment was presented once is not issued again (M18).
         const { presented = [] } = order.ask;
         if (remembered.some((one) => isOfPresented(one, presented))) clients.delete(order.client.key);
       }
@@ -62,23 +62,23 @@ export function rememberAnswers(quota: Quota, clock: Clock): Quota {
   };
 }
 
-/** For how long an answer is sure to be the same. */
+/** Returns how long an answer is certain to stay the same. */
 function lifeOf({ bounds }: QuotaOrder, answer: QuotaAnswer): number {
   if (answer.kind === 'refused') return Math.min(ANSWER_KEPT_MS, answer.retryAfterSeconds * 1000);
-  // Where requests are counted, one that is given a challenge again counts too.
+  // Where requests are counted, repeating a challenge counts one too.
   return answer.kind === 'challenge' && answer.isRepeated === true && bounds.requests === undefined ? ANSWER_KEPT_MS : 0;
 }
 
-/** Whether an answer to one order is the answer to another. */
+/** Whether the answer to one order also answers another. */
 function holdsFor({ order, answer }: Remembered, asked: QuotaOrder, nowMs: number): boolean {
-  // Bounds belong to a route, and are compiled once.
+  // Limits belong to a route and are compiled once, so they can be compared by identity.
   if (order.trafficClass !== asked.trafficClass || order.bounds !== asked.bounds || order.totals !== asked.totals) return false;
   if (order.ask.scope !== asked.ask.scope) return false;
   const { offer, presented } = asked.ask;
   const mayRepeat = offer?.repeats === true && presented !== undefined;
   if (answer.kind === 'refused') {
     if (answer.by === 'requests') return true;
-    // What was shown then, the object has forgotten: so it makes no difference what is shown now.
+    // The object has already forgotten the challenges of payments presented then, so those presented now make no difference.
     return !mayRepeat || (wasLookedUp(order) && (offer.key === order.ask.offer?.key || answer.held?.includes(offer.key) !== true));
   }
   if (answer.kind !== 'challenge' || answer.item === undefined || !mayRepeat) return false;
@@ -90,7 +90,7 @@ function isOfPresented({ answer }: Remembered, presented: readonly string[]): bo
   return answer.kind === 'challenge' && answer.item !== undefined && presented.includes(answer.item.paymentHashHex);
 }
 
-/** Whether the object looked for a challenge that could be given again. */
+/** Whether the object looked for a challenge to issue again. */
 function wasLookedUp({ ask }: QuotaOrder): boolean {
   return ask.offer?.repeats === true && ask.presented !== undefined;
 }

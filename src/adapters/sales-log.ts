@@ -1,9 +1,10 @@
 /*
- * The sales port as lines of the log: one `payment` a payment, one `use` a use. Whoever adds up payments has what was earned.
+ * The sales port as log lines: one `payment` per payment, one `use` per use. The sum of the payments is the revenue. Effects:
+ * the log.
  */
 import { type Log, type Sales } from '../ports.ts';
 
-/** Sales that are told to the log. */
+/** Creates the sales port on a log. */
 export function createSalesLog(log: Log): Sales {
   return {
     payment: ({ amountMsat, ...payment }) => log('payment', { ...payment, amount_msat: String(amountMsat) }),

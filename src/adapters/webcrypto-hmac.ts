@@ -1,6 +1,6 @@
 /*
- * HMAC-SHA256 on WebCrypto, which every edge runtime has. A key that comes again (of an epoch, say) is imported once. Effects:
- * memory, which goes with the key.
+ * HMAC-SHA256 on WebCrypto, which every edge runtime has. A recurring key (such as an epoch's) is imported once. Effects:
+ * memory, freed with the key.
  */
 import { type Hmac } from '../ports.ts';
 
@@ -10,7 +10,7 @@ type ImportedKey = ReturnType<typeof crypto.subtle.importKey>;
 
 const imported = new WeakMap<Uint8Array, ImportedKey>();
 
-/** The platform's HMAC-SHA256. */
+/** Computes HMAC-SHA256 with the platform. */
 export const webcryptoHmac: Hmac = async (key, message) => new Uint8Array(await crypto.subtle.sign('HMAC', await importOnce(key), message));
 
 function importOnce(key: Uint8Array): ImportedKey {

@@ -1,5 +1,5 @@
 /*
- * What one payment buys, as the seller writes it, and what becomes of it. Pure.
+ * What one payment buys, as written in the configuration, and its compiled form. Pure.
  */
 import * as z from 'zod/mini';
 import { MOST_PER_MINUTE, type Access } from '#protocol/access.ts';
@@ -9,28 +9,28 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { whole } from './numbers.ts';
 
 const SECONDS_A_DAY = 86_400;
-/** Less than the longest grace that a key can have, so that everything that can be written can be sold. */
+/** Less than the longest grace period of a key, so that every valid setting can be sold. */
 const LONGEST_SECONDS = 365 * SECONDS_A_DAY;
-/** The counts of a balance are numbers of msat that must stay exact. */
+/** A balance is counted in msat, as a number that must stay exact. */
 const LARGEST_CREDIT_SATS = 9_000_000_000_000;
 
 export const AccessSchema = z.union([
   z.literal('call'),
   z.strictObject({
-    /** Calls, over every route of the service and tier. @example 100 */
+    /** Number of calls, over all routes of the service and tier. @example 100 */
     calls: z.optional(whole(1, MOST_CALLS)),
-    /** How long after the invoice's end it is good for. Alone: any number of calls until then. @example 86400 */
+    /** Seconds for which the token is valid after its invoice has expired. Alone: any number of calls in this time. @example 86400 */
     seconds: z.optional(whole(1, LONGEST_SECONDS)),
-    /** A balance that each route draws its own price from. @example 1000 */
+    /** Balance from which each route draws its own price. @example 1000 */
     creditSats: z.optional(whole(1, LARGEST_CREDIT_SATS)),
-    /** The rate of a pass, which is sold by `seconds` alone. @example 60 */
+    /** Rate of a pass, which is sold by `seconds` alone. @example 60 */
     maxPerMinute: z.optional(whole(1, MOST_PER_MINUTE)),
   }),
 ]);
 
 export type AccessConfig = z.output<typeof AccessSchema>;
 
-/** The access that is meant, and its time; or what is wrong with it, after the key. */
+/** Reads the access and its time; on a problem, its description after the key. */
 export function readAccess(
   written: AccessConfig = 'call',
   smallestInvoiceMsat = 1n,
@@ -42,7 +42,7 @@ export function readAccess(
   }
   if (calls !== undefined && creditSats !== undefined) return refuse('.access: calls or creditSats, not both');
   if ((calls !== undefined || creditSats !== undefined) && seconds !== undefined && seconds < SECONDS_A_DAY) {
-    // Whoever pays for calls can use them for a day at least (M8).
+    // A payer for calls can use them for at least a day (M8).
     return refuse(`.access.seconds: at least ${SECONDS_A_DAY} where calls or a balance are sold`);
   }
   if (calls !== undefined) return accept({ access: { kind: 'calls', calls }, seconds });

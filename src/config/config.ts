@@ -1,7 +1,7 @@
 /*
- * Every setting with its name, default, unit and meaning, in one strict schema: the seller's file (gateway.config.ts) and
- * the Worker's variables and secrets. Unknown keys and bad values are listed all at once, by key and never with a value;
- * nothing is served half-configured. Pure.
+ * Every setting with its name, default, unit and meaning, in one strict schema: the seller's file (gateway.config.ts) and the
+ * Worker's variables and secrets. Unknown keys and invalid values are all listed at once, by key and never with a value;
+ * nothing is served with a partial configuration. Pure.
  */
 import * as z from 'zod/mini';
 import { type GateSettings } from '#gateway/gate-deps.ts';
@@ -25,60 +25,74 @@ export { namedSecrets } from './upstream.ts';
 
 /** The seller's file. */
 export const GatewaySchema = z.strictObject({
-  /** Where the API is that is sold: an address, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL takes its place. @example 'https://api.example.com' */
+  /**
+   * Origin of the API that is sold: a URL, 'same-zone', or { service: 'BINDING' }. ORIGIN_URL overrides it.
+   * @example 'https://api.example.com'
+   */
   origin: z.optional(OriginSchema),
-  /** The hosts that 'same-zone' is for, `*.example.com` for all below; a route's own host will do too. @example ['api.example.com'] */
+  /**
+   * Hosts that 'same-zone' applies to; `*.example.com` covers all subdomains. A route's own host also counts.
+   * @example ['api.example.com']
+   */
   zoneHosts: z._default(ZoneHosts, []),
-  /** What is sold, first match wins. Without any, everything costs PRICE_SATS. @example [{ match: 'GET /v1/*', priceSats: 10 }] */
+  /** Routes that are sold; the first match wins. If empty, everything costs PRICE_SATS. @example [{ match: 'GET /v1/*', priceSats: 10 }] */
   routes: z._default(z.array(RouteSchema), []),
-  /** Where clients read about the codes of refusals; the gateway's own list unless another is named. */
+  /** URL where clients find the explanation of refusal codes. The default is the gateway's own list. */
   docsUrl: z._default(z.string(), '/_l402/codes'),
-  /** What the Lightning backend can ask for at least, in millisatoshi: nothing is sold for less. 1 for LND, Core Lightning and Eclair. */
+  /**
+   * Smallest amount that the Lightning backend can invoice, in millisatoshis; no price may be lower. Use 1 for LND, Core
+   * Lightning and Eclair.
+   */
   smallestInvoiceMsat: z._default(whole(1, 1_000_000_000), 1000),
   /**
-   * Whether a preimage proves a payment. 'strict': no, the node is asked at a token's first use. A bridge that says that its nodes
-   * are strict is believed whatever stands here. Tokens that have been sold stay as they were sold.
+   * Whether a preimage proves a payment. 'strict': it does not, so the node is asked at a token's first use. A bridge that
+   * reports its nodes as strict overrides this setting. Tokens already sold are not affected.
    */
   settlement: z._default(z.enum(['preimage', 'strict']), 'preimage'),
-  /** Whether the bridge pushes payments to `/_l402/settlements`: then the node is asked only of those that were not pushed. */
+  /** Whether the bridge pushes payments to `/_l402/settlements`. If so, the node is asked only about payments that were not pushed. */
   settlementFeed: z._default(z.boolean(), false),
-  /** How long an invoice can be paid. */
+  /** Seconds for which an invoice can be paid. */
   invoiceExpirySeconds: z._default(whole(60, 86_400), 600),
-  /** How long a token can be used after its invoice has expired. */
+  /** Seconds for which a token can be used after its invoice has expired. */
   redeemSeconds: z._default(whole(86_400, 31_536_000), 86_400),
-  /** How far clocks may differ when a token's end is judged. */
+  /** Seconds by which clocks may differ when the end of a token is judged. */
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
-  /** How long the origin may take to the head of its answer. */
+  /** Seconds that the origin may take until the head of its response. */
   originTimeoutSeconds: z._default(whole(1, 600), 25),
-  /** How long the body of a paid answer without a length may go on: an event stream, say. A pass ends it sooner when it ends itself. */
+  /** Longest duration, in seconds, of a paid response body without a length, such as an event stream. The end of a pass ends it earlier. */
   maxStreamSeconds: z._default(whole(1, 86_400), 3600),
-  /** How long a signing key is used before the next one. */
+  /** Hours for which a signing key is used before the next one. */
   epochHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 168),
-  /** How long a token of a past key still works. At least the longest life of a token. */
+  /** Hours for which a token of a previous key remains valid. Must be at least the longest lifetime of a token. */
   graceHours: z._default(whole(1, LONGEST_EPOCH_HOURS), 72),
   /**
-   * Claims of a region are spread over 2 to the power of this many objects. If left out: 4 on Cloudflare, 0 elsewhere, where one
-   * object groups the writes to the disk and more of them only write more often. Cloudflare plans with 200 to 500 writing calls a
-   * second for an object: raise it before sales come near. Each object that is awake is billed for its time: lower it where sales
-   * are few. Changing it touches new tokens only. @example 4
+   * Number of objects that share the claims of a region, as a power of 2. Default: 4 on Cloudflare; 0 elsewhere, where one
+   * object groups the writes to disk and more objects only write more often. Cloudflare advises planning for 200 to 500
+   * writing calls a second per object: raise this before sales come close. Each active object is billed for its time: lower
+   * this if sales are few. A change affects only new tokens.
+   * @example 4
    */
   claimShardBits: z.optional(whole(0, 16)),
   /**
-   * Where the claims of tokens live. 'nearest': in the part of the world where the buyer's request came in, as Cloudflare's edge
-   * tells; elsewhere there is one part. Or one of Cloudflare's location hints for all buyers. Changing it touches new tokens only.
+   * Region where the claims of tokens live. 'nearest': the region of the buyer's request, as reported by Cloudflare's edge;
+   * elsewhere there is only one region. Or one of Cloudflare's location hints, for all buyers. A change affects only new
+   * tokens.
    */
   claimRegion: z._default(z.enum(['nearest', ...REGIONS]), 'nearest'),
-  /** What computes signatures: 'webcrypto', or 'node' for node:crypto, which takes less time for each token that is seen for the first time. */
+  /**
+   * Implementation of signatures: 'webcrypto', or 'node' for node:crypto, which takes less time for each token that is seen
+   * for the first time.
+   */
   hmac: z._default(z.enum(['webcrypto', 'node']), 'webcrypto'),
-  /** Invoices made before anyone asks, for prices that are fixed, so that a 402 waits for no node; `false`: none. */
+  /** Invoices made in advance for fixed prices, so that a 402 does not wait for the node; `false`: none. */
   pool: z.prefault(z.union([PoolSchema, z.literal(false)]), {}),
   ...gatewayPolicyKeys,
 });
 
-/** What a seller writes. */
+/** The configuration as a seller writes it. */
 export type Gateway = z.input<typeof GatewaySchema>;
 
-/** Types a seller's configuration; checks nothing, so that every problem is reported in one place. */
+/** Types a seller's configuration. Checks nothing, so that every problem is reported in one place. */
 export function defineGateway(gateway: Gateway): Gateway {
   return gateway;
 }
@@ -96,31 +110,34 @@ const numeral = (smallest: number, largest: number) =>
       ),
     );
 
-/** The Worker's variables and secrets, but for those that sign tokens. */
+/** The Worker's variables and secrets, except those that sign tokens. */
 export const VariablesSchema = z.strictObject({
-  /** Instead of the origin of the seller's file. @example 'https://staging.example.com' */
+  /** Overrides the origin of the seller's file. @example 'https://staging.example.com' */
   ORIGIN_URL: z.optional(OriginUrl),
-  /** Instead of the prices of the seller's file: everything at this price, what is free there too. What is closed there stays closed. @example '1' */
+  /** Overrides the prices of the seller's file: every route costs this, including free routes. Closed routes stay closed. @example '1' */
   PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
-  /** The bridge beside the Lightning node; with a binding of the name BRIDGE the host says nothing. @example 'https://bridge.example.com' */
+  /**
+   * URL of the bridge next to the Lightning node. With a binding named BRIDGE, the host is ignored.
+   * @example 'https://bridge.example.com'
+   */
   BRIDGE_URL: z
     .string('missing; an http or https address without path')
     .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
-  /** Which of the bridge's keys signs our requests. */
+  /** Id of the bridge key that signs the gateway's requests. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
-  /** The key that BRIDGE_KEY_ID names; the bridge has the same under its own BRIDGE_SECRET. */
+  /** The key named by BRIDGE_KEY_ID. The bridge has the same value in its own BRIDGE_SECRET. */
   BRIDGE_SECRET: secret,
-  /** Signs what pricing services are asked; needed when a route names one, and no key that signs anything else. */
+  /** Key that signs the questions to pricing services. Required if a route names one; must differ from all other keys. */
   PRICING_SECRET: z.optional(secret),
-  /** Who has it may revoke and order maintenance at `/_l402/control`. Without it there is no such page. */
+  /** Secret that authorizes revocations and maintenance at `/_l402/control`. Without it this page does not exist. */
   ADMIN_SECRET: z.optional(secret),
-  /** The network that invoices must be of. */
+  /** Network that invoices must belong to. */
   NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
-  /** Signs what goes to the origin. Without it, the origin gets no proof. */
+  /** Key that signs requests to the origin. Without it the origin gets no proof. */
   ORIGIN_SECRET: z.optional(secret),
-  /** The name of that key towards the origin. */
+  /** Id of that key towards the origin. */
   ORIGIN_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'o1'),
-  /** Which `TOKEN_SECRET_<id>` signs new tokens. The others are still read. */
+  /** Id of the `TOKEN_SECRET_<id>` that signs new tokens. Tokens of the others remain valid. */
   TOKEN_KEY_ID: z._default(numeral(0, 255), '1'),
 });
 
@@ -129,15 +146,15 @@ export interface Config {
   readonly bridge: { readonly url: string; readonly key: { readonly id: string; readonly secret: Uint8Array } };
   readonly settlementFeed: boolean;
   readonly hmac: 'webcrypto' | 'node';
-  /** Nothing: the origin gets no proof. */
+  /** `undefined`: the origin gets no proof. */
   readonly originKey: { readonly keyId: string; readonly secret: Uint8Array } | undefined;
   readonly pricing: {
-    /** Nothing: no route asks a pricing service. */
+    /** `undefined`: no route asks a pricing service. */
     readonly secret: Uint8Array | undefined;
     /** The service bindings that routes name. */
     readonly bindings: readonly string[];
   };
-  /** Nothing: no orders over HTTP. */
+  /** `undefined`: no orders over HTTP. */
   readonly adminSecret: Uint8Array | undefined;
   readonly tokenKeys: {
     readonly secrets: ReadonlyMap<number, Uint8Array>;
@@ -145,11 +162,11 @@ export interface Config {
     readonly epochHours: number;
     readonly graceHours: number;
   };
-  /** Nothing is wrong with these, but the seller should know. */
+  /** Not errors, but the seller should know. */
   readonly warnings: readonly string[];
 }
 
-/** Reads both halves of the configuration; the problems are whole sentences that start with a key. */
+/** Reads both parts of the configuration. Problems are whole sentences that start with a key. */
 export function readConfig(gateway: unknown, variables: Readonly<Record<string, unknown>>): Result<Config, readonly string[]> {
   const problems: string[] = [];
   const secrets = readTokenSecrets(variables, problems);
@@ -162,7 +179,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
   if (!file.success) problems.push(...describeIssues(file.error.issues, { place: 'gateway.config.ts: ', schema: GatewaySchema }));
   const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
-  // A number, or it is a problem of its own and not to be repeated here.
+  // A value that is not a number is a separate problem and is not repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
     problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
   const readable = file.success ? file.data : readRest(gateway);
@@ -200,7 +217,7 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   }
   const services = prepared.ok ? findPricingServices(prepared.value) : [];
   if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
-  // Whoever has a key for one purpose must not be able to sign for another (M28).
+  // A key for one purpose must not be able to sign for another (M28).
   const others = [...secrets.values()].map(formatHex);
   for (const [name, own] of Object.entries({ BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
     if (own !== undefined && others.some((other) => other.toLowerCase() === own.toLowerCase())) {
@@ -228,12 +245,12 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   });
 }
 
-/** Of a wrong route. Closed, it is sold to nobody and at no price, and the routes after it keep their numbers. */
+/** Replaces an invalid route. As it is closed, it needs no price, and later routes keep their numbers. */
 const NO_ROUTE = { match: '/', closed: true };
 
 /**
- * A file whose form is wrong in its origin or in some routes, without these: what else is wrong can still be told. A default in the
- * place of any other key would make mistakes that nobody has made.
+ * Replaces an invalid origin and invalid routes, so that the remaining problems can be reported. A default for any other key
+ * would cause false reports.
  */
 function readRest(gateway: unknown): z.output<typeof GatewaySchema> | undefined {
   if (typeof gateway !== 'object' || gateway === null) return undefined;
@@ -247,7 +264,7 @@ function readRest(gateway: unknown): z.output<typeof GatewaySchema> | undefined 
   return GatewaySchema.safeParse(rest).data;
 }
 
-/** How long a token of a route is sold for, as it is written; 0 where nothing is sold, or not by time. */
+/** Returns the sold time of a route's token as written; 0 if nothing is sold, or not by time. */
 function secondsOf({ access, free, closed }: RouteConfig): number {
   return free === true || closed === true || typeof access !== 'object' ? 0 : (access.seconds ?? 0);
 }

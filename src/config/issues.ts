@@ -1,9 +1,9 @@
 /*
- * What is wrong with a configuration, as sentences that start with a key: what was expected, and for a key that nobody
- * knows the nearest one that is known. Never the value, which could be a secret in the wrong place. Pure.
+ * Problems of a configuration, as sentences that start with a key: what was expected, and for an unknown key the nearest
+ * known one. Never the value, which could be a misplaced secret. Pure.
  */
 
-/** What is read of a schema: enough to find which keys may stand at a place. */
+/** The parts of a schema needed to find the allowed keys at a path. */
 interface Definition {
   readonly shape?: Readonly<Record<string, Schema>>;
   readonly innerType?: Schema;
@@ -16,15 +16,15 @@ export interface Schema {
   readonly _zod: { readonly def: object };
 }
 
-/** The parts of a schema library's issue that are told. */
+/** The parts of a schema library's issue that are used. */
 interface Issue {
   readonly code: string;
   readonly path: readonly PropertyKey[];
   readonly message: string;
   readonly keys?: readonly string[];
-  /** Of a union: what is wrong with each of its forms. */
+  /** For a union: the problems of each of its forms. */
   readonly errors?: readonly (readonly Issue[])[];
-  /** Of a key: what is wrong with it. */
+  /** For a key: its problems. */
   readonly issues?: readonly Issue[];
   readonly expected?: string;
   readonly minimum?: number | bigint;
@@ -33,14 +33,14 @@ interface Issue {
   readonly pattern?: string;
 }
 
-/** Where issues were found: a text to put first, the schema, and the path at which it was used. */
+/** Where issues were found: a prefix text, the schema, and the path at which it was used. */
 export interface IssuePlace {
   readonly place: string;
   readonly schema: Schema;
   readonly base?: readonly PropertyKey[];
 }
 
-/** A sentence for each problem. */
+/** Describes each problem in a sentence. */
 export function describeIssues(issues: readonly unknown[], { place, schema, base = [] }: IssuePlace): readonly string[] {
   return (issues as readonly Issue[]).flatMap((issue) => {
     const { code, keys = [], errors = [] } = issue;
@@ -50,7 +50,7 @@ export function describeIssues(issues: readonly unknown[], { place, schema, base
       return keys.map((key) => `${place}${[...path, key].map(String).join('.')}: unknown key; ${suggestKey(key, known)}`);
     }
     if (code === 'invalid_union') {
-      // The form that was meant is one of the same kind; where none is, all are told.
+      // Picks the form of the same kind as the value; if there is none, all forms are described.
       const meant = errors.find((form) => !form.some(isOfOtherKind));
       if (meant !== undefined) return describeIssues(meant, { place, schema, base: path });
     }
@@ -60,7 +60,7 @@ export function describeIssues(issues: readonly unknown[], { place, schema, base
   });
 }
 
-/** Whether something else altogether was written: not an object where one is meant, none of some words. */
+/** Whether the value is of another kind: not an object where one is expected, or none of the allowed words. */
 function isOfOtherKind({ code, path, message }: Issue): boolean {
   const isWordless = code === 'custom' && message === NO_MESSAGE;
   return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value' || isWordless);
@@ -74,15 +74,15 @@ function describeForms(errors: readonly (readonly Issue[])[], keys: readonly str
   return forms.join('; or ');
 }
 
-/** What zod/mini says where the schema says nothing. */
+/** The message of zod/mini if the schema has none. */
 const NO_MESSAGE = 'Invalid input';
 
-/** For each reading: a process that has all of zod loaded, as the local bridge does, would say it in other words. */
+/** Passed to each parse: a process that has loaded all of zod, such as the local bridge, would use other messages. */
 export const PLAIN_WORDS = { error: () => NO_MESSAGE };
 
 function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern, issues = [] }: Issue): string {
   if (code === 'invalid_key' && issues[0] !== undefined) return describeIssue(issues[0]);
-  // The schema's own words say more than the library's kinds.
+  // The schema's own message says more than the library's code.
   if (code === 'custom' || message !== NO_MESSAGE) return message;
   if (code === 'invalid_type') return `missing, or not of the kind: ${expected}`;
   if (code === 'too_small') return `at least ${minimum}`;
@@ -91,7 +91,7 @@ function describeIssue({ code, message, expected, minimum, maximum, values = [],
   return pattern === undefined ? 'not of the form that is asked for' : `must fit ${pattern}`;
 }
 
-/** The keys that may stand at a path. */
+/** Returns the allowed keys at a path. */
 function keysAt(schema: Schema | undefined, path: readonly PropertyKey[]): readonly string[] {
   const { shape, innerType, element, valueType, options } = (schema?._zod.def ?? {}) as Definition;
   if (innerType !== undefined) return keysAt(innerType, path);
@@ -101,10 +101,10 @@ function keysAt(schema: Schema | undefined, path: readonly PropertyKey[]): reado
   return keysAt(shape?.[String(step)] ?? element ?? valueType, rest);
 }
 
-/** More letters wrong than this, and it is another word. */
+/** With more wrong letters it is a different word. */
 const MOST_MISTAKES = 3;
 
-/** The word that was probably meant. */
+/** Returns the word that was probably meant. */
 export function findNearest(word: string, known: readonly string[], mostMistakes: number): string | undefined {
   const ranked = known.map((name) => ({ name, mistakes: countMistakes(word.toLowerCase(), name.toLowerCase()) }));
   const nearest = ranked.reduce<(typeof ranked)[number] | undefined>(
@@ -119,7 +119,7 @@ function suggestKey(key: string, known: readonly string[]): string {
   return nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`;
 }
 
-/** Letters to add, drop or change (Levenshtein). */
+/** Counts letters to add, drop or change (Levenshtein). */
 function countMistakes(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [index, letter] of [...from].entries()) {

@@ -1,7 +1,7 @@
 /*
- * The settings of the policies, as the seller writes them and as the gateway uses them. `gatewayPolicyKeys` belongs into the
- * schema of the seller's file, `routePolicyKeys` into that of a route; what a route says takes the place of what the gateway
- * says, key by key, and `false` switches a policy off. Pure.
+ * The settings of the policies, as written in the configuration and in compiled form. `gatewayPolicyKeys` is part of the
+ * schema of the seller's file, `routePolicyKeys` of that of a route. A route's setting overrides the gateway's, key by key,
+ * and `false` turns a policy off. Pure.
  */
 import * as z from 'zod/mini';
 import { type ClientList, type PolicySettings, type GatewayPolicySettings } from '#gateway/policy/policy.ts';
@@ -24,35 +24,38 @@ const ClientListSchema = z
         .array(z.string().check(z.refine((text) => parseCidr(text) !== undefined, 'an address or a range whose other bits are zero')))
         .check(z.maxLength(LONGEST_LIST)),
     ),
-    /** Countries by their two capital letters. Only Cloudflare's edge tells them; elsewhere a block of any blocks all. @example ['CH'] */
+    /**
+     * Countries, by two capital letters. Only Cloudflare's edge provides them; elsewhere a `block` of countries blocks all.
+     * @example ['CH']
+     */
     countries: z.optional(z.array(z.string().check(z.regex(/^[A-Z][A-Z0-9]$/))).check(z.maxLength(LONGEST_LIST))),
-    /** Networks by their number. Only Cloudflare's edge tells them; elsewhere a block of any blocks all. */
+    /** Networks, by AS number. Only Cloudflare's edge provides them; elsewhere a `block` of networks blocks all. */
     asns: z.optional(z.array(whole(1, 4_294_967_295)).check(z.maxLength(LONGEST_LIST))),
   })
   .check(z.refine((list) => Object.values(list).some((entries) => (entries ?? []).length > 0), 'at least one entry'));
 
 const QuotaRateSchema = z.strictObject({
-  /** Requests of one client in any stretch of `seconds`. */
+  /** Requests of one client in any period of `seconds`. */
   calls: rateCalls,
-  /** Length of that stretch. @example 60 */
+  /** Length of the period in seconds. @example 60 */
   seconds: rateSeconds,
-  /** Requests of all clients together in such a stretch. */
+  /** Requests of all clients together in such a period. */
   total,
 });
 
 const FreeCallsSchema = z.strictObject({
-  /** Free calls of one client in a period, which begins with the first. */
+  /** Free calls of one client in a period, which begins with the first call. */
   calls: whole(1, 1_000_000),
-  /** Length of the period. */
+  /** Length of the period in seconds. */
   seconds: whole(60, 31 * 86_400),
   /** Free calls of all clients together in a period. */
   total: whole(16, 1_000_000_000),
 });
 
 const AfterPaymentSchema = z.strictObject({
-  /** Invoices for one payment that is used up, in any minute. */
+  /** Invoices per used-up payment in any minute. */
   perMinute: z._default(whole(1, 10_000), 10),
-  /** Invoices for one payment that is used up, which are neither paid nor expired. */
+  /** Invoices per used-up payment that are neither paid nor expired. */
   open: z._default(whole(1, 10_000), 3),
   /** Invoices for all such payments together in any minute. */
   totalPerMinute: z._default(total, 1600),
@@ -69,122 +72,125 @@ const ChallengesSchema = z.strictObject({
   totalPerMinute: z._default(total, 9600),
   /** Invoices of all clients together that are neither paid nor expired. */
   totalOpen: z._default(total, 9600),
-  /** Over its bounds a client gets the invoice again that it has, as long as a minute of it is left (`repeat`), or 429 (`refuse`). */
+  /**
+   * Answer to a client over its limits: its existing invoice, if that is valid for at least another minute (`repeat`), or 429
+   * (`refuse`).
+   */
   overQuota: z._default(z.enum(['repeat', 'refuse']), 'repeat'),
-  /** The same for those who show a payment that is used up: others cannot fill it. */
+  /** Separate limits for clients that present a used-up payment; other clients cannot exhaust them. */
   afterPayment: z.prefault(AfterPaymentSchema, {}),
 });
 
 const TokenRateSchema = z.strictObject({
-  /** Calls with one payment in any stretch of `seconds`, through however many tokens. */
+  /** Calls with one payment in any period of `seconds`, over all of its tokens. */
   calls: whole(1, 1000),
-  /** Length of that stretch. @example 60 */
+  /** Length of the period in seconds. @example 60 */
   seconds: rateSeconds,
 });
 
 const RateSchema = z.strictObject({
-  /** Calls in any stretch of `seconds`. */
+  /** Calls in any period of `seconds`. */
   calls: rateCalls,
-  /** Length of that stretch. @example 60 */
+  /** Length of the period in seconds. @example 60 */
   seconds: rateSeconds,
-  /** `exact`: one count for all, an object call each. `isolate`: each isolate counts its share. `platform`: the rate-limit binding. */
+  /** `exact`: one count for all, one object call each. `isolate`: each isolate counts its share. `platform`: the rate-limit binding. */
   count: z._default(z.enum(['exact', 'isolate', 'platform']), 'exact'),
 });
 
 const shared = {
-  /** Only these clients; all if left out. */
+  /** Clients that may use the route. Default: all. */
   allow: z.optional(z.union([ClientListSchema, off])),
-  /** Not these clients. */
+  /** Clients that may not use the route. */
   block: z.optional(z.union([ClientListSchema, off])),
-  /** How often a client that has not paid may ask; off if left out. */
+  /** Request limit of a client that has not paid. Default: off. */
   clientRate: z.optional(z.union([QuotaRateSchema, off])),
-  /** Calls that are given away before the first payment; none if left out. */
+  /** Free calls before the first payment. Default: none. */
   freeCalls: z.optional(z.union([FreeCallsSchema, off])),
   /**
-   * How often one payment may be used; no limit if left out. Counted with its claim, for a pass by an object call of its own; not at all
-   * where the payment is good for no more calls than that.
+   * Rate limit of one payment. Default: no limit. Counted with the payment's claim; for a pass, by a separate object call.
+   * Not counted if the payment buys no more calls than the limit.
    */
   tokenRate: z.optional(z.union([TokenRateSchema, off])),
-  /** How many invoices are made for those who do not pay them. */
+  /** Limits on invoices that are not paid. */
   challenges: z.optional(ChallengesSchema),
 };
 
 const RoutePolicySchema = z.strictObject({
   ...shared,
-  /** How often this route may be called, by those who have paid or where it is free; no limit if left out. */
+  /** Rate limit of this route, for paid or free calls. Default: no limit. */
   rate: z.optional(z.union([RateSchema, off])),
   /** `false`: served during maintenance too. */
   maintenance: z.optional(off),
   /** `false`: the breaker neither stops calls of this route nor learns from them. */
   breaker: z.optional(off),
-  /** `false`: calls of this route wait for no place at the origin. */
+  /** `false`: calls of this route do not wait for a place at the origin. */
   concurrency: z.optional(off),
 });
 
 const BreakerSchema = z.strictObject({
-  /** How long a call counts, in seconds. */
+  /** Seconds for which a call counts. */
   windowSeconds: z._default(whole(1, 3600), 60),
-  /** So many different payers failing one after the other open it; three at least. */
+  /** The breaker opens after this many different payers fail in a row; at least three. */
   failuresInARow: z._default(whole(3, 100), 5),
-  /** This part of all payers failing opens it too, when there are `leastPayers`. */
+  /** The breaker opens if this share of all payers fails, once there are `leastPayers`. */
   failureRatio: z._default(part, 0.5),
-  /** And so does this part of them failing or waiting longer than `slowHeadSeconds` for the head of the answer. */
+  /** The breaker opens if this share of all payers fails or waits longer than `slowHeadSeconds` for the response head. */
   slowRatio: z._default(part, 0.8),
-  /** So many payers make a part of them count. */
+  /** Number of payers from which the shares count. */
   leastPayers: z._default(whole(3, 500), 10),
-  /** A head that takes longer is slow. */
+  /** Seconds after which a response head counts as slow. */
   slowHeadSeconds: z._default(whole(1, 600), 10),
-  /** How long it stays open at first; twice as long each time it opens again. */
+  /** Seconds for which the breaker stays open the first time; doubled each time it opens again. */
   openSeconds: z._default(whole(1, 3600), 10),
-  /** How long it stays open at most. */
+  /** Longest time, in seconds, for which the breaker stays open. */
   openMaxSeconds: z._default(whole(1, 86_400), 300),
-  /** A path of the origin that answers below 500 when it works: the gateway looks for itself. No probes if left out. @example '/health' */
+  /** Path of the origin that answers below 500 when it works; the gateway probes it. Default: no probes. @example '/health' */
   probePath: z.optional(z.string().check(z.regex(/^\/[\u0021-\u007e]*$/))),
 });
 
 const ConcurrencySchema = z.strictObject({
-  /** Calls of one isolate under way at one origin. A quarter of them, if there are two, are for those who have paid alone. */
+  /** Concurrent calls of one isolate at one origin. If there are at least two, a quarter is reserved for paid calls. */
   most: whole(1, 10_000),
-  /** Calls that wait for a place, of those who have paid and of those who have not; more are turned away at once. */
+  /** Calls that wait for a place, separately for paid and unpaid calls; further calls are refused at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
-  /** How long they wait. Half of the margin of a claim's lease at most, which goes on meanwhile. */
+  /** Seconds for which they wait. At most half of the margin of a claim's lease, which runs meanwhile. */
   waitSeconds: z._default(whole(0, 30), 5),
 });
 
 const GatewayPolicySchema = z.strictObject({
   ...shared,
-  /** How often everything together may be called by those who have not paid; no limit if left out. */
+  /** Rate limit of all unpaid requests together. Default: no limit. */
   rate: z.optional(z.union([RateSchema, off])),
   /** `false`: no circuit breaker. */
   breaker: z.prefault(z.union([BreakerSchema, off]), {}),
-  /** Places at each origin; no limit if left out. */
+  /** Concurrent calls at each origin. Default: no limit. */
   concurrency: z.optional(z.union([ConcurrencySchema, off])),
 });
 
 /** Keys of the seller's file. */
 export const gatewayPolicyKeys = {
-  /** Where a client's address is read: `cloudflare`, `socket`, or `{ trustedHops }` behind so many proxies of one's own. */
+  /** Source of a client's address: `cloudflare`, `socket`, or `{ trustedHops }` behind this many of the seller's own proxies. */
   clientAddress: z.optional(
     z.union([
       z.enum(['cloudflare', 'socket']),
-      z.strictObject({ /** Entries of X-Forwarded-For, from its end. */ trustedHops: whole(1, 16) }),
+      z.strictObject({ /** Number of trusted proxies: entries of X-Forwarded-For, from the right. */ trustedHops: whole(1, 16) }),
     ]),
   ),
-  /** How often an isolate asks for breakers, revocations and maintenance, in seconds. */
+  /** Interval in seconds at which an isolate refreshes breakers, revocations and maintenance. */
   controlRefreshSeconds: z._default(whole(1, 300), 10),
-  /** When they are older than this, in seconds, paid routes are closed. */
+  /** Age in seconds at which they count as outdated and paid routes are closed. */
   staleMaxSeconds: z._default(whole(10, 86_400), 300),
-  /** `serve`: paid routes stay open all the same, and what was revoked meanwhile works on. */
+  /** `serve`: paid routes stay open even so, and tokens revoked in the meantime still work. */
   stale: z._default(z.enum(['refuse', 'serve']), 'refuse'),
-  /** Isolates among which limits with `count: 'isolate'` are shared. */
+  /** Number of isolates that share limits with `count: 'isolate'`. */
   rateIsolates: z._default(whole(1, 1000), 1),
-  /** Policies of every route that does not say otherwise. */
+  /** Policies of every route that does not override them. */
   policy: z.prefault(GatewayPolicySchema, {}),
 };
 
 /** Keys of a route. */
 export const routePolicyKeys = {
-  /** What differs from the policies of the gateway; `false` switches one off. */
+  /** Overrides of the gateway's policies; `false` turns a policy off. */
   policy: z.optional(RoutePolicySchema),
 };
 
@@ -192,7 +198,7 @@ const GatewayKeys = z.object(gatewayPolicyKeys);
 export type GatewayPolicy = z.output<typeof GatewayKeys>;
 export type RoutePolicy = z.output<typeof RoutePolicySchema>;
 
-/** The settings of the gateway, or what is wrong with them, each by its key. */
+/** Compiles the settings of the gateway; on problems, lists each by its key. */
 export function compileGatewayPolicy(gateway: GatewayPolicy): Result<GatewayPolicySettings, readonly string[]> {
   const { clientAddress, controlRefreshSeconds, staleMaxSeconds, stale, rateIsolates } = gateway;
   const { breaker, concurrency, rate } = gateway.policy;
@@ -230,9 +236,9 @@ export function compileGatewayPolicy(gateway: GatewayPolicy): Result<GatewayPoli
   });
 }
 
-/** The policies of a route, with those of the gateway where it says nothing. */
+/** Compiles the policies of a route, with the gateway's as defaults. */
 export function compileRoutePolicy(gateway: GatewayPolicy, route: RoutePolicy = {}): PolicySettings {
-  // Not by spreading one over the other: a key that is there and undefined must not switch a policy off.
+  // Not by spreading one over the other: a key that is present but undefined must not turn a policy off.
   const { policy } = gateway;
   const allow = route.allow ?? policy.allow;
   const block = route.block ?? policy.block;
@@ -259,7 +265,7 @@ export function compileRoutePolicy(gateway: GatewayPolicy, route: RoutePolicy = 
       bounds: bounds('calls', { perMinute, open }),
       totals: bounds('total', { perMinute: totalPerMinute, open: totalOpen }),
       repeats: overQuota === 'repeat',
-      // They have paid before: nothing is free for them, and how often they ask is no matter.
+      // They have paid before: they get no free calls, and their requests are not counted.
       paid: {
         bounds: { challenges: { perMinute: afterPayment.perMinute, open: afterPayment.open } },
         totals: { challenges: { perMinute: afterPayment.totalPerMinute, open: afterPayment.totalOpen } },

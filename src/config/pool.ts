@@ -1,6 +1,5 @@
 /*
- * The settings of the pool: challenges that are made before anyone asks, as the seller writes them and as the gateway uses
- * them. Pure.
+ * The settings of the pool, as written in the configuration and in compiled form: challenges made in advance. Pure.
  */
 import * as z from 'zod/mini';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -8,15 +7,15 @@ import { type PoolBounds } from '../ports.ts';
 import { total, whole } from './numbers.ts';
 
 export const PoolSchema = z.strictObject({
-  /** Invoices that lie ready for an offer that is asked for at all, in all sixteen quota objects together. */
+  /** Invoices kept ready for an offer with any demand, in all sixteen quota objects together. */
   low: z._default(total, 64),
-  /** Invoices that lie ready for an offer, however often it is asked for. */
+  /** Most invoices kept ready for an offer, whatever its demand. */
   high: z._default(total, 3200),
-  /** An invoice that can be paid for less is not handed out. Half of `invoiceExpirySeconds` if left out. */
+  /** An invoice with less lifetime left, in seconds, is not issued. Default: half of `invoiceExpirySeconds`. */
   minLifeSeconds: z.optional(whole(30, 86_400)),
 });
 
-/** The pool's bounds, nothing when it is off, or what is wrong with them. */
+/** Compiles the pool's limits, `undefined` if the pool is off; on problems, lists them. */
 export function compilePool(
   pool: z.output<typeof PoolSchema> | false,
   { invoiceExpirySeconds }: { invoiceExpirySeconds: number },

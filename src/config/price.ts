@@ -1,5 +1,5 @@
 /*
- * A route's price as the seller writes it, and what becomes of it. Each mistake is told by its key. Pure.
+ * A route's price, as written in the configuration and in compiled form. Each problem is reported by its key. Pure.
  */
 import * as z from 'zod/mini';
 import { isForwarded } from '#gateway/request/forwarded-headers.ts';
@@ -18,7 +18,7 @@ const HeaderName = z
     ),
   );
 
-/** How a pricing service behind a binding is named. */
+/** The form of a service binding's name. */
 export const BINDING_NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 const LONGEST_VALUE = 256;
@@ -31,26 +31,26 @@ const LONGEST_TIMEOUT_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 2000;
 const LONGEST_CACHE_SECONDS = 3600;
 const DEFAULT_CACHE_SECONDS = 10;
-/** 1 GiB: what is sold by size without a maxSats. */
+/** 1 GiB: the largest body sold by size without maxSats. */
 const MOST_KIBIBYTES = 1_048_576;
 
-/** Instead of a fixed price: a formula, a pricing service, or a function of the facts. */
+/** Replaces a fixed price: a formula, a pricing service, or a function of the facts. */
 const PriceSchema = z.union([
   z.strictObject({
-    /** The query parameter that decides: with unitSats and max, or with sats. @example 'pages' */
+    /** Query parameter that decides the price: with unitSats and max, or with sats. @example 'pages' */
     parameter: z.optional(ParameterName),
-    /** The header that decides, in the same two ways. @example 'x-model' */
+    /** Header that decides the price, in the same two ways. @example 'x-model' */
     header: z.optional(HeaderName),
-    /** Price of one; the parameter or header says how many. @example 2 */
+    /** Price per unit; the parameter or header is the number of units. @example 2 */
     unitSats: z.optional(z.number()),
-    /** The largest number that is sold. @example 50 */
+    /** Largest number of units that is sold. @example 50 */
     max: z.optional(z.int().check(z.minimum(1), z.maximum(MOST_COUNT))),
     /** Price of each value that is sold; every other value is refused. @example { small: 1, large: 20 } */
     sats: z.optional(z.record(z.string().check(z.regex(/^[\u0020-\u007e\u00a0-\uffff]*$/), z.maxLength(LONGEST_VALUE)), z.number())),
-    /** Price of each kibibyte of the body that is begun, at least one. @example 0.1 */
+    /** Price of each started kibibyte of the body; at least one is charged. @example 0.1 */
     perKibibyteSats: z.optional(z.number()),
     /**
-     * A pricing service: its address, or the name of a service binding. It is sent a question signed with PRICING_SECRET.
+     * Pricing service: its URL, or the name of a service binding. It gets a question signed with PRICING_SECRET.
      * @example 'https://prices.example.com/quote'
      */
     service: z.optional(
@@ -63,11 +63,11 @@ const PriceSchema = z.union([
           ),
         ),
     ),
-    /** The service is shown the body, which may have at most so many bytes. Not shown if left out. @example 16384 */
+    /** The service gets the body, of at most this many bytes. Default: it does not. @example 16384 */
     bodyPrefixBytes: z.optional(z.int().check(z.minimum(1), z.maximum(LARGEST_PREFIX_BYTES))),
-    /** How long an answer of the service is used again for the same question. Default 10. @example 60 */
+    /** Seconds for which an answer of the service is reused for the same question. Default 10. @example 60 */
     cacheSeconds: z.optional(z.int().check(z.minimum(0), z.maximum(LONGEST_CACHE_SECONDS))),
-    /** How long the service may take. Default 2000. @example 1000 */
+    /** Time limit of the service in milliseconds. Default 2000. @example 1000 */
     timeoutMs: z.optional(z.int().check(z.minimum(1), z.maximum(LONGEST_TIMEOUT_MS))),
   }),
   z.custom<PriceFunction>((value) => typeof value === 'function'),
@@ -76,25 +76,25 @@ const PriceSchema = z.union([
 /** The keys of a route that decide a dynamic price. */
 export const PRICE_KEYS = {
   /**
-   * A price that depends on the request: by parameter, header or size, by a pricing service, or a function of the facts.
+   * Price that depends on the request: by parameter, header or size, by a pricing service, or by a function of the facts.
    * @example { parameter: 'pages', unitSats: 2, max: 50 }
    */
   price: z.optional(PriceSchema),
   /**
-   * With a function or a service: what it is told besides method, host and path.
+   * Facts for a function or a service, in addition to method, host and path.
    * @example { parameters: ['model'], headers: ['x-tenant'] }
    */
   priceFacts: z.optional(
     z.strictObject({
-      /** Query parameters; every one if left out. @example ['model'] */
+      /** Query parameters. Default: all. @example ['model'] */
       parameters: z.optional(z.array(ParameterName).check(z.maxLength(MOST_PARAMETERS))),
-      /** Headers; none if left out. @example ['x-tenant'] */
+      /** Headers. Default: none. @example ['x-tenant'] */
       headers: z.optional(z.array(HeaderName).check(z.maxLength(MOST_HEADERS))),
     }),
   ),
-  /** The least that a formula asks for; an answer of a function or service below it is an error. @example 1 */
+  /** Lowest price of a formula; a lower answer of a function or service is an error. @example 1 */
   minSats: z.optional(z.number()),
-  /** The most; a function or service that answers more is in error, and a body that would cost more is not sold. @example 500 */
+  /** Highest price: a higher answer of a function or service is an error, and a body that would cost more is not sold. @example 500 */
   maxSats: z.optional(z.number()),
 };
 
@@ -102,17 +102,17 @@ const PriceConfigSchema = z.object(PRICE_KEYS);
 type PriceKeys = z.output<typeof PriceConfigSchema>;
 type DynamicPrice = Exclude<NonNullable<PriceKeys['price']>, PriceFunction>;
 
-/** What is written about a dynamic price in a route. */
+/** The keys of a dynamic price in a route. */
 export type PriceConfig = PriceKeys & {
   readonly match: string;
-  /** Of a balance that the price is drawn from: no body is sold that it could not pay for. */
+  /** The balance that the price is drawn from: a body that it could not pay for is not sold. */
   readonly creditMsat?: Msat | undefined;
 };
 
-/** Says of a key what is wrong with it. */
+/** Reports the problem of a key. */
 type Report = (key: string, detail: string) => void;
 
-/** Compiles a price, or lists what is wrong with it; each problem starts with its key, as in `price.max: missing`. */
+/** Compiles a price, or lists its problems; each starts with its key, as in `price.max: missing`. */
 export function preparePrice(written: PriceConfig, smallestInvoiceMsat: bigint): Result<Price, readonly string[]> {
   const problems: string[] = [];
   const report: Report = (key, detail) => void problems.push(`${key}: ${detail}`);
@@ -132,7 +132,7 @@ export function preparePrice(written: PriceConfig, smallestInvoiceMsat: bigint):
   return compiled === undefined || problems.length > 0 ? refuse(problems) : accept(compiled);
 }
 
-/** What a call can cost at most. */
+/** Returns the most that a call can cost. */
 export function dearestOf(price: Price): bigint {
   switch (price.kind) {
     case 'fixed':
@@ -155,7 +155,7 @@ interface Limits {
   readonly least: Msat | undefined;
   readonly most: Msat | undefined;
   readonly smallestInvoiceMsat: bigint;
-  /** Where `most` is written. */
+  /** The key that `most` comes from. */
   readonly mostKey?: string;
 }
 
@@ -245,7 +245,7 @@ function readTable(
   return { kind: 'table', input, sold };
 }
 
-/** The price of one, which alone may be less than an invoice can be for as long as minSats is not. */
+/** Reads the price of one unit. It may be less than the smallest invoice only if minSats is set. */
 function readUnit(sats: number, { key, limits, report }: { key: string; limits: Limits; report: Report }): Msat | undefined {
   return readAmount(sats, { key, smallestInvoiceMsat: limits.least === undefined ? limits.smallestInvoiceMsat : 1n, report });
 }
@@ -259,7 +259,7 @@ function readAmount(
   return amount.ok ? amount.value : undefined;
 }
 
-/** An amount of money in a configuration: what an invoice can ask for. */
+/** Reads an amount of money that an invoice can ask for. */
 export function parseAmount(
   written: { readonly sats: number } | { readonly msat: number },
   smallestInvoiceMsat: bigint,
@@ -269,7 +269,7 @@ export function parseAmount(
     if (amount > 0n && amount >= smallestInvoiceMsat) return accept(amount);
     if (amount > 0n) return refuse(`less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
   } catch {
-    // Not an amount at all: said below.
+    // Not an amount at all: reported below.
   }
   return refuse('more than 0, at most 21 million bitcoin, no part of a millisatoshi');
 }
@@ -278,7 +278,7 @@ function isAmount(amount: bigint): boolean {
   return amount <= LARGEST_MSAT;
 }
 
-/** What is written beside a way to price that it knows nothing of was meant otherwise. */
+/** Reports keys that do not belong to the chosen way of pricing: they suggest a mistake. */
 function refuseOthers(
   price: DynamicPrice,
   { with: way, allowed, report }: { with: keyof DynamicPrice; allowed: readonly (keyof DynamicPrice)[]; report: Report },

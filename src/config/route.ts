@@ -1,6 +1,6 @@
 /*
- * A route as the seller writes it, and what becomes of it: pattern, service, price. Plain data under one schema, so that
- * a live catalogue can obey it too. Pure.
+ * A route as written in the configuration, and its compiled form: pattern, service, price. Plain data under one schema, so
+ * that a live catalogue can use it too. Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
@@ -19,15 +19,15 @@ import { UPSTREAM_KEYS, prepareUpstream, type UpstreamDefaults } from './upstrea
 import { dearestOf, parseAmount, preparePrice, PRICE_KEYS } from './price.ts';
 
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
-/** Two letters that have changed places. */
+/** Two swapped letters. */
 const MOST_METHOD_MISTAKES = 2;
-/** Shown in the wallet; LND takes up to 639 bytes in an invoice. */
+/** Shown in the wallet. LND accepts up to 639 bytes in an invoice. */
 const LONGEST_DESCRIPTION = 200;
 
 export const RouteSchema = z.strictObject({
-  /** `METHOD /path`; parts `:name`, a `/*` at the end; `*` for every method. @example 'GET /v1/data/:series' */
+  /** `METHOD /path`, with parts `:name` and a final `/*`; `*` means every method. @example 'GET /v1/data/:series' */
   match: z.string(),
-  /** Only requests to this host. @example 'api.example.com' */
+  /** Matches only requests to this host. @example 'api.example.com' */
   host: z.optional(
     z
       .string()
@@ -36,31 +36,39 @@ export const RouteSchema = z.strictObject({
         z.maxLength(253),
       ),
   ),
-  /** Only requests with these query parameters. @example { svc: 'audit' } */
+  /** Matches only requests with these query parameters. @example { svc: 'audit' } */
   query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
-  /** Routes of one service share their tokens. Without one, a route is a service of its own. @example 'weather' */
+  /** Routes of one service share their tokens. Default: each route is its own service. @example 'weather' */
   service: z.optional(z.string().check(z.regex(SERVICE_NAME))),
-  /** A token of a higher tier of the service is good for a lower one; 0 if left out. @example 1 */
+  /** A token of a higher tier of the service is also valid for a lower one. Default 0. @example 1 */
   tier: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
-  /** What a token must have been sold for; one of a route without capabilities has none. Adding one ends the tokens that the route has sold. @example ['read'] */
+  /**
+   * Capabilities that a token must have been sold with; a token of a route without capabilities has none. Adding one
+   * invalidates the tokens already sold by the route.
+   * @example ['read']
+   */
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
-  /** Stands in the invoice, so that the payer's wallet shows it. @example 'Weather of one place' */
+  /** Text in the invoice, shown by the payer's wallet. @example 'Weather of one place' */
   description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/, 'printable ASCII only'), z.maxLength(LONGEST_DESCRIPTION))),
-  /** A fixed price. Of this, priceMsat, price, free and closed a route has exactly one. @example 10 */
+  /** Fixed price. A route has exactly one of this, priceMsat, price, free and closed. @example 10 */
   priceSats: z.optional(z.number()),
-  /** A fixed price in millisatoshi. @example 2500 */
+  /** Fixed price in millisatoshis. @example 2500 */
   priceMsat: z.optional(z.int()),
   /**
-   * Forms are read before anything is sold, and refused when they have a field of the name of a parameter that decides a price or a
-   * route: an origin could take it from there. 65,536 bytes at most. @example true
+   * Forms are read before anything is sold, and refused if a field has the name of a parameter that decides a price or a
+   * route: an origin could read it from there. At most 65,536 bytes.
+   * @example true
    */
   refuseInForm: z.optional(z.literal(true)),
-  /** Passed on to the origin without payment. */
+  /** Forwarded to the origin without payment. */
   free: z.optional(z.literal(true)),
   /** Refused with 403. */
   closed: z.optional(z.literal(true)),
   ...PRICE_KEYS,
-  /** What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. One call if left out. @example { calls: 100, seconds: 2592000 } */
+  /**
+   * What one payment buys: `'call'`, `{ calls }`, `{ seconds }`, both, or `{ creditSats }`. Default: one call.
+   * @example { calls: 100, seconds: 2592000 }
+   */
   access: z.optional(AccessSchema),
   ...UPSTREAM_KEYS,
   ...routePolicyKeys,
@@ -68,20 +76,20 @@ export const RouteSchema = z.strictObject({
 
 export type RouteConfig = z.output<typeof RouteSchema>;
 
-/** Everything at one price: what ORIGIN_URL and PRICE_SATS mean. What the seller has closed is for sale at none. */
+/** Returns routes that sell everything at one price: the meaning of ORIGIN_URL and PRICE_SATS. Closed routes stay closed. */
 export function everythingAt(priceSats: number, written: readonly RouteConfig[]): readonly RouteConfig[] {
   const closed = written.filter((route) => route.closed === true);
   return [...closed, { match: '/*', service: 'api', priceSats, description: 'API call' }];
 }
 
-/** What routes have in common. */
+/** Settings shared by all routes. */
 export interface RouteDefaults {
   readonly smallestInvoiceMsat: bigint;
   readonly upstream: UpstreamDefaults;
   readonly gateway: GatewayPolicy;
 }
 
-/** Compiles routes, or lists what is wrong with each. */
+/** Compiles routes, or lists the problems of each. */
 export function prepareRoutes(
   written: readonly RouteConfig[],
   { smallestInvoiceMsat, upstream: defaults, gateway }: RouteDefaults,
@@ -120,7 +128,7 @@ export function prepareRoutes(
   return problems.length > 0 ? refuse(problems) : accept(routes);
 }
 
-/** What must not stand in a form: what decides this route's price, and what decides which route a request is on. */
+/** Returns the parameters that a form must not contain: those that decide this route's price, and those that choose a route. */
 function readRefusedInForm(
   { refuseInForm, price, priceFacts, free, closed }: RouteConfig,
   conditionNames: readonly string[],
@@ -134,7 +142,7 @@ function readRefusedInForm(
   return names.length > 0 ? accept(names) : refuse('no parameter decides a price or a route');
 }
 
-/** The method that was meant by one that is nearly a common one; the others that there are differ in more letters. */
+/** Returns the common method that was probably meant; other existing methods differ in more letters. */
 function findMeantMethod(method: string | undefined): string | undefined {
   const common = COMMON_METHODS.split(', ');
   return method === undefined || common.includes(method) ? undefined : findNearest(method, common, MOST_METHOD_MISTAKES);
@@ -153,13 +161,13 @@ function readSale(
   const access = readAccess(route.access, smallestInvoiceMsat);
   if (!access.ok) return refuse([access.refusal]);
   const creditMsat = access.value.access.kind === 'credit' ? access.value.access.creditMsat : undefined;
-  // What is drawn from a balance has no invoice of its own.
+  // A call drawn from a balance has no invoice of its own.
   const leastMsat = creditMsat === undefined ? smallestInvoiceMsat : 1n;
   const price = route.price === undefined ? readFixedPrice(route, leastMsat) : preparePrice({ ...route, creditMsat }, leastMsat);
   if (!price.ok) return refuse(price.refusal.map((problem) => `.${problem}`));
   const service = route.service ?? slugOf(route.match, place);
   const { tier = 0, capabilities = [], description = service } = route;
-  // Whoever pays for a balance must be able to use it.
+  // A payer must be able to use a balance.
   if (creditMsat !== undefined && dearestOf(price.value) > creditMsat) {
     return refuse([`.access.creditSats: less than the dearest call of this route, which costs ${dearestOf(price.value)} msat`]);
   }
@@ -172,7 +180,7 @@ function readFixedPrice({ priceSats, priceMsat }: RouteConfig, smallestInvoiceMs
   return price.ok ? accept({ kind: 'fixed', priceMsat: price.value }) : refuse([`${key}: ${price.refusal}`]);
 }
 
-/** A service name for a route without one: readable, and the same for as long as the route matches the same (M4). */
+/** Returns a service name for a route without one: readable, and stable as long as the route matches the same (M4). */
 function slugOf(match: string, place: string): string {
   const words = match
     .toLowerCase()
@@ -183,8 +191,8 @@ function slugOf(match: string, place: string): string {
 }
 
 /**
- * A token is good for every route of its service and tier, so all of them must sell the same at the same price (M4). Only
- * a balance is drawn from at different prices.
+ * Finds routes of one service and tier with different prices or access. A token is valid for all of them, so they must be
+ * equal (M4); only a balance can be drawn from at different prices.
  */
 function findPriceConflicts(routes: readonly Route[]): readonly string[] {
   const sold = new Map<string, Extract<Sale, { kind: 'paid' }>>();

@@ -1,6 +1,6 @@
 /*
- * How a route's requests go on, as the seller writes it: origin, path, fields, limits. A secret is named here and read
- * from the Worker's secrets at start; its value is in no message. Pure.
+ * How a route's requests are forwarded, as written in the configuration: origin, path, fields, limits. A secret is named here
+ * and read from the Worker's secrets at start; its value is in no message. Pure.
  */
 import * as z from 'zod/mini';
 import { leaseSecondsOf } from '#gateway/payment/lease.ts';
@@ -11,57 +11,63 @@ import { isForwarded, isSettable } from '#gateway/request/forwarded-headers.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { whole } from './numbers.ts';
 
-/** 5 GB, the most that any plan of the platform lets in. */
+/** 5 GB, the most that any plan of the platform accepts. */
 const LARGEST_BODY_BYTES = 5_368_709_120;
 const HEADER_NAME = /^[a-z0-9-]{1,64}$/;
-/** Printable, and no blank at its ends. A comma would make one value look like two. */
+/** Printable, without a blank at either end. A comma would make one value look like two. */
 const HEADER_VALUE = /^[\u0021-\u007e]([\u0020-\u007e]{0,4094}[\u0021-\u007e])?$/;
 const SINGLE_VALUE = /^(?!.*,)/;
 const MOST_RELEASE_STATUSES = 200;
-/** The seller's trouble and not the payer's: a redirect in its own house, its own credentials, its own limits. */
+/** The seller's fault, not the payer's: internal redirects, the seller's own credentials or limits. */
 const DEFAULT_RELEASE_STATUSES = [301, 302, 303, 307, 308, 401, 402, 403, 407, 429];
-/** A payment must not be held for longer when a Worker dies (M40). */
+/** The longest time for which a payment may be held when a Worker dies (M40). */
 const LONGEST_LEASE_SECONDS = 900;
 
-/** The address of an origin. */
+/** The URL of an origin. */
 export const OriginUrl = z
   .string()
   .check(z.refine(isOriginUrl, 'an http or https address without user, query, fragment and dots in its path'));
 
-/** A host, or with `*.` at its front every host below. */
+/** A host; a leading `*.` covers all subdomains. */
 export const ZoneHosts = z.array(
   z.string().check(z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, "*." at its front for all below')),
 );
 
-/** Where an API is that is sold. */
+/** The origin of an API that is sold. */
 export const OriginSchema = z.union(
   [
     OriginUrl,
     z.literal('same-zone'),
     z.strictObject({
-      /** The name of a service binding. @example 'UPSTREAM' */
+      /** Name of a service binding. @example 'UPSTREAM' */
       service: z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
     }),
   ],
   'an http or https address without user, query, fragment and dots in its path; or "same-zone"; or { service: "BINDING" }',
 );
 
-/** The keys of a route that say how its requests go on. */
+/** The keys of a route that decide how its requests are forwarded. */
 export const UPSTREAM_KEYS = {
-  /** Only requests with these header fields, each exactly once. Names in small letters. @example { 'x-plan': 'pro' } */
+  /** Matches only requests with these header fields, each exactly once. Names in lower case. @example { 'x-plan': 'pro' } */
   headers: z.optional(
     z.record(
       z.string().check(z.refine((name) => HEADER_NAME.test(name) && isForwarded(name), 'a field in small letters that reaches the origin')),
       z.string().check(z.regex(HEADER_VALUE, 'printable text'), z.regex(SINGLE_VALUE, 'without a comma')),
     ),
   ),
-  /** Where this route's API is, instead of the origin for all: an address, 'same-zone', or { service: 'BINDING' }. @example 'https://internal.example.com' */
+  /**
+   * Origin of this route, overriding the common one: a URL, 'same-zone', or { service: 'BINDING' }.
+   * @example 'https://internal.example.com'
+   */
   origin: z.optional(OriginSchema),
-  /** Taken off the front of the path on the way to the origin. @example '/api' */
+  /** Prefix removed from the path before forwarding. @example '/api' */
   stripPrefix: z.optional(z.string()),
-  /** The path that the origin gets, with the named parts and the wildcard of the match. @example '/v2/users/:id' */
+  /** Path for the origin, with the named parts and the wildcard of the match. @example '/v2/users/:id' */
   rewrite: z.optional(z.string()),
-  /** Set on the way to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret. @example { 'x-api-key': { secret: 'UPSTREAM_KEY' } } */
+  /**
+   * Headers set on requests to the origin: plain text, or { secret: 'NAME' } for the value of a Worker secret.
+   * @example { 'x-api-key': { secret: 'UPSTREAM_KEY' } }
+   */
   setHeaders: z.optional(
     z.record(
       z
@@ -81,16 +87,21 @@ export const UPSTREAM_KEYS = {
       ),
     ),
   ),
-  /** How long the origin may take to the head of its answer, in seconds; originTimeoutSeconds if left out. @example 60 */
+  /** Seconds that the origin may take until the head of its response. Default: originTimeoutSeconds. @example 60 */
   timeoutSeconds: z.optional(whole(1, 600)),
-  /** The largest body of a request, in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
+  /** Largest request body in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
-  /** A counted call whose answer the origin breaks off: 'counted', or 'released', which holds the payment until the body has ended. 'counted' if left out. @example 'released' */
+  /**
+   * What happens to a counted call whose response the origin breaks off: 'counted', or 'released', which holds the payment
+   * until the body has ended. Default 'counted'.
+   * @example 'released'
+   */
   brokenBody: z.optional(z.enum(['counted', 'released'])),
   /**
-   * Answers of the origin (300 to 499) that are not counted, beside every 5xx; redirects only where they lead to the same host
-   * and ask for the same request again: 301, 302 and 303 after a POST are counted.
-   * 301, 302, 303, 307, 308, 401, 402, 403, 407 and 429 if left out. @example [404, 429]
+   * Origin statuses (300 to 499) after which a call is not counted, in addition to every 5xx. A redirect qualifies only if it
+   * leads to the same host and asks for the same request again: 301, 302 and 303 after a POST are counted. Default: 301, 302,
+   * 303, 307, 308, 401, 402, 403, 407 and 429.
+   * @example [404, 429]
    */
   releaseStatuses: z.optional(z.array(whole(300, 499)).check(z.maxLength(MOST_RELEASE_STATUSES))),
 };
@@ -98,7 +109,7 @@ export const UPSTREAM_KEYS = {
 const UpstreamSchema = z.object(UPSTREAM_KEYS);
 type UpstreamConfig = z.output<typeof UpstreamSchema> & { readonly match: string; readonly host?: string | undefined };
 
-/** What routes have in common. */
+/** Settings shared by all routes. */
 export interface UpstreamDefaults {
   readonly origin: z.output<typeof OriginSchema> | undefined;
   readonly timeoutSeconds: number;
@@ -107,7 +118,7 @@ export interface UpstreamDefaults {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/** Compiles the way of a route's requests, or lists what is wrong with it; each problem starts with `.key: `. */
+/** Compiles how a route's requests are forwarded, or lists the problems; each starts with `.key: `. */
 export function prepareUpstream(route: UpstreamConfig, defaults: UpstreamDefaults): Result<Upstream, readonly string[]> {
   const problems: string[] = [];
   const take = <Value>(key: string, result: Result<Value, string>): Value | undefined => {
@@ -115,7 +126,7 @@ export function prepareUpstream(route: UpstreamConfig, defaults: UpstreamDefault
     return result.ok ? result.value : undefined;
   };
   const written = route.origin ?? defaults.origin;
-  // Said once for all routes, in config.ts.
+  // Reported once for all routes, in config.ts.
   if (written === undefined) return refuse([]);
   const origin = take('origin', placeOf(written, route.host === undefined ? defaults.zoneHosts : [route.host]));
   const rewrite = take(route.stripPrefix === undefined ? 'rewrite' : 'stripPrefix', rewriteOf(route));
@@ -146,7 +157,7 @@ export function prepareUpstream(route: UpstreamConfig, defaults: UpstreamDefault
 
 const Naming = z.object({ routes: z.array(z.object({ setHeaders: z.optional(z.record(z.string(), z.unknown())) })) });
 
-/** The secrets that routes name: variables of the Worker that are no settings of ours. Read even from a file with mistakes. */
+/** Returns the secrets that routes name: Worker variables that are not settings of the gateway. Works even on an invalid file. */
 export function namedSecrets(gateway: unknown): ReadonlySet<string> {
   const values = (Naming.safeParse(gateway).data?.routes ?? []).flatMap(({ setHeaders = {} }) => Object.values(setHeaders));
   return new Set(values.flatMap((value) => (value as { secret?: string } | null)?.secret ?? []));
@@ -171,7 +182,7 @@ function rewriteOf({ match, stripPrefix, rewrite }: UpstreamConfig): Result<Path
   return rewrite === undefined ? accept(undefined) : compileRewrite(match, rewrite);
 }
 
-/** Secrets that open something of ours never go to an origin. */
+/** The gateway's own secrets are never sent to an origin. */
 const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET|ADMIN_SECRET)$/;
 
 function readSecret(name: string, variables: Readonly<Record<string, unknown>>): Result<string, string> {

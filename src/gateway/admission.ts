@@ -1,5 +1,5 @@
 /*
- * What the decision about a request comes to. Types only.
+ * The outcome of the decision about a request. Types only.
  */
 import { type Quote } from '#schemes/scheme.ts';
 import { type Lease, type ReadyChallenge } from '../ports.ts';
@@ -14,7 +14,7 @@ export type Admission =
       readonly kind: 'free';
       readonly dispatch: Dispatch;
       readonly body: HeldBody | undefined;
-      /** What is left of the free calls of a route that is sold. */
+      /** What is left of the free calls of a sold route. */
       readonly limits: readonly StatedLimit[];
     }
   | {
@@ -22,7 +22,7 @@ export type Admission =
       readonly quote: Quote;
       readonly dispatch: Dispatch;
       readonly callId: string;
-      /** By which the origin knows a call that is sent again. */
+      /** The key by which the origin recognizes a repeated call. */
       readonly callKey: string;
       readonly use: Use | undefined;
       readonly body: HeldBody | undefined;
@@ -37,31 +37,31 @@ export type Admission =
     }
   | { readonly kind: 'refuse'; readonly reason: GatewayRefusal };
 
-/** Where the invoice comes from: one that was ready, or one that is to be made. */
+/** Where the invoice comes from: a ready one, or one that is made now. */
 export type ChallengeSource =
   | { readonly kind: 'ready'; readonly item: ReadyChallenge }
   | {
       readonly kind: 'direct';
-      /** The name under which the quota knows the challenge. */
+      /** The id of the challenge in the quota. */
       readonly challengeId: string;
       /** Where its claims live. */
       readonly region: number;
-      /** To be called when no invoice could be had. */
+      /** Called if no invoice could be made. */
       readonly unmade: () => void;
-      /** To be called with what was made. */
+      /** Called with the challenge that was made. */
       readonly made: (ready: ReadyChallenge) => void;
     };
 
-/** The use of a payment that is counted; none for a pass. */
+/** The use of a counted payment; a pass has none. */
 export interface Use {
   readonly lease: Lease;
-  /** The payment was not used before. */
+  /** This is the first use of the payment. */
   readonly isFirst: boolean;
   readonly cost: number;
-  /** Once this use is counted. */
+  /** What is left once this use is counted. */
   readonly remaining: Remaining;
-  /** What is left of the rate of the payment. */
+  /** What is left of the payment's rate. */
   readonly limits: readonly StatedLimit[];
-  /** A call that is sent later could outlive its lease (M10). */
+  /** The latest instant to send the call; a later call could outlive its lease (M10). */
   readonly sendByMs: number;
 }

@@ -1,7 +1,8 @@
 /*
- * The decision about a request, in one value of four kinds: free, enter, pay, refuse. Cheap before expensive: routes, the policies
- * that need no more than the request and this isolate's snapshot, the signature, then at most two claims or the quota (one
- * Durable Object call each). The Lightning node is asked only at the first use of a token that says it must be (M24).
+ * Decides about a request. The result is one of four kinds: free, enter, pay, refuse. Cheap checks come before expensive
+ * ones: routes, the policies that need only the request and this isolate's snapshot, the signature, then at most two claims
+ * or the quota (one Durable Object call each). The Lightning node is asked only at the first use of a token that requires it
+ * (M24). Effects: the ports.
  */
 import { accept, refuse } from '#protocol/result.ts';
 import { type Background, type ControlView } from '../ports.ts';
@@ -24,7 +25,7 @@ import { findEncodedBody } from './pricing/weighed-body.ts';
 
 export type { Admission, Use } from './admission.ts';
 
-/** Decides about a request. Its headers and body are looked at only where the price depends on them. */
+/** Decides about a request. Reads its headers and body only where the price depends on them. */
 export async function admit(
   request: Request,
   facts: RequestFacts,
@@ -71,7 +72,7 @@ interface Looked extends Pick<RequestContext, 'route' | 'upstream'> {
   readonly facts: RequestFacts;
 }
 
-/** How things stand at the moment of the call: the snapshot that the isolate has then, and what the policies make of it. */
+/** Returns a function that takes the isolate's current snapshot and judges it by the policies. */
 function lookFrom({ route, upstream, facts }: Looked, { deps, background }: { deps: GateDeps; background: Background }): Look {
   const { match, sale, policy } = route;
   const origin = nameOrigin(upstream, facts);
@@ -95,7 +96,10 @@ function lookFrom({ route, upstream, facts }: Looked, { deps, background }: { de
   };
 }
 
-/** Somebody else is asked for the price only now that the quota has said yes, and time may go by meanwhile. */
+/**
+ * Decides a request without a usable payment. An external price is asked for only after the quota has agreed; the policies
+ * are judged again afterwards, because that takes time.
+ */
 async function admitWithout(
   { reason, usedUp }: Unpaid,
   inquiry: Inquiry,
@@ -113,12 +117,12 @@ async function admitWithout(
   const asked = { context: inquiry.context(), reason, ...offered, presented, usedUp, body: inquiry.body() };
   const admission = await admitUnpaid(asked, { deps, background });
   if (admission.kind !== 'free' || !inquiry.readsForm) return admission;
-  // A free call asks nobody for its price, but says no more than its route takes.
+  // A free call needs no price, but its form is checked against its route all the same.
   const quoted = await quote();
   return quoted.ok ? { ...admission, body: inquiry.body() } : refused(quoted.refusal);
 }
 
-/** Payment hashes that the request shows, in hex; nothing when one of its credentials cannot be read. */
+/** Returns the payment hashes presented with the request, in hex; `undefined` if one of its credentials cannot be read. */
 function listHashes(presentations: RequestFacts['presentations']): readonly string[] | undefined {
   const listed = presentations.map((presentation) => presentation.paymentHashes());
   return listed.every((hashes) => hashes !== undefined) ? listed.flat() : undefined;

@@ -1,5 +1,5 @@
 /*
- * What the path of a request works with: the compiled settings and the ports. Types only.
+ * The dependencies of the request path: the compiled settings and the ports. Types only.
  */
 import { type Network } from '#protocol/invoice.ts';
 import {
@@ -35,17 +35,17 @@ export interface GateSettings {
   readonly routes: RouteTable;
   readonly network: Network;
   readonly docsUrl: string;
-  /** What tokens say is the stricter of this and what the bridge tells with the invoice (M24). */
+  /** Tokens get the stricter of this and what the bridge says with the invoice (M24). */
   readonly settlement: 'preimage' | 'strict';
   readonly invoiceExpirySeconds: number;
   readonly redeemSeconds: number;
   readonly skewSeconds: number;
   readonly maxStreamSeconds: number;
-  /** Where claims live, whoever buys; nothing: near the buyer. */
+  /** Where all claims live; `undefined`: near the buyer. */
   readonly claimRegion: number | undefined;
-  /** Nothing: as many as is usual in the region. */
+  /** `undefined`: the usual number for the region. */
   readonly claimShardBits: number | undefined;
-  /** Nothing: no invoice is made before somebody asks. */
+  /** `undefined`: no invoice is made in advance. */
   readonly pool: PoolBounds | undefined;
   readonly policy: GatewayPolicySettings;
 }
@@ -56,28 +56,28 @@ export interface GateDeps {
   readonly claims: Claims;
   readonly sales: Sales;
   readonly noteFirst: NoteFirst;
-  /** Passes that this isolate has asked the claims about. */
+  /** Passes that this isolate has already looked up in the claims. */
   readonly knownPasses: KnownPasses;
-  /** What this isolate knows of claims that were refused. */
+  /** Refused claims that this isolate remembers. */
   readonly refusedClaims: RefusedClaims;
-  /** The bodies that it is reading. */
+  /** The request bodies that this isolate is reading. */
   readonly bodies: HeldBodies;
   readonly quota: Quota;
   readonly rates: RateLimits;
   readonly control: Control;
   readonly halfOpen: HalfOpenTrials;
-  /** Nothing: as many calls at an origin at once as come. */
+  /** `undefined`: no limit on concurrent calls at an origin. */
   readonly places?: Concurrency | undefined;
-  /** Nothing: nobody gives orders over HTTP. */
+  /** `undefined`: no orders over HTTP. */
   readonly operator?: Operator | undefined;
-  /** Ways to pay, in the order in which their credentials are tried. The first that issues tokens issues those of invoices. */
+  /** Payment schemes, in the order in which their credentials are tried. The first that issues tokens issues those of invoices. */
   readonly schemes: readonly PaymentScheme[];
   readonly proveSettled: ProveSettled;
-  /** Nothing: nobody pushes, and the node is asked. */
+  /** `undefined`: there is no feed, so the node is asked. */
   readonly settlements?: Settlements | undefined;
   readonly pricing: Pricing;
   readonly origin: Origin;
-  /** Nothing: no ORIGIN_SECRET, no proof. */
+  /** `undefined`: no ORIGIN_SECRET, so no proof. */
   readonly originProof?: OriginProof | undefined;
   readonly clock: Clock;
   readonly random: Random;

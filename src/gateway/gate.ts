@@ -1,6 +1,5 @@
 /*
- * The gate: every request that is not the gateway's own business comes through here, once. Read, decide, answer; one
- * switch with four arms.
+ * The entry of every request that is not for the gateway itself: read it, decide, answer. Effects: those of its dependencies.
  */
 import { type Background } from '../ports.ts';
 import { admit, type Admission } from './admit.ts';
@@ -47,13 +46,13 @@ async function pass(
   if (sent.kind === 'answered') {
     const stated = [...admission.limits, ...limits];
     if (!dispatch.context.isSold) return stateLimits(freeAnswer(sent.response), stated);
-    // Given away to one client and for one call: to no cache that would give it to all, and not for ever.
+    // A free call is for one client and one call: no shared cache may keep the answer, and the stream has an end.
     return limitStream(stateLimits(paidAnswer(sent.response, undefined), stated), { passEndsAtSeconds: undefined }, deps);
   }
   return answerUnanswered(sent, { method: facts.method, upstream }, deps);
 }
 
-/** A preflight of a free route is for the origin to answer, by its own policy and on the way of a free call; of any other it is answered here. */
+/** Answers a preflight. On a free route the origin answers it, forwarded like a free call; on any other route the gateway does. */
 async function answerOrPassPreflight(
   request: Request,
   { facts, waitUntil }: { facts: RequestFacts; waitUntil: Background },

@@ -1,7 +1,8 @@
 /*
- * Orders of the operator, `POST /_l402/control` with a secret of their own: revoke a token, an epoch or a key, begin or end a
- * maintenance. What is ordered stands in the control object; a revoked payment is also used up where it is claimed, so that
- * whatever is counted stops at once (M30). docs/operations.md has the orders.
+ * Orders of the operator, `POST /_l402/control` with a separate secret: revoke a token, an epoch or a key, begin or end a
+ * maintenance. Orders are stored in the control object. A revoked payment is also marked as used up in its claim object, so
+ * counted access stops at once (M30). docs/operations.md lists the orders. Effects: reads the body, the control and claim
+ * objects behind their ports, the log.
  */
 import { equalBytes, parseHex } from '#protocol/bytes.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -16,11 +17,11 @@ export interface Operator {
   readonly secret: Uint8Array;
   readonly control: Pick<Control, 'revoke' | 'setMaintenance'>;
   readonly revokeClaim: RevokeClaim;
-  /** The payment that is named, by whichever scheme knows the name. */
+  /** Finds the named payment in whichever scheme knows the name. */
   readonly findRevocable: (named: NamedToken) => Revocable | undefined;
   /** How long the tokens of an epoch outlive it at most. */
   readonly graceHours: number;
-  /** Routes as the seller wrote them. */
+  /** Routes as written in the configuration. */
   readonly matches: ReadonlySet<string>;
 }
 
@@ -28,7 +29,7 @@ type Order = Readonly<Record<string, unknown>>;
 
 const LARGEST_ORDER_BYTES = 8192;
 
-/** Carries out an order, or says what is wrong with it. */
+/** Carries out an order, or refuses it with a reason. */
 export async function answerOrder(
   request: Request,
   operator: Operator,
@@ -51,7 +52,7 @@ export async function answerOrder(
   return Response.json({ done: done.value }, { headers: OWN_ANSWER_HEADERS });
 }
 
-/** That is no matter of what was ordered. */
+/** Whether the refusal comes from reading the body, not from the order. */
 function isOfReading({ code }: GatewayRefusal): boolean {
   return code === 'body_too_slow' || code === 'bodies_crowded';
 }
@@ -80,7 +81,7 @@ async function carryOut(order: Order, operator: Operator, nowSeconds: number): P
       if (!isWhole(keyId) || isWhole(startHours) !== isEpoch) return refuse(`${revoke}: keyId${isEpoch ? ' and startHours' : ' alone'}`);
       if (Object.keys(rest).length > 1) return refuse('an unknown key');
       const revoked = isEpoch ? ({ kind: 'epoch', keyId, startHours: Number(startHours) } as const) : ({ kind: 'key', keyId } as const);
-      // No epoch of a key is longer, and none that begins later than now has signed anything.
+      // No epoch of a key is longer, and none that begins in the future has signed anything.
       const lastHours = (isEpoch ? Number(startHours) : nowSeconds / 3600) + LONGEST_EPOCH_HOURS;
       return answerOf(`revoke ${revoke}`, await operator.control.revoke({ revoked, endsAtSeconds: endOf(lastHours, operator) }));
     }
@@ -106,7 +107,8 @@ async function setMaintenance(order: Order, { control, matches }: Operator): Pro
   }
   if (untilSeconds !== undefined && !isWhole(untilSeconds)) return refuse('untilSeconds: unix seconds');
   if (Object.keys(rest).length > 0) return refuse('an unknown key');
-  // One that nobody heeds would be taken for one that is under way; the end of one may come when its route is gone.
+  // A maintenance without a matching route has no effect but would look active. Ending one is allowed after its route is
+  // gone.
   if (isOn && route !== '*' && !matches.has(route)) return refuse('maintenance: no route has this match');
   const until = untilSeconds === undefined ? {} : { untilSeconds };
   return answerOf(`maintenance ${isOn ? 'on' : 'off'}`, await control.setMaintenance({ route, isOn, extendsPasses, ...until }));

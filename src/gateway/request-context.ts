@@ -1,5 +1,5 @@
 /*
- * A request on its route, and a call that may go to the origin. Types only.
+ * A request on its route, and a dispatch. Types only.
  */
 import { type StatedLimit } from './answers/rate-fields.ts';
 import { type PolicyFacts, type TrafficClass } from './policy/policy.ts';
@@ -18,12 +18,12 @@ export interface Dispatch {
   readonly context: RequestContext;
   readonly trafficClass: TrafficClass;
   readonly steps: readonly RateStep[];
-  /** Limits under which it has passed already. */
+  /** Limits that it has already passed. */
   readonly stated?: readonly StatedLimit[];
-  /** Later it is not sent. */
+  /** The latest instant to send it. */
   readonly sendByMs?: number | undefined;
-  /** Who says how the origin does (M12). Nobody who has not paid: strangers must not be able to open a breaker. */
+  /** Whose votes on the origin this call carries (M12). Unpaid calls have none: strangers must not be able to open a breaker. */
   readonly voters: readonly string[];
-  /** Payment and client, as far as they are known: neither may take the places of all others (M41). */
+  /** The payment and the client, as far as known: neither may take all places (M41). */
   readonly holders: readonly string[];
 }

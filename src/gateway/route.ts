@@ -1,5 +1,5 @@
 /*
- * What is sold: a route of gateway.config.ts as it was compiled once, and the table of all. Types only.
+ * What is sold: a route of gateway.config.ts, compiled once, and the table of all routes. Types only.
  */
 import { type Access } from '#protocol/access.ts';
 import { type PolicySettings } from './policy/policy.ts';
@@ -9,17 +9,17 @@ import { type Upstream } from './routing/upstream.ts';
 import { type RoutePattern } from './routing/route-pattern.ts';
 
 export interface Route {
-  /** The route as the seller wrote it: for logs and reports. */
+  /** The route as written in the configuration: for logs and reports. */
   readonly match: string;
   readonly pattern: RoutePattern;
   readonly host: string | undefined;
   readonly parameters: ReadonlyMap<string, string>;
   readonly headers: HeaderConditions;
   readonly sale: Sale;
-  /** How it goes on to the origin; nothing for a route that is closed. */
+  /** How it reaches the origin; `undefined` for a closed route. */
   readonly upstream: Upstream | undefined;
   readonly policy: PolicySettings;
-  /** Parameters that must not stand in a form of this route (M39); usually none. */
+  /** Parameters that a form of this route must not contain (M39); usually none. */
   readonly refusedInForm: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export type Sale =
       readonly tier: number;
       readonly capabilities: readonly string[];
       readonly price: Price;
-      /** What one payment buys, and for how long; without `seconds` for as long as any payment can be redeemed. */
+      /** What one payment buys, and for how long. `seconds: undefined`: as long as any payment can be redeemed. */
       readonly access: Access;
       readonly seconds: number | undefined;
       readonly description: string;
@@ -40,7 +40,7 @@ export type Sale =
 
 export interface RouteTable {
   readonly routes: readonly Route[];
-  /** Every parameter that decides a price somewhere. */
+  /** Every parameter that decides a price on some route. */
   readonly parameterNames: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 /*
- * What one payment buys, and the text of it among the minter's caveats: `access=calls:100`. A token without one is good
- * for one call. When it ends stands in valid_until, whatever the kind. No effects.
+ * What one payment buys, and its text in the minter's caveats: `access=calls:100`. A token without this caveat buys one call.
+ * The end is in `valid_until`, for every kind. Pure.
  */
 import { MOST_CALLS, parseCount } from './caveat-values.ts';
 import { parseMsat, type Msat } from './msat.ts';
@@ -11,13 +11,13 @@ export type Access =
   | { readonly kind: 'pass'; readonly maxPerMinute?: number }
   | { readonly kind: 'credit'; readonly creditMsat: Msat };
 
-/** The fastest rate that a pass can be sold with. */
+/** The highest rate that a pass can be sold with. */
 export const MOST_PER_MINUTE = 10_000;
 
 /** What a token without an access caveat buys. */
 export const ONE_CALL: Access = { kind: 'call' };
 
-/** Reads the value of an access caveat. One call has no text: it is what is left when there is none. */
+/** Reads the value of an access caveat. A single call has no text: it is the default without a caveat. */
 export function parseAccess(text: string): Access | undefined {
   if (text === 'pass') return { kind: 'pass' };
   const border = text.indexOf(':');
@@ -41,7 +41,7 @@ export function parseAccess(text: string): Access | undefined {
   }
 }
 
-/** The value of the access caveat; nothing for one call. What would not read back is a fault of the caller. */
+/** Formats the value of the access caveat; `undefined` for a single call. Throws if the value could not be read back. */
 export function formatAccess(access: Access): string | undefined {
   if (access.kind === 'call') return undefined;
   const text = describe(access);

@@ -1,10 +1,10 @@
 /*
- * Bytes and their texts: hex, base64 in every dialect that clients send, ASCII. No effects.
- * Reading never throws: what cannot be read is `undefined`, for the caller to name.
+ * Bytes as text: hex, every base64 dialect that clients send, ASCII. Pure. Reading never throws: unreadable text gives
+ * `undefined`, and the caller names the error.
  */
 import { base64, hex } from '@scure/base';
 
-/** Lower-case hex. */
+/** Formats bytes as lower-case hex. */
 export function formatHex(bytes: Uint8Array): string {
   return hex.encode(bytes);
 }
@@ -15,14 +15,14 @@ export function parseHex(text: string): Uint8Array | undefined {
   return hex.decode(text.toLowerCase());
 }
 
-/** Standard base64 with padding: what Go's standard decoder wants. */
+/** Formats bytes as standard base64 with padding, as Go's standard decoder requires. */
 export function formatBase64(bytes: Uint8Array): string {
   return base64.encode(bytes);
 }
 
-/** Reads base64 of the standard or the URL-safe alphabet, padded as it should be or not at all. */
+/** Reads base64 in the standard or the URL-safe alphabet, with correct padding or none. */
 export function parseBase64(text: string): Uint8Array | undefined {
-  // Cut off by hand: /=+$/ on a long run of "=" that does not end the text would cost the square of its length.
+  // No regex: on a long run of "=" in the middle of the text, /=+$/ takes quadratic time.
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   const digits = text
     .slice(0, text.length - padding)
@@ -33,20 +33,20 @@ export function parseBase64(text: string): Uint8Array | undefined {
   try {
     return base64.decode(digits + '='.repeat((4 - (digits.length % 4)) % 4));
   } catch {
-    // Bits left over in the last digit: two texts for the same bytes, of which only one is read.
+    // Leftover bits in the last digit would give two texts for the same bytes; only one is accepted.
     return undefined;
   }
 }
 
-/** Printable ASCII as bytes; anything else is the caller's mistake. */
+/** Encodes printable ASCII as bytes; throws on any other text. */
 export function encodeAscii(text: string): Uint8Array {
   if (!/^[\x20-\x7e]*$/.test(text)) throw new RangeError('text: printable ASCII only');
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
 /**
- * One character a byte. Caveats are bytes, not always UTF-8 (a deployed client's test data holds a damaged
- * one): read like this nothing is lost, and two different caveats never become the same text.
+ * Decodes one character per byte. Caveats are bytes, not always UTF-8 (a deployed client's test data has a damaged one). This
+ * loses nothing, and two different caveats never become the same text.
  */
 export function decodeLatin1(bytes: Uint8Array): string {
   let text = '';
@@ -54,7 +54,7 @@ export function decodeLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** All the parts, one after the other. */
+/** Concatenates all parts. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let offset = 0;
@@ -65,7 +65,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** Compares secrets: the time taken tells the lengths and nothing else. */
+/** Compares secrets in constant time; the time depends only on the lengths. */
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;

@@ -1,21 +1,21 @@
 /*
- * The one canonical path (M25): what is priced is what is forwarded, byte for byte. Whatever an origin could read as
- * another path (dots, doubled or encoded slashes, backslashes, parameters after a semicolon, encoded letters) is refused,
- * so that nginx, Express and Tomcat have nothing left to disagree about. A holder who narrows a token to a path or a
- * request writes the same form (M9). No effects.
+ * The one canonical path (M25): the priced path is the forwarded path, byte for byte. Anything that an origin could read as
+ * another path (dots, doubled or encoded slashes, backslashes, parameters after a semicolon, encoded letters) is refused, so
+ * nginx, Express and Tomcat cannot disagree. A holder who narrows a token to a path or a request writes the same form (M9).
+ * Pure.
  */
 import { accept, refuse, type Result } from './result.ts';
 
-/** Bytes that may stand in a path as they are: unreserved, sub-delimiters but `;`, and `:`, `@`, `[`, `]`, `/`. */
+/** Bytes allowed unencoded in a path: unreserved, sub-delimiters but `;`, and `:`, `@`, `[`, `]`, `/`. */
 const PLAIN = /^[A-Za-z0-9\-._~!$&'()*+,=:@/[\]]$/;
 const isPlain: readonly boolean[] = Array.from({ length: 128 }, (_, code) => PLAIN.test(String.fromCharCode(code)));
-/** Bytes that must be encoded, and mean nothing to any server when they are. */
+/** Bytes that must be encoded, and that have no special meaning to any server when encoded. */
 const isEncodable: readonly boolean[] = Array.from(
   { length: 256 },
   (_, code) => code >= 0x80 || ' "<>^`{|}'.includes(String.fromCharCode(code)),
 );
 
-/** The canonical form of a raw path, or what is wrong with it. Only the case of `%c3` is changed: both spell the same byte. */
+/** Returns the canonical form of a raw path, or the reason for refusing it. Only the case of `%c3` is changed: both spell the same byte. */
 export function canonicalizePath(raw: string): Result<string, string> {
   if (!raw.startsWith('/')) return refuse('the path does not start with a slash');
   let hasEscapes = false;
@@ -38,7 +38,7 @@ export function canonicalizePath(raw: string): Result<string, string> {
   return decodePath(canonical) === undefined ? refuse('the path does not decode as UTF-8') : accept(canonical);
 }
 
-/** The characters that a path encodes; nothing when they are no UTF-8. */
+/** Decodes the percent-encoding of a path; `undefined` if the result is not UTF-8. */
 export function decodePath(path: string): string | undefined {
   try {
     return decodeURIComponent(path);

@@ -1,7 +1,7 @@
 /*
- * The registry of the caveats that this gateway enforces (docs/caveats.md). A kind is a record: does the text parse, does
- * the caveat let this request through, does it only narrow the one of its kind before it. A kind that is not here is
- * skipped, as every L402 verifier does; a kind that is, and does not parse, refuses. No effects.
+ * The registry of the caveats that this gateway enforces (docs/caveats.md). A kind defines how its text parses, whether it
+ * lets a request through, and whether it only narrows the previous caveat of its kind. An unregistered kind is skipped, as by
+ * every L402 verifier; a registered kind that does not parse is refused. Pure.
  */
 import { parseAccess } from './access.ts';
 import { equalBytes, parseHex } from './bytes.ts';
@@ -26,35 +26,35 @@ import { cidrContains, cidrCovers, parseAddress, parseCidr, type Cidr } from './
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { parseServices } from './services.ts';
 
-/** What a caveat is judged against. */
+/** The facts that caveats are judged against. */
 export interface CaveatFacts {
   readonly service: string;
   readonly tier: number;
   readonly capabilities: readonly string[];
   readonly nowSeconds: number;
   readonly skewSeconds: number;
-  /** The minter's end is so much later; never a holder's (M38). */
+  /** Added to the minter's end, never to a holder's (M38). */
   readonly extendedBySeconds?: number | undefined;
   readonly preimage: Uint8Array;
   readonly method: string;
   /** Lower case, without port and trailing dot. */
   readonly host: string;
-  /** The client's path in its canonical form, before anything is stripped or rewritten. */
+  /** The client's path in its canonical form, before any stripping or rewriting. */
   readonly path: string;
-  /** None: not known, which satisfies no `client` caveat. */
+  /** `undefined`: unknown, which satisfies no `client` caveat. */
   readonly clientAddress?: string | undefined;
-  /** Wanted only if `needsRequestDigest` says so; none: not known, which satisfies no `request` caveat. */
+  /** Needed only if `needsRequestDigest` says so. `undefined`: unknown, which satisfies no `request` caveat. */
   readonly requestDigest?: string | undefined;
 }
 
 export interface CaveatKind {
   readonly name: string;
-  /** A term of the sale: a holder can repeat or lower what the minter wrote, and never be the first to write it (M1). */
+  /** A term of the sale: a holder may repeat or lower the minter's value, but not introduce the caveat (M1). */
   readonly isTerm: boolean;
   readonly parses: (value: string) => boolean;
-  /** Why the caveat does not let the request through; nothing if it does. */
+  /** Why the caveat refuses the request; `undefined` if it does not. */
   readonly satisfied: (value: string, facts: CaveatFacts) => CredentialRefusal | undefined;
-  /** Whether this value allows nothing that the one before it did not. */
+  /** Whether the current value allows nothing beyond the previous one. */
   readonly narrows: (previous: string, current: string) => boolean;
 }
 
@@ -93,7 +93,7 @@ const VALID_UNTIL = kind('valid_until', {
   narrows: isNoMore,
 });
 
-/** Kinds with one name for all services. What the counting ones have left is known to their counters alone (counters.ts). */
+/** Kinds with the same name for all services. Only the counters know what is left of the counting kinds (counters.ts). */
 const KINDS = index([
   kind('services', {
     parse: parseServices,
@@ -108,7 +108,7 @@ const KINDS = index([
   kind('paid_msat', { isTerm: true, parse: parseMsat, narrows: isNoMore }),
   kind('quote', { isTerm: true, parse: parseQuoteDigest, narrows: isSame }),
   kind('settlement', { isTerm: true, parse: parseSettlement, narrows: isSame }),
-  // lnget and the Go clients append this one to what they send: it must be the preimage shown.
+  // lnget and the Go clients append this caveat when they send a token: it must equal the presented preimage.
   kind('preimage', {
     parse: parsePreimage,
     satisfied: (named, { preimage }) =>
@@ -177,11 +177,11 @@ const SERVICE_KINDS = index([
   }),
 ]);
 
-/** The names of all kinds; those of the second list follow the name of a service and `_`. */
+/** The names of all kinds; those of the second list follow a service name and `_`. */
 export const CAVEAT_KINDS: readonly string[] = [...KINDS.keys()];
 export const SERVICE_CAVEAT_KINDS: readonly string[] = [...SERVICE_KINDS.keys()];
 
-/** The kind that enforces a condition, for a service if one is named; nothing for a condition that is skipped. */
+/** Returns the kind that enforces a condition, for the given service if there is one; `undefined` for a condition that is skipped. */
 export function caveatKind(condition: string, service?: string): CaveatKind | undefined {
   const plain = KINDS.get(condition);
   if (plain !== undefined || service === undefined) return plain;

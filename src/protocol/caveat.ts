@@ -1,12 +1,12 @@
 /*
- * Caveats: `condition=value`, who wrote them, and whether a chain of them lets a request through. What each kind means
- * stands in the registry (caveat-kinds.ts). No effects.
+ * Caveats: `condition=value`, their authors, and whether a chain of them lets a request through. The registry
+ * (caveat-kinds.ts) defines each kind. Pure.
  */
 import { decodeLatin1 } from './bytes.ts';
 import { caveatKind, type CaveatFacts } from './caveat-kinds.ts';
 import { type CredentialRefusal } from './refusal.ts';
 
-/** Who wrote a caveat: the gateway that sold the token, or someone who held it. Only the first can set terms (M1). */
+/** The author of a caveat: the gateway that sold the token, or a holder. Only the gateway can set terms (M1). */
 export type CaveatAuthor = 'minter' | 'holder';
 
 export interface Caveat {
@@ -22,9 +22,9 @@ export function decodeCaveat(bytes: Uint8Array, author: CaveatAuthor): Caveat {
   return border < 0 ? { condition: text, value: '', author } : { condition: text.slice(0, border), value: text.slice(border + 1), author };
 }
 
-/** Every caveat is satisfied, and each only narrows the one of its kind before it. */
+/** Checks that every caveat is satisfied and only narrows the previous one of its kind. */
 export function judgeCaveats(caveats: readonly Caveat[], facts: CaveatFacts): CredentialRefusal | undefined {
-  // What lengthens the minter's end does not lengthen a holder's (M38).
+  // An extension of the minter's end does not extend a holder's (M38).
   const holdersFacts = facts.extendedBySeconds === undefined || facts.extendedBySeconds === 0 ? facts : { ...facts, extendedBySeconds: 0 };
   for (let index = 0; index < caveats.length; index++) {
     const { condition, value, author } = caveats[index]!;
@@ -40,7 +40,7 @@ export function judgeCaveats(caveats: readonly Caveat[], facts: CaveatFacts): Cr
   return undefined;
 }
 
-/** The value of the nearest caveat before this one with the same condition. Chains are short: no map is worth its making. */
+/** Returns the value of the nearest earlier caveat with the same condition. Chains are too short to need a map. */
 function findBefore(caveats: readonly Caveat[], index: number): string | undefined {
   const { condition } = caveats[index]!;
   for (let at = index - 1; at >= 0; at--) {
@@ -50,7 +50,7 @@ function findBefore(caveats: readonly Caveat[], index: number): string | undefin
   return undefined;
 }
 
-/** The text of a caveat. */
+/** Formats a caveat. */
 export function formatCaveat(condition: string, value: string): string {
   return `${condition}=${value}`;
 }

@@ -1,6 +1,6 @@
 /*
- * `WWW-Authenticate`, both ways: the challenge that the gateway sends, and the challenge list (RFC 9110 §11.6.1) that a
- * payer gets, with everything that deployed servers do to it. Reading never throws. No effects.
+ * `WWW-Authenticate`, written and read: the challenge that the gateway sends, and the challenge list (RFC 9110 §11.6.1) that
+ * a payer receives, in every variant that deployed servers send. Reading never throws. Pure.
  */
 import { type ChallengeRefusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
@@ -12,21 +12,21 @@ export interface L402Offer {
 }
 
 /**
- * `macaroon` and `invoice` first and in this order, right after the scheme: the only form that every known client
- * reads. `version` and `token` follow for those that read the present specification.
+ * Formats an L402 challenge. `macaroon` and `invoice` come first, in this order, right after the scheme: the only form that
+ * every known client reads. `version` and `token` follow for clients of the current specification.
  */
 export function formatL402Challenge({ token, invoice }: { token: string; invoice: string }): string {
   return `L402 macaroon="${token}", invoice="${invoice}", version="0", token="${token}"`;
 }
 
 export interface Challenge {
-  /** As sent; compare without regard to case. */
+  /** As sent; compare case-insensitively. */
   readonly scheme: string;
-  /** Names in lower case. A name that stands twice keeps every value: which one counts is for the reader to refuse. */
+  /** Names in lower case. A repeated name keeps every value; the reader must refuse ambiguity. */
   readonly parameters: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The challenges of one or more header values, in order. What is no challenge is passed over. */
+/** Parses the challenges of one or more header values, in order. Anything else is skipped. */
 export function parseChallenges(text: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string[]> }[] = [];
   const scanner = { text, offset: 0 };
@@ -45,12 +45,12 @@ export function parseChallenges(text: string): readonly Challenge[] {
     } else if (take(scanner, /=+/y) === '') {
       challenges.push({ scheme: word, parameters: new Map() });
     }
-    // Otherwise it was a token68 (`Negotiate YII=`): it belongs to a scheme that is not ours.
+    // Otherwise it was a token68 (`Negotiate YII=`), which belongs to another scheme.
   }
   return challenges;
 }
 
-/** Finds what can be paid for by L402: an L402 challenge if there is one, else the older LSAT. */
+/** Finds a payable offer: an L402 challenge if there is one, else the older LSAT. */
 export function parseL402Offer(text: string): Result<L402Offer, ChallengeRefusal> {
   const challenges = parseChallenges(text);
   const named = (name: string) => challenges.find(({ scheme }) => scheme.toUpperCase() === name);
@@ -60,7 +60,7 @@ export function parseL402Offer(text: string): Result<L402Offer, ChallengeRefusal
   const invoices = new Set(challenge.parameters.get('invoice'));
   const [token] = tokens;
   const [invoice] = invoices;
-  // Two different tokens or invoices in one challenge: whichever is picked could be the wrong one to pay for.
+  // Two different tokens or invoices in one challenge: either could be the wrong one to pay for.
   if (tokens.size !== 1 || invoices.size !== 1 || !token || !invoice) {
     return refuse({ code: 'challenge_malformed', detail: 'the challenge has not exactly one token and one invoice' });
   }
@@ -84,12 +84,12 @@ function skip(scanner: Scanner, pattern: RegExp): true {
   return true;
 }
 
-/** Quoted either way, with backslash escapes, or bare (then base64 with its `=` may stand there). */
+/** Takes a value: in single or double quotes with backslash escapes, or bare (possibly base64 with its `=`). */
 function takeValue(scanner: Scanner): string {
   const quote = scanner.text[scanner.offset];
   if (quote !== '"' && quote !== "'") return take(scanner, /[^\s,]+/y);
   const inner = take(scanner, quote === '"' ? /"(?:[^"\\]|\\.)*/sy : /'(?:[^'\\]|\\.)*/sy).slice(1);
-  // The closing one, if the text was not cut short before it.
+  // Skips the closing quote, unless the text was cut short.
   if (scanner.text[scanner.offset] === quote) scanner.offset += 1;
   return inner.replace(/\\(.)/gs, '$1');
 }

@@ -1,7 +1,7 @@
 /*
- * The counting caveats of a chain as counters. Each counter is keyed by the signature of the chain at its caveat: whoever
- * narrows a token gets a counter of their own, and all that descend from it share it (M7). How much is left is known
- * to whoever keeps the counters. No effects.
+ * The counting caveats of a chain, as counters. A counter's key is the signature of the chain at its caveat: each holder who
+ * narrows a token gets a separate counter, shared by all tokens derived from it (M7). The claim store knows how much is left.
+ * Pure.
  */
 import { type Caveat } from './caveat.ts';
 import { parseCallLimit, parseMsatLimit, type CountLimit } from './caveat-values.ts';
@@ -9,16 +9,16 @@ import { type CredentialRefusal } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 
 export interface Counter {
-  /** The signature at the caveat, 32 bytes. With it the caveats behind could be left out: never in a log. */
+  /** The signature at the caveat, 32 bytes. It allows the later caveats to be dropped: never log it. */
   readonly key: Uint8Array;
   readonly unit: 'calls' | 'msat';
   /** A safe integer. */
   readonly limit: number;
-  /** Counted anew from the first instant of each month, UTC. None: never anew. */
+  /** The counter resets at the first instant of each month, UTC. `undefined`: never. */
   readonly period?: 'month';
 }
 
-/** Counters in one chain (M6). */
+/** Most counters in one chain (M6). */
 export const MOST_COUNTERS = 4;
 
 interface Counting {
@@ -40,12 +40,12 @@ export interface SignedCaveats {
   readonly signatures: readonly Uint8Array[];
 }
 
-/** Whether a caveat of this kind counts. */
+/** Whether caveats of this kind count. */
 export function isCounting(condition: string): boolean {
   return COUNTING.has(condition);
 }
 
-/** The counters of a chain, in its order; a call moves all of them or none. */
+/** Returns the counters of a chain, in its order; a call draws on all of them or none. */
 export function readCounters({ caveats, signatures }: SignedCaveats): Result<readonly Counter[], CredentialRefusal> {
   let counters: Counter[] | undefined;
   for (let index = 0; index < caveats.length; index++) {

@@ -1,14 +1,13 @@
 /*
- * `Authorization`, both ways: the credential that a payer sends, and what every known sender makes of it. The L402
- * credentials are cut out of the field and the rest is kept as it was, for an origin that has its own use for it
- * (M27). Reading never throws. No effects.
+ * `Authorization`, written and read: the credential that a payer sends, in the forms of every known sender. L402 credentials
+ * are cut out of the field and the rest is kept unchanged for the origin (M27). Reading never throws. Pure.
  */
 import { formatHex, formatBase64, parseHex } from './bytes.ts';
 import { parseToken, type Macaroon } from './macaroon-codec.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 
-/** Where gRPC clients put a macaroon; an origin may have a use of its own for the names. In the order in which they are read. */
+/** Fields in which gRPC clients send a macaroon, in the order in which they are read. An origin may use these names for something else. */
 export const METADATA_FIELDS: readonly string[] = ['grpc-metadata-token', 'token', 'grpc-metadata-macaroon', 'macaroon'];
 
 export interface Credential {
@@ -16,21 +15,21 @@ export interface Credential {
   readonly preimage: Uint8Array;
 }
 
-/** `L402 token:preimage`; LSAT only towards a server that offered nothing else. */
+/** Formats `L402 token:preimage`; LSAT only for a server that offered nothing else. */
 export function formatCredential({ scheme, token, preimage }: { scheme: 'L402' | 'LSAT'; token: string; preimage: Uint8Array }): string {
   return `${scheme} ${token}:${formatHex(preimage)}`;
 }
 
-/** A field value, taken apart: the L402 credential texts in order, and all the rest. */
+/** A split field value: the L402 credential texts in order, and the rest. */
 export interface AuthorizationParts {
   readonly credentials: readonly string[];
   readonly rest: string;
 }
 
 /**
- * Takes apart an `Authorization` value, or several that were joined by commas. A credential text is what follows the
- * scheme; pieces after a comma belong to it until it has its preimage (`L402 token1,token2:preimage`) or another
- * scheme begins. After the preimage, a piece without a colon is none of ours: an origin's bare key from another line.
+ * Splits an `Authorization` value, or several joined by commas. A credential text follows the scheme; pieces after a comma
+ * belong to it until it has its preimage (`L402 token1,token2:preimage`) or another scheme begins. After the preimage, a
+ * piece without a colon is not L402: it is an origin's bare key from another header line.
  */
 export function splitAuthorization(text: string): AuthorizationParts {
   const credentials: string[] = [];
@@ -39,7 +38,7 @@ export function splitAuthorization(text: string): AuthorizationParts {
   for (const piece of splitAtCommas(text)) {
     const scheme = readScheme(piece);
     if (scheme !== undefined && !isL402(scheme)) {
-      // Ours under another scheme is not read, and goes nowhere.
+      // An L402 credential under another scheme is neither read nor forwarded.
       if (!looksLikeCredential(piece)) rest.push(piece);
       reading = 'other';
     } else if (scheme !== undefined) {
@@ -57,30 +56,30 @@ export function splitAuthorization(text: string): AuthorizationParts {
 
 const TOKEN_WITH_PREIMAGE = /^[A-Za-z0-9+/=_-]+\s*:\s*[0-9a-fA-F]+$/;
 
-/** The scheme that a piece begins with: a word and something after it that is neither its value nor a preimage. */
+/** Returns the scheme that a piece begins with: a word followed by something other than its value or a preimage. */
 function readScheme(piece: string): string | undefined {
   const word = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/.exec(piece)?.[0];
   if (word === undefined) return undefined;
   const after = piece.slice(word.length);
-  // Ours may stand alone, or before a colon or an equals sign where a blank should be: never a thing to pass on.
+  // The L402 scheme may end the piece, or a colon or an equals sign may replace the space: it must never be forwarded.
   if (isL402(word) && /^([\s:=]|$)/.test(after)) return word;
   return /^\s/.test(after) && !/^[=:]/.test(after.trimStart()) ? word : undefined;
 }
 
 /** The first bytes of a macaroon of version 2 in base64 or hex. */
 const MACAROON_START = /Ag[EI][A-Za-z0-9+/_-]{40}|020[12][0-9a-fA-F]{60}/;
-/** A preimage behind a colon, or in a caveat in hex: `preimage=`. */
+/** A preimage after a colon, or a hex caveat that begins with `preimage=`. */
 const PREIMAGE = /:\s*["']?[0-9a-fA-F]{64}|707265696d6167653d/i;
 
-/** Whether a text holds what could be spent here, whatever stands around it: a macaroon, and behind it a preimage. */
+/** Whether a text contains anything that could be spent here, whatever surrounds it: a macaroon followed by a preimage. */
 export function looksLikeCredential(text: string): boolean {
   const start = text.search(MACAROON_START);
   return start >= 0 && PREIMAGE.test(text.slice(start));
 }
 
 /**
- * Reads one credential text: one or more tokens with commas, a colon, the preimage. Each token with that preimage is a
- * credential of its own; one that does not parse takes nothing away from those beside it.
+ * Reads one credential text: one or more tokens separated by commas, a colon, the preimage. Each token forms its own
+ * credential with that preimage; a token that does not parse does not affect the others.
  */
 export function parseCredential(text: string): Result<readonly Credential[], CredentialRefusal> {
   const border = text.lastIndexOf(':');
@@ -97,8 +96,8 @@ export function parseCredential(text: string): Result<readonly Credential[], Cre
 }
 
 /**
- * Reads a macaroon in hex with its preimage in a caveat: what a native gRPC client puts into its metadata. Nothing if
- * the text is something else, since the header's name (`Macaroon`) can have another use at the origin.
+ * Reads a hex macaroon with its preimage in a caveat, as native gRPC clients send it in their metadata. `undefined` if the
+ * text is something else, because the origin may use the header (`Macaroon`) for another purpose.
  */
 export function parseMetadataMacaroon(text: string): Credential | undefined {
   if (!text.startsWith('02') || parseHex(text) === undefined) return undefined;
@@ -114,8 +113,8 @@ export function parseMetadataMacaroon(text: string): Credential | undefined {
 }
 
 /**
- * 64 hex digits in either case. 96 digits are what one deployed payer makes of them: it takes its node's hex for
- * base64. The payment hash decides whether the reading was right, so this leniency costs nothing and saves a payment.
+ * Reads 64 hex digits in either case. One deployed payer sends 96 digits: it treats its node's hex as base64. The payment
+ * hash shows whether the reading was right, so accepting this costs nothing and saves a payment.
  */
 export function parsePreimage(text: string): Uint8Array | undefined {
   const bytes = parseHex(text);
@@ -130,7 +129,7 @@ function isL402(scheme: string): boolean {
   return /^(l402|lsat)$/i.test(scheme);
 }
 
-/** Commas inside double quotes belong to another scheme's parameter. */
+/** Splits at commas. Commas inside double quotes belong to another scheme's parameter. */
 function splitAtCommas(text: string): readonly string[] {
   if (!text.includes(',')) return text.trim() === '' ? [] : [text.trim()];
   const quoted = /"(?:[^"\\]|\\.)*"/sy;
@@ -141,7 +140,7 @@ function splitAtCommas(text: string): readonly string[] {
   while (offset < text.length) {
     quoted.lastIndex = offset;
     const quote = quotes && text[offset] === '"' ? quoted.exec(text)?.[0] : '';
-    // A quote that is never closed would hide every credential after it: from here on it is a letter like any other.
+    // An unclosed quote would hide every credential after it: from here on a quote is an ordinary character.
     if (quote === undefined) quotes = false;
     if (text[offset] === ',') {
       pieces.push(text.slice(start, offset));

@@ -1,6 +1,6 @@
 /*
- * The 66 bytes that a token signs: version 0, payment hash, token id. The layout is Aperture's, so that Go
- * clients find the payment hash; the token id inside is ours (token-id.ts). No effects.
+ * The 66 bytes that a token signs: version 0, payment hash, token id. The layout is Aperture's, so Go clients find the
+ * payment hash; the token id inside is this gateway's own (token-id.ts). Pure.
  */
 import { concatBytes } from './bytes.ts';
 import { type CredentialRefusal } from './refusal.ts';
@@ -13,14 +13,14 @@ export interface Identifier {
 
 export const IDENTIFIER_BYTES = 66;
 
-/** `0000 | payment hash | token id`. */
+/** Encodes `0000 | payment hash | token id`. */
 export function encodeIdentifier({ paymentHash, tokenId }: Identifier): Uint8Array {
   if (paymentHash.length !== 32) throw new RangeError('paymentHash: 32 bytes');
   if (tokenId.length !== 32) throw new RangeError('tokenId: 32 bytes');
   return concatBytes(Uint8Array.of(0, 0), paymentHash, tokenId);
 }
 
-/** Exactly 66 bytes of version 0; deployed decoders take shorter and longer ones, this one does not. */
+/** Decodes exactly 66 bytes of version 0. Some deployed decoders accept other lengths; this one does not. */
 export function decodeIdentifier(bytes: Uint8Array): Result<Identifier, CredentialRefusal> {
   if (bytes.length !== IDENTIFIER_BYTES) {
     return refuse({ code: 'identifier_malformed', detail: `the identifier has ${bytes.length} bytes instead of 66` });

@@ -1,7 +1,7 @@
 /*
- * A BOLT 11 invoice as facts. light-bolt11-decoder splits the string; this is the only file that calls it, and it trusts
- * nothing that a hostile invoice could bend: the amount is read here too and both readings must agree, fields that
- * matter stand exactly once, and what is not known is refused. No effects, never throws.
+ * A BOLT 11 invoice as facts. light-bolt11-decoder splits the string; only this file calls it, and it trusts nothing that a
+ * hostile invoice could manipulate: it reads the amount itself and both readings must agree, important fields must occur
+ * exactly once, and unknown forms are refused. Pure, never throws.
  */
 import { decode } from 'light-bolt11-decoder';
 import { equalBytes, parseHex } from './bytes.ts';
@@ -12,7 +12,7 @@ import { accept, refuse, type Result } from './result.ts';
 export const NETWORKS = ['mainnet', 'testnet', 'signet', 'regtest', 'simnet'] as const;
 export type Network = (typeof NETWORKS)[number];
 
-/** A node's clock may run ahead of ours by this much. */
+/** How far a node's clock may run ahead of the gateway's. */
 export const INVOICE_EXPIRY_SLACK_SECONDS = 300;
 
 export interface InvoiceFacts {
@@ -23,20 +23,20 @@ export interface InvoiceFacts {
   readonly createdAtSeconds: number;
   readonly expiresAtSeconds: number;
   readonly description: string | undefined;
-  /** Only when the `n` field names it: no signature is checked here. */
+  /** Only if the `n` field names it: the signature is not checked. */
   readonly payee: Uint8Array | undefined;
 }
 
 const PREFIXES: Readonly<Record<string, Network>> = { bc: 'mainnet', tb: 'testnet', tbs: 'signet', bcrt: 'regtest', sb: 'simnet' };
-/** LND's own limit: what a QR code holds. Also keeps a hostile string from costing time. */
+/** LND's own limit: the capacity of a QR code. It also bounds the time spent on a hostile string. */
 const LONGEST_INVOICE = 7089;
 const DEFAULT_EXPIRY_SECONDS = 3600;
 
-/** Reads an invoice. Amountless, sub-millisatoshi and impossible amounts are refused: an unknown price is never zero. */
+/** Reads an invoice. Refuses missing, sub-millisatoshi and impossible amounts: an unknown price is never zero. */
 export function parseInvoice(text: string): Result<InvoiceFacts, InvoiceRefusal> {
   if (text.length > LONGEST_INVOICE) return no('invoice_malformed', `an invoice has at most ${LONGEST_INVOICE} characters`);
   const invoice = text.toLowerCase();
-  // A bech32 string ends its prefix at the last "1": an earlier one belongs to the amount.
+  // The prefix of a bech32 string ends at the last "1": an earlier one belongs to the amount.
   const prefix = /^ln(bcrt|bc|tbs|tb|sb)([0-9]*)([a-z]?)$/.exec(invoice.slice(0, Math.max(0, invoice.lastIndexOf('1'))));
   if (prefix === null) return no('invoice_malformed', 'the text is not a BOLT 11 invoice of a known network');
   const [, coin, digits, multiplier] = prefix as unknown as readonly [string, string, string, string];
@@ -67,7 +67,7 @@ export function parseInvoice(text: string): Result<InvoiceFacts, InvoiceRefusal>
   });
 }
 
-/** What an invoice must be before anyone relies on it; what is left out is not checked. */
+/** Requirements that an invoice must meet; omitted fields are not checked. */
 export interface InvoiceExpectation {
   readonly network: Network;
   readonly nowSeconds: number;
@@ -77,7 +77,7 @@ export interface InvoiceExpectation {
   readonly latestExpirySeconds?: number;
 }
 
-/** Holds an invoice against what was ordered. */
+/** Checks an invoice against the order. */
 export function checkInvoice(facts: InvoiceFacts, expected: InvoiceExpectation): InvoiceRefusal | undefined {
   if (facts.network !== expected.network) {
     return { code: 'invoice_network_wrong', detail: `the invoice is for ${facts.network}, not ${expected.network}` };
@@ -115,7 +115,7 @@ const TIMESTAMP_LETTERS = 7;
 const SIGNATURE_LETTERS = 104;
 const CHECKSUM_LETTERS = 6;
 
-/** Every section by name. */
+/** Groups the sections by name. */
 function split(text: string): ReadonlyMap<string, readonly unknown[]> | undefined {
   const sections = new Map<string, unknown[]>();
   let letters = TIMESTAMP_LETTERS + SIGNATURE_LETTERS + CHECKSUM_LETTERS;
@@ -127,10 +127,10 @@ function split(text: string): ReadonlyMap<string, readonly unknown[]> | undefine
       else values.push(section.value);
     }
   } catch (error) {
-    // The decoder refuses some amounts by throwing; they get their own reason, so read on without one.
+    // The decoder throws on some amounts. They get their own reason, so continue without sections.
     return error instanceof Error && error.message.startsWith('Amount is outside') ? new Map() : undefined;
   }
-  // A field that says it is longer than what is left before the signature would be read as a shorter one.
+  // A field that declares more length than remains before the signature would be read as a shorter field.
   return letters === text.length - text.lastIndexOf('1') - 1 ? sections : undefined;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Macaroon V2, binary: bytes to fields and back, and the texts that clients send for them. No keys, no effects.
- * Stricter than the libraries: one spelling per macaroon, nothing after it, first-party caveats only, and
- * limits that hold before anything is computed.
+ * Macaroon V2, binary: bytes to fields and back, and the text forms that clients send. No keys. Pure. Stricter than the
+ * libraries: one spelling per macaroon, no trailing bytes, first-party caveats only, and limits that are checked before
+ * anything is computed.
  */
 import { concatBytes, formatBase64, parseBase64, parseHex } from './bytes.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
@@ -20,24 +20,24 @@ export const MOST_CAVEATS = 32;
 const VERSION = 2;
 const FIELD = { end: 0, location: 1, identifier: 2, verification: 4, signature: 6 } as const;
 const SIGNATURE_BYTES = 32;
-/** Hex doubles: no token text of more characters can hold a token within the limit. */
+/** Hex doubles the length: no longer text can hold a token within the limit. */
 const LARGEST_TOKEN_TEXT = LARGEST_TOKEN_BYTES * 2;
 
-/** Reads a token as it stands in a header: base64 in any dialect, or hex. */
+/** Reads a token from a header: base64 in any dialect, or hex. */
 export function parseToken(text: string): Result<Macaroon, CredentialRefusal> {
   if (text.length > LARGEST_TOKEN_TEXT) return tooLarge();
-  // A V2 macaroon starts with 02 and base64 of that with "Ag", so no text can be read both ways.
+  // A V2 macaroon starts with 02, and its base64 with "Ag", so no text can be read both ways.
   const bytes = text.startsWith('02') ? (parseHex(text) ?? parseBase64(text)) : parseBase64(text);
   if (bytes === undefined) return no('token_malformed', 'the token is neither base64 nor hex');
   return decodeMacaroon(bytes);
 }
 
-/** Standard base64 with padding, the form that every known client reads. */
+/** Formats a token as standard base64 with padding, which every known client reads. */
 export function formatToken(macaroon: Macaroon): string {
   return formatBase64(encodeMacaroon(macaroon));
 }
 
-/** Reads one macaroon and nothing else. */
+/** Decodes exactly one macaroon; trailing bytes are refused. */
 export function decodeMacaroon(bytes: Uint8Array): Result<Macaroon, CredentialRefusal> {
   if (bytes.length > LARGEST_TOKEN_BYTES) return tooLarge();
   if (bytes[0] !== VERSION) return wrongVersion(bytes[0]);
@@ -65,7 +65,7 @@ export function decodeMacaroon(bytes: Uint8Array): Result<Macaroon, CredentialRe
   return accept({ location, identifier, caveats, signature });
 }
 
-/** The one binary spelling of a macaroon. */
+/** Encodes a macaroon in its only binary form. */
 export function encodeMacaroon(macaroon: Macaroon): Uint8Array {
   return concatBytes(
     Uint8Array.of(VERSION),
@@ -83,7 +83,7 @@ interface Reader {
   offset: number;
 }
 
-/** Takes the next field if it is of this type; otherwise the reader stays where it is. */
+/** Takes the next field if it has this type; otherwise the reader does not move. */
 function takeField(reader: Reader, type: number): Uint8Array | undefined {
   if (reader.bytes[reader.offset] !== type) return undefined;
   const length = readVarint(reader.bytes, reader.offset + 1);
@@ -98,7 +98,7 @@ function takeEnd(reader: Reader): boolean {
   return true;
 }
 
-/** Lengths up to 16,383, two bytes: more than a whole token may have. A longer spelling of a short length is refused. */
+/** Reads a length of at most two bytes, up to 16,383: more than a whole token may have. A non-minimal encoding is refused. */
 function readVarint(bytes: Uint8Array, offset: number): { value: number; next: number } | undefined {
   const first = bytes[offset];
   if (first === undefined) return undefined;
@@ -115,7 +115,7 @@ function field(type: number, content: Uint8Array): Uint8Array {
 }
 
 function wrongVersion(first: number | undefined): Result<never, CredentialRefusal> {
-  // V1 packets start with a length in lower-case hex; the JSON forms of V1 and V2 with a brace.
+  // V1 packets start with a length in lower-case hex; the JSON forms of V1 and V2 start with a brace.
   const text = first === undefined ? '' : String.fromCharCode(first);
   return /^[0-9a-f{]$/.test(text)
     ? no('token_version_unsupported', 'only macaroons of version 2 in binary form are read')

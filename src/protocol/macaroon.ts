@@ -1,12 +1,12 @@
 /*
- * The macaroon signature chain: sig0 = HMAC(K, identifier), each caveat the next link, K the root key behind
- * the fixed generator key. Location is not signed. No effects but the HMAC that is handed in.
+ * The macaroon signature chain: sig0 = HMAC(K, identifier), each caveat adds a link, K = HMAC(generator key, root key). The
+ * location is not signed. Pure, except for the given HMAC.
  */
 import { encodeAscii, equalBytes } from './bytes.ts';
 import { type Hmac } from './hmac.ts';
 import { type Macaroon } from './macaroon-codec.ts';
 
-/** HMAC pads this with zeros to 32 bytes and beyond, as every macaroon library does. */
+/** HMAC pads this with zeros to the block size, past 32 bytes, like every macaroon library. */
 const GENERATOR_KEY = encodeAscii('macaroons-key-generator');
 
 export interface UnsignedMacaroon {
@@ -21,13 +21,13 @@ export async function signMacaroon(unsigned: UnsignedMacaroon, { rootKey, hmac }
   return { location: unsigned.location, identifier: unsigned.identifier, caveats: unsigned.caveats, signature: last };
 }
 
-/** Adds a first-party caveat: needs no key, and cannot be undone by whoever gets the result. */
+/** Adds a first-party caveat. This needs no key, and a recipient cannot remove the caveat. */
 export async function addCaveat(macaroon: Macaroon, { caveat, hmac }: { caveat: Uint8Array; hmac: Hmac }): Promise<Macaroon> {
   const signature = await hmac(macaroon.signature, caveat);
   return { ...macaroon, caveats: [...macaroon.caveats, caveat], signature };
 }
 
-/** The signature of the chain at each caveat; nothing unless the whole chain was made from this root key. */
+/** Returns the signature of the chain at each caveat; `undefined` unless the whole chain was made from this root key. */
 export async function verifyChain(
   macaroon: Macaroon,
   { rootKey, hmac }: { rootKey: Uint8Array; hmac: Hmac },

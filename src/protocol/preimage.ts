@@ -1,9 +1,9 @@
 /*
- * The preimage of a payment: what its payer alone gets, and what proves the payment by its hash. No effects.
+ * The preimage of a payment: only its payer learns it, and its hash proves the payment. Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 
-/** The payment hash of a preimage: SHA-256 of its bytes, as BOLT 11 has it. */
+/** Returns the payment hash of a preimage: SHA-256 of its bytes, as in BOLT 11. */
 export function hashPreimage(preimage: Uint8Array): Uint8Array {
   return sha256(preimage);
 }

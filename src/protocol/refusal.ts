@@ -1,10 +1,10 @@
 /*
- * Every reason for which this room turns something down, by its stable code. The codes are part of
- * the public interface: they stand in problem bodies, in logs and in the client's errors.
- * A detail is built from fixed words and numbers only, never from what was sent (it could be a secret).
+ * Every reason for which this layer refuses something, by its stable code. The codes are part of the public interface: they
+ * appear in problem bodies, in logs and in the client's errors. A detail contains fixed words and numbers only, never input,
+ * which could be a secret. Pure data.
  */
 
-/** Reasons for which a credential or the token in it is turned down. */
+/** Reasons to refuse a credential or its token. */
 export const CREDENTIAL_REFUSALS = [
   'too_many_tokens',
   'preimage_missing',
@@ -39,7 +39,7 @@ export const CREDENTIAL_REFUSALS = [
   'caveat_exhausted',
 ] as const;
 
-/** Reasons for which an invoice is turned down, by the gateway that ordered it or by the payer. */
+/** Reasons to refuse an invoice, for the gateway that ordered it or for the payer. */
 export const INVOICE_REFUSALS = [
   'invoice_malformed',
   'invoice_amount_missing',
@@ -53,7 +53,7 @@ export const INVOICE_REFUSALS = [
   'invoice_description_wrong',
 ] as const;
 
-/** Reasons for which a payer cannot use what a server sent with a 402. */
+/** Reasons why a payer cannot use what a server sent with a 402. */
 export const CHALLENGE_REFUSALS = ['challenge_missing', 'challenge_malformed'] as const;
 
 export type CredentialRefusalCode = (typeof CREDENTIAL_REFUSALS)[number];

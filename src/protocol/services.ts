@@ -1,10 +1,10 @@
 /*
- * The value of a services caveat: `name:tier`, several with commas. No effects.
+ * The value of a services caveat: `name:tier`, separated by commas. Pure.
  */
 
 const LARGEST_TIER = 255;
 
-/** Name to tier; nothing when any part does not parse or a name stands twice. */
+/** Maps names to tiers; `undefined` if any part does not parse or a name is repeated. */
 export function parseServices(value: string): ReadonlyMap<string, number> | undefined {
   const services = new Map<string, number>();
   for (const part of value.split(',')) {

@@ -1,6 +1,6 @@
 /*
- * The terms of a sale: what the minter's own caveats say (M1, M5). They are read from nowhere else; what a holder
- * appends can only be judged as a further limit (caveat.ts). No effects.
+ * The terms of a sale, as the minter's own caveats state them (M1, M5). They have no other source; a holder's caveats only
+ * count as further limits (caveat.ts). Pure.
  */
 import { formatAccess, ONE_CALL, parseAccess, type Access } from './access.ts';
 import { formatCaveat, type Caveat } from './caveat.ts';
@@ -16,25 +16,25 @@ export type { Access };
 export interface Terms {
   readonly service: string;
   readonly tier: number;
-  /** Left out: none (M46). */
+  /** `undefined`: none (M46). */
   readonly capabilities?: readonly string[];
-  /** None: one call. */
+  /** `undefined`: one call. */
   readonly access?: Access;
   readonly validUntilSeconds: number;
   readonly paidMsat: Msat;
-  /** A digest of what the price was asked for; 32 hex digits. */
+  /** A digest of the inputs of the price; 32 hex digits. */
   readonly quoteDigest: string;
-  /** `strict`: others may have seen the preimage before it was paid for, so it proves no payment (M24). */
+  /** `strict`: others may have seen the preimage before the payment, so it does not prove one (M24). */
   readonly settlement?: 'strict' | undefined;
 }
 
 /**
- * The caveats of a sale, in the order in which Aperture writes its own. Terms that would not read back as they are given
- * are a fault of the caller: a payer would have paid for something else, or for nothing.
+ * Formats the caveats of a sale, in Aperture's order. Throws on terms that would read back differently: the payer would have
+ * paid for something else, or for nothing.
  */
 export function formatTerms(terms: Terms): readonly string[] {
   const { service, tier, capabilities, access = ONE_CALL, validUntilSeconds, paidMsat, quoteDigest, settlement } = terms;
-  // A border inside the name would sell two services, or write a caveat of another kind.
+  // A separator in the name would sell two services, or write a caveat of another kind.
   if (/[:,=]/.test(service) || parseServices(`${service}:${tier}`)?.get(service) !== tier) {
     throw new RangeError('service, tier: a name without borders and an integer from 0 to 255');
   }
@@ -56,15 +56,15 @@ export function formatTerms(terms: Terms): readonly string[] {
   ];
 }
 
-/** What policy needs of the terms. The services are judged as a caveat, not here. */
+/** The terms that the caller needs. Services are judged as a caveat, not here. */
 export interface SoldTerms extends Pick<Terms, 'validUntilSeconds' | 'paidMsat' | 'quoteDigest' | 'settlement'> {
   readonly access: Access;
   readonly capabilities: ReadonlySet<string>;
 }
 
 /**
- * Reads the terms from the minter's caveats, after the caveats have been judged for this service. A token without
- * services, end, amount or quote was never sold by this gateway, nor was one whose id names another kind of access.
+ * Reads the terms from the minter's caveats, once the caveats have been judged for this service. This gateway never sold a
+ * token without services, end, amount or quote, or one whose id names another kind of access.
  */
 export function readTerms(
   caveats: readonly Caveat[],
@@ -81,7 +81,7 @@ export function readTerms(
   const accessText = find('access');
   const access = accessText === undefined ? ONE_CALL : parseAccess(accessText);
   if (access?.kind !== accessKind) return missing('the access that its id names');
-  // Whatever it says: a value that does not parse has been refused before.
+  // Any value counts as strict: one that does not parse was refused before.
   const settlement = find('settlement') === undefined ? undefined : 'strict';
   const capabilities = parseCapabilities(find(`${service}_capabilities`) ?? '');
   return accept({ access, validUntilSeconds, paidMsat, quoteDigest, settlement, capabilities });

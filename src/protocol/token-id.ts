@@ -1,7 +1,7 @@
 /*
- * The 32-byte token id, layout 1. It says which key signed the token, where the payment's claim object lives and
- * how many caveats are the minter's, so that a token is judged by what it was sold as and never by today's
- * configuration. Frozen: a change is another layout. No effects; docs/token-format.md has the table.
+ * The 32-byte token id, layout 1. It says which key signed the token, where the payment's claim object lives and how many
+ * caveats are the minter's, so a token is judged by the terms of its sale and never by the current configuration. Frozen: any
+ * change needs a new layout. Pure; docs/token-format.md has the table.
  *
  *   0      layout (1)                7      region of the claim object
  *   1      key id                    8      shard bits (0 to 16)
@@ -13,13 +13,13 @@ import { concatBytes } from './bytes.ts';
 import { type CredentialRefusal, type CredentialRefusalCode } from './refusal.ts';
 import { accept, refuse, type Result } from './result.ts';
 
-/** A stretch of time with a signing key of its own. Both numbers are in the token: changing the length touches no sold token. */
+/** A period with its own signing key. Both numbers are in the token: changing the length does not affect sold tokens. */
 export interface Epoch {
   readonly startHours: number;
   readonly lengthHours: number;
 }
 
-/** What one payment buys. Later kinds get the next numbers; a number that is not known here is refused. */
+/** What one payment buys. New kinds get the next numbers; an unknown number is refused. */
 export const ACCESS_KINDS = ['call', 'calls', 'pass', 'credit'] as const;
 export type AccessKind = (typeof ACCESS_KINDS)[number];
 
@@ -36,17 +36,17 @@ export interface TokenId {
 export const TOKEN_ID_BYTES = 32;
 export const TOKEN_ID_RANDOM_BYTES = 21;
 export const MOST_SHARD_BITS = 16;
-/** A leap year: an epoch that is longer than this was not made here. */
+/** A leap year: no longer epoch is made here. */
 export const LONGEST_EPOCH_HOURS = 8784;
 export const MOST_REGIONS = 32;
 
 const LAYOUT = 1;
 
-/** The 32 bytes of a token id. */
+/** Encodes a token id as 32 bytes. */
 export function encodeTokenId(id: TokenId): Uint8Array {
   if (id.random.length !== TOKEN_ID_RANDOM_BYTES) throw new RangeError(`random: ${TOKEN_ID_RANDOM_BYTES} bytes`);
   const { startHours, lengthHours } = id.epoch;
-  // What the reader below refuses must not be written: the payer would hold a token that nothing accepts.
+  // Never write what the decoder refuses: the payer would hold a token that nothing accepts.
   if (lengthHours === 0) throw new RangeError('epoch.lengthHours: at least 1');
   const head = [
     LAYOUT,
@@ -69,7 +69,7 @@ function inRange(name: string, value: number, largest: number): number {
   return value;
 }
 
-/** Reads a token id; whatever this version does not know is refused. */
+/** Decodes a token id; refuses everything that this version does not know. */
 export function decodeTokenId(bytes: Uint8Array): Result<TokenId, CredentialRefusal> {
   if (bytes.length !== TOKEN_ID_BYTES) return no('identifier_malformed', 'the token id has not 32 bytes');
   const [layout, keyId, e2, e1, e0, l1, l0, region, shardBits, kind, minterCaveats] = bytes as unknown as readonly number[];
@@ -94,15 +94,15 @@ export function decodeTokenId(bytes: Uint8Array): Result<TokenId, CredentialRefu
   });
 }
 
-/** The epoch in which an instant lies. */
+/** Returns the epoch that contains an instant. */
 export function epochAt(nowSeconds: number, lengthHours: number): Epoch {
   const hours = Math.floor(nowSeconds / 3600);
   return { startHours: hours - (hours % lengthHours), lengthHours };
 }
 
 /**
- * The claim object of a payment: layout, region, and the first shard bits of the payment hash. Two tokens over one
- * payment hash, whatever else differs between them, meet in the same object as long as their place is the same.
+ * Returns the name of a payment's claim object: layout, region, and the first shard bits of the payment hash. Two tokens with
+ * the same payment hash share an object as long as their region and shard bits are equal, whatever else differs.
  */
 export function formatClaimObjectName(id: Pick<TokenId, 'region' | 'shardBits'>, paymentHash: Uint8Array): string {
   const first = (paymentHash[0]! << 8) | paymentHash[1]!;
@@ -110,7 +110,7 @@ export function formatClaimObjectName(id: Pick<TokenId, 'region' | 'shardBits'>,
   return `${LAYOUT}/${id.region}/${id.shardBits}/${shard.toString(16)}`;
 }
 
-/** The region in the name of a claim object. */
+/** Returns the region in the name of a claim object. */
 export function regionOfClaimObject(objectName: string): number {
   return Number(objectName.split('/')[1]);
 }

@@ -1,6 +1,7 @@
 /*
- * A token, minted and verified. Minting writes the terms of the sale as the minter's caveats; verifying proves who wrote
- * which caveat and leaves the judging to policy (terms.ts, caveat.ts). Stateless: nothing is looked up but keys.
+ * Minting and verifying tokens. Minting writes the terms of the sale as the minter's caveats. Verifying proves the author of
+ * each caveat and leaves the judgement to others (terms.ts, caveat.ts). Stateless: only keys are looked up. Effects: the
+ * given HMAC and key look-up.
  */
 import { ONE_CALL } from './access.ts';
 import { encodeAscii, equalBytes } from './bytes.ts';
@@ -16,21 +17,21 @@ import { deriveRootKey } from './root-key.ts';
 import { formatTerms, type Terms } from './terms.ts';
 import { decodeTokenId, encodeTokenId, type Epoch, type TokenId } from './token-id.ts';
 
-/** What every L402 client since Loop expects to find here. Not signed, so it is held against this when a token comes back. */
+/** The value that every L402 client since Loop expects. It is not signed, so it is compared when a token comes back. */
 const LOCATION = encodeAscii('lsat');
-/** What lnget appends to a token that it has paid for: a preimage caveat with its field bytes. */
+/** Space for what lnget appends to a paid token: a preimage caveat with its field bytes. */
 const HEADROOM_BYTES = 128;
 
 export interface MintOptions {
   readonly paymentHash: Uint8Array;
-  /** Key, epoch, place and randomness; the kind of access and the number of minter caveats follow from the terms. */
+  /** Key, epoch, location and randomness; the access kind and the number of minter caveats follow from the terms. */
   readonly id: Omit<TokenId, 'access' | 'minterCaveats'>;
   readonly terms: Terms;
   readonly epochKey: Uint8Array;
   readonly hmac: Hmac;
 }
 
-/** The one token of an invoice, as text. */
+/** Mints the one token of an invoice, as text. */
 export async function mintToken({ paymentHash, id, terms, epochKey, hmac }: MintOptions): Promise<string> {
   const caveats = formatTerms(terms).map(encodeAscii);
   const { kind } = terms.access ?? ONE_CALL;
@@ -44,16 +45,16 @@ export async function mintToken({ paymentHash, id, terms, epochKey, hmac }: Mint
   return formatToken(macaroon);
 }
 
-/** The key of an epoch, or why there is none: the key is unknown, the epoch is over or has not begun. */
+/** Returns the key of an epoch, or the reason for having none: the key is unknown, or the epoch is over or has not begun. */
 export type EpochKeys = (keyId: number, epoch: Epoch) => Promise<Result<Uint8Array, CredentialRefusal>>;
 
-/** A token whose signature and payment have been proved; what it allows has not been judged yet. */
+/** A token whose signature and payment are proved; what it allows has not been judged yet. */
 export interface VerifiedToken {
   readonly paymentHash: Uint8Array;
   readonly preimage: Uint8Array;
   readonly id: TokenId;
   readonly caveats: readonly Caveat[];
-  /** The signature of the chain at each caveat: what a counter is keyed by (counters.ts). Secret. */
+  /** The signature of the chain at each caveat, used as counter key (counters.ts). Secret. */
   readonly signatures: readonly Uint8Array[];
 }
 
@@ -63,12 +64,12 @@ export interface VerifyOptions {
   readonly hmac: Hmac;
 }
 
-/** Proves a token: payment first (one hash), then key, then signature. */
+/** Proves a token: first the payment (one hash), then the key, then the signature. */
 export async function verifyToken(
   macaroon: Macaroon,
   { preimage, epochKeys, hmac }: VerifyOptions,
 ): Promise<Result<VerifiedToken, CredentialRefusal>> {
-  // The one part that the signature leaves open: without this, a changed token could pass.
+  // The location is the only unsigned part: without this check a changed token could pass.
   if (macaroon.location === undefined || !equalBytes(macaroon.location, LOCATION)) {
     return no('signature_wrong', 'the token names another location than this gateway writes');
   }

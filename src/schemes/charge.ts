@@ -1,6 +1,6 @@
 /*
- * What one request takes from a payment, in the unit that it was sold in, and from each counter that holders have put on
- * its token. Pure.
+ * What one request takes from a payment, in the unit of the sale, and from each counter that holders have put on its token.
+ * Pure.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Access } from '#protocol/access.ts';
@@ -11,19 +11,19 @@ import { type CredentialRefusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Charge } from './scheme.ts';
 
-/** More than can ever be used: what a pass has. */
+/** The limit of a pass: more than can ever be used. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-/** Enough to tell a thousand counters of a payment apart. */
+/** Enough to tell the thousand counters of a payment apart. */
 const COUNTER_KEY_BYTES = 16;
 
 interface Asked {
   readonly counters: readonly Counter[];
-  /** Of this request, or of what was sold where the two are the same. */
+  /** The price of this request, or the price of the sale if both have the same quote. */
   readonly priceMsat: Msat;
   readonly nowSeconds: number;
 }
 
-/** The charge for a request; none for a pass that nobody has put a counter on. */
+/** Returns the charge for a request; `undefined` for a pass without counters. */
 export function chargeFor(access: Access, { counters, priceMsat, nowSeconds }: Asked): Result<Charge | undefined, CredentialRefusal> {
   if (access.kind === 'pass' && counters.length === 0) return accept(undefined);
   const callMsat = priceOfCall(access, priceMsat);
@@ -48,7 +48,7 @@ export function chargeFor(access: Access, { counters, priceMsat, nowSeconds }: A
   }
 }
 
-/** A call's share of what was paid, rounded up: a limit in satoshi is never stretched. */
+/** Returns a call's share of the payment, rounded up, so that a limit in satoshis is never exceeded. */
 function priceOfCall(access: Access, priceMsat: Msat): bigint | undefined {
   switch (access.kind) {
     case 'call':
@@ -61,7 +61,7 @@ function priceOfCall(access: Access, priceMsat: Msat): bigint | undefined {
   }
 }
 
-/** With the signature itself, whoever reads the rows could leave out the caveats behind it. */
+/** Hashes the signature: a reader of the rows could use the signature itself to drop the later caveats. */
 function nameCounter(signature: Uint8Array): string {
   return formatHex(sha256(signature).slice(0, COUNTER_KEY_BYTES));
 }

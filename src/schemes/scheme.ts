@@ -1,6 +1,6 @@
 /*
- * The seam for ways to pay. A scheme reads its credentials out of a request, proves one, judges it for a quote, and writes its
- * part of a challenge; this is all that the gateway knows of it. Types, and how long a claim is kept.
+ * The interface of payment schemes. A scheme reads its credentials from a request, proves one, judges it for a quote, and
+ * writes its part of a challenge; the gateway knows nothing else about it. Types, and how long a claim is kept.
  */
 import { type Access } from '#protocol/access.ts';
 import { type CaveatFacts } from '#protocol/caveat-kinds.ts';
@@ -10,57 +10,57 @@ import { type Result } from '#protocol/result.ts';
 import { type AccessKind } from '#protocol/token-id.ts';
 import { type ClaimOrder, type ReadyChallenge, type RevocableToken } from '../ports.ts';
 
-/** A way to pay. Its functions never throw for what a client has sent. */
+/** A way to pay. Its functions never throw on client input. */
 export interface PaymentScheme {
   readonly name: string;
-  /** Takes its credentials out of the fields of a request. `authorization`: what the schemes before it left of that field. */
+  /** Takes its credentials out of the fields of a request. `authorization`: what the previous schemes left of that field. */
   readonly present: (fields: Headers, authorization: string) => Result<Presentation, Refusal<'header_too_large'>>;
-  /** Whether the value of a field that may have another use holds a credential: it must not reach the origin then. */
+  /** Whether a field with a possible other use holds a credential, which must not reach the origin. */
   readonly holdsCredential: (value: string) => boolean;
-  /** The challenge in `WWW-Authenticate`. */
+  /** Formats the challenge in `WWW-Authenticate`. */
   readonly formatChallenge: (challenge: ReadyChallenge, quote: Quote) => string;
-  /** Makes what goes with an invoice. Left out by schemes that need no more than the invoice, or none. */
+  /** Opens the issuer of the token that goes with an invoice. `undefined`: the scheme needs only the invoice, or none. */
   readonly issuer?: () => Promise<ChallengeIssuer>;
-  /** What an operator names when one payment is to be revoked. */
+  /** Finds the payment that an operator wants to revoke. */
   readonly findRevocable?: (named: NamedToken) => Revocable | undefined;
 }
 
-/** What one request presents. Read when it is first asked for; each text is read once. */
+/** What one request presents. Read on first access; each text is read once. */
 export interface Presentation {
-  /** What `Authorization` holds for the origin. */
+  /** The part of `Authorization` for the origin. */
   readonly authorizationRest: string;
   /** In the order in which they are tried. */
   readonly credentials: () => Result<readonly PresentedCredential[], CredentialRefusal>;
-  /** Payment hashes in hex; `undefined` when one of the credentials cannot be read. */
+  /** Payment hashes in hex; `undefined` if one of the credentials cannot be read. */
   readonly paymentHashes: () => readonly string[] | undefined;
 }
 
 export interface PresentedCredential {
-  /** What it proves, whatever is asked for. */
+  /** Proves the credential, independently of the request. */
   readonly prove: () => Promise<Result<ProvedPayment, CredentialRefusal>>;
 }
 
-/** A payment that a credential proves to be ours. */
+/** A payment that a credential proves to be one of this gateway. */
 export interface ProvedPayment {
   readonly paymentHash: Uint8Array;
   /** What can be revoked of it (M30). */
   readonly revocable: RevocableToken;
   readonly access: AccessKind;
-  /** Whether the credential proves that the payment was made: not where others may have seen the preimage before (M24). */
+  /** Whether the credential proves that the payment was made; false if others may have seen the preimage before (M24). */
   readonly isProof: boolean;
   /** Whether the body has to be read before the credential can be judged for a service. */
   readonly needsDigest: (service: string) => boolean;
-  /** Why it is good for nothing that is sold so, as far as can be told without price and body; `undefined` when it may be good. */
+  /** Returns why it is good for nothing with these terms, as far as is known without price and body; `undefined` if it may be good. */
   readonly judgeStanding: (sold: SoldTerms, context: JudgeContext) => CredentialRefusal | undefined;
-  /** What it is good for, judged against what is asked. */
+  /** Judges what it is good for, against the quote and the request. */
   readonly judge: (quote: Quote, context: JudgeContext) => Promise<Result<Grant, GrantRefusal>>;
-  /** Why the key that signed it is no longer good; `undefined` when it is. */
+  /** Returns why the key that signed it is no longer valid; `undefined` if it is valid. */
   readonly checkKey: () => Promise<CredentialRefusal | undefined>;
 }
 
-/** What makes the token of an invoice. One for ever: an invoice never gets a second one (M3). */
+/** Makes the token of an invoice. An invoice never gets a second token (M3). */
 export interface ChallengeIssuer {
-  /** Names the key that signs. */
+  /** Names the signing key. */
   readonly signing: string;
   readonly issue: (order: IssueOrder) => Promise<string>;
 }
@@ -68,7 +68,7 @@ export interface ChallengeIssuer {
 export interface IssueOrder {
   readonly paymentHash: Uint8Array;
   readonly quote: Quote;
-  /** Sixteen hex digits, by which quotas know the challenge. Its payment must lead back to it. */
+  /** Sixteen hex digits that identify the challenge in quotas. Its payment must lead back to it. */
   readonly challengeId: string;
   /** Where the claim lives (M45). */
   readonly region: number;
@@ -77,7 +77,7 @@ export interface IssueOrder {
   readonly settlement: 'strict' | undefined;
 }
 
-/** A token as an operator has it. */
+/** A token as an operator names it. */
 export interface NamedToken {
   readonly token: unknown;
   readonly identifier: unknown;
@@ -87,18 +87,18 @@ export interface Revocable {
   readonly paymentHash: Uint8Array;
   readonly claimObjectName: string;
   readonly identifierHex: string;
-  /** Since 1970: no token of its key is good for longer, but for the grace of keys. */
+  /** Hours since 1970. No token of its key is valid for longer, except for the grace period of keys. */
   readonly lastHours: number;
 }
 
 /** What one request costs, and for what. */
 export interface Quote {
-  /** The route as the seller wrote it. */
+  /** The route as written in the configuration. */
   readonly match: string;
   readonly service: string;
   readonly tier: number;
   readonly capabilities: readonly string[];
-  /** What the call costs: for a call, a number of calls or a pass that is the whole of it, for a credit what it draws. */
+  /** The cost of the call: the whole amount for a call, a number of calls or a pass; for a credit, what the call draws. */
   readonly priceMsat: Msat;
   readonly sells: Offer;
   /** 32 hex digits over the inputs of the price: the route and its parameters, never the price itself (M5). */
@@ -106,19 +106,19 @@ export interface Quote {
   readonly description: string;
 }
 
-/** What is sold to whoever has not paid yet. */
+/** What is sold to a client that has not paid yet. */
 export interface Offer {
   readonly access: Access;
-  /** Of the invoice. */
+  /** The amount of the invoice. */
   readonly amountMsat: Msat;
-  /** How long it is good for after its invoice has expired; the gateway's own time to redeem if left out. */
+  /** How long it is valid after its invoice has expired; `undefined`: the gateway's own redemption time. */
   readonly seconds?: number | undefined;
 }
 
 /** What a route sells, before its price is known. */
 export type SoldTerms = Pick<Quote, 'service' | 'tier' | 'capabilities'> & { readonly sells: Pick<Offer, 'access' | 'seconds'> };
 
-/** What one request takes from a payment that is counted, in its unit. */
+/** What one request takes from a counted payment, in its unit. */
 export interface Charge extends Pick<ClaimOrder, 'limit' | 'cost'> {
   readonly unit: 'calls' | 'msat';
   readonly draws: readonly (ClaimOrder['draws'][number] & { readonly unit: 'calls' | 'msat' })[];
@@ -129,20 +129,23 @@ export interface Grant {
   readonly paymentHash: Uint8Array;
   readonly claimObjectName: string;
   readonly claimEndsAtSeconds: number;
-  /** Names the payment in logs and towards the origin; opens nothing (M16). */
+  /** Names the payment in logs and to the origin; grants no access (M16). */
   readonly claimId: string;
-  /** Names the payment towards the origin, which does its work once for a name. Nobody but the holder of the credential could know it. */
+  /** Names the payment to the origin, which does its work once per name. Only the holder of the credential can know it. */
   readonly secretId: string;
-  /** Nothing for a pass: it is good until it ends, and no object is asked. */
+  /** `undefined` for a pass: it is valid until it ends, and no object is asked. */
   readonly charge: Charge | undefined;
   readonly maxPerMinute: number | undefined;
-  /** The preimage does not prove the payment: that the invoice is settled must be known before the first use (M24). */
+  /** The preimage does not prove the payment: the invoice must be known as settled before the first use (M24). */
   readonly needsSettlement: boolean;
-  /** What was paid, and for what, whatever the route sells now. */
+  /** What was paid and for what, whatever the route sells now. */
   readonly sold: { readonly scheme: string; readonly access: AccessKind; readonly paidMsat: Msat };
-  /** The challenge that was paid, as the quota of those who have not paid knows it. */
+  /** The paid challenge, by its id in the quota of unpaid clients. */
   readonly challengeId: string;
-  /** When a pass ends, for whoever has set the earliest end; nothing for what is counted, which its end does not break off (M14). */
+  /**
+   * The end of a pass: the earliest end set by the minter or a holder. `undefined` for counted access, whose running
+   * responses are not cut off at the end (M14).
+   */
   readonly passEndsAtSeconds: number | undefined;
 }
 
@@ -152,15 +155,15 @@ export type GrantRefusal = CredentialRefusal | Refusal<'payment_too_small'>;
 export interface JudgeContext {
   readonly nowSeconds: number;
   readonly skewSeconds: number;
-  /** What the caveats of a token may ask about the request itself. */
+  /** The facts about the request that caveats may test. */
   readonly request: Pick<CaveatFacts, 'method' | 'host' | 'path'>;
-  /** Where the request comes from; nothing when that is not known. Called only for a token that is narrowed to networks. */
+  /** Returns the client's address; `undefined` if unknown. Called only for a token that is narrowed to networks. */
   readonly clientAddress: () => string | undefined;
-  /** The digest of the request; `undefined` when it was not worked out. Only a token that is narrowed to one is held to it. */
+  /** The digest of the request; `undefined` if not computed. Only a token narrowed to one request is checked against it. */
   readonly requestDigest?: string | undefined;
   /** How long an invoice can be paid. */
   readonly invoiceExpirySeconds: number;
-  /** By how much a pass ends later than its minter wrote. `undefined`: no pass is extended. */
+  /** Returns how much later a pass ends than its minter wrote. `undefined`: no pass is extended. */
   readonly extensionOf?: ((life: PassLife) => number) | undefined;
 }
 
@@ -171,11 +174,11 @@ export interface PassLife {
   readonly validUntilSeconds: number;
 }
 
-/** The largest skew of clocks that can be configured. */
+/** The largest clock skew that can be configured. */
 export const LARGEST_SKEW_SECONDS = 300;
 const ROW_MARGIN_SECONDS = 3600;
 
-/** Until when a claim is kept: past the end of its token by the largest skew and an hour (M2). */
+/** Returns the instant until which a claim is kept: the end of its token, plus the largest skew and an hour (M2). */
 export function endOfClaim(tokenEndsAtSeconds: number): number {
   return tokenEndsAtSeconds + LARGEST_SKEW_SECONDS + ROW_MARGIN_SECONDS;
 }

@@ -1,5 +1,5 @@
 /*
- * A fault that a request survives, told to the operator by where it happened. No effects but the log.
+ * A fault that a request survives, logged for the operator with the place where it happened. Effects: the log.
  */
 import { type Log, type LogValue } from '../../ports.ts';
 
@@ -8,11 +8,10 @@ export interface Fault {
   readonly at: string;
   /** What was thrown. */
   readonly error: unknown;
-  /** What else is known of it. */
+  /** Further facts for the log. */
   readonly known?: Readonly<Record<string, LogValue>>;
 }
 
-/** Logs a fault. */
 export function noteFault(log: Log, { at, error, known }: Fault): void {
   log('fault', { at, ...known, message: error instanceof Error ? error.message : 'unknown' });
 }

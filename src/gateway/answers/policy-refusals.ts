@@ -1,10 +1,10 @@
 /*
- * What the policies say when they turn a request away. A part of the one table of problem types (refusals.ts, M17): none of these
- * may cost an invoice. Pure data.
+ * The problem types of the policies, a part of the one table of problem types (refusals.ts, M17): none of them may cost an
+ * invoice. Pure data.
  */
 
 const NO_INVOICE = { mayCostInvoice: false } as const;
-/** Said before any payment was looked at: whether one is good is not known yet. */
+/** Used before any payment is examined, so nothing is known about its validity. */
 const UNTOUCHED = 'Nothing of a payment that you hold was used; do not pay again.';
 const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 
@@ -63,7 +63,7 @@ export const POLICY_PROBLEM_TYPES = {
 
 export type PolicyCode = keyof typeof POLICY_PROBLEM_TYPES;
 
-/** Why a policy turned a request away. */
+/** Why a policy refused a request. */
 export interface PolicyRefusal {
   readonly code: PolicyCode;
   readonly detail: string;

@@ -1,12 +1,12 @@
 /*
- * The fields by which a client learns of limits before it runs into them: `RateLimit-Policy` says what is allowed, `RateLimit`
- * what is left (draft-ietf-httpapi-ratelimit-headers-11, May 2026). Pure.
+ * The response fields that tell a client its limits in advance: `RateLimit-Policy` states what is allowed, `RateLimit` what
+ * is left (draft-ietf-httpapi-ratelimit-headers-11, May 2026). Pure.
  */
 import { type QuotaBounds, type QuotaReading, type RateBound, type RateReading } from '../../ports.ts';
 
-/** One limit as a client may know it. */
+/** One limit, as shown to a client. */
 export interface StatedLimit {
-  /** Lower-case letters; stands between quotes. */
+  /** Lower-case letters; it is written in quotes. */
   readonly name: 'client' | 'free' | 'challenges' | 'route' | 'all' | 'pass' | 'token';
   readonly limit: number;
   readonly windowSeconds: number;
@@ -14,7 +14,7 @@ export interface StatedLimit {
   readonly resetSeconds: number;
 }
 
-/** The two fields; none when there is nothing to state. */
+/** Formats both fields; no limits give no fields. */
 export function formatRateFields(limits: readonly StatedLimit[]): Readonly<Record<string, string>> {
   if (limits.length === 0) return {};
   return {
@@ -23,7 +23,7 @@ export function formatRateFields(limits: readonly StatedLimit[]): Readonly<Recor
   };
 }
 
-/** An answer with what is left under its limits, after what the origin may say of its own. */
+/** Adds the fields to a response, after any that the origin has set. */
 export function stateLimits(response: Response, limits: readonly StatedLimit[]): Response {
   if (limits.length === 0) return response;
   const answer = new Response(response.body, response);
@@ -31,7 +31,7 @@ export function stateLimits(response: Response, limits: readonly StatedLimit[]):
   return answer;
 }
 
-/** What the quota object has told, as limits. Only the client's own bounds: those of others, and totals, are not stated. */
+/** Converts the readings of the quota object to limits. States only the client's own limits, not those of others or totals. */
 export function stateQuota(readings: readonly QuotaReading[], { requests, free, challenges }: QuotaBounds): readonly StatedLimit[] {
   return readings.flatMap(({ policy, remaining, resetSeconds }): readonly StatedLimit[] => {
     const left = { remaining, resetSeconds };
@@ -48,12 +48,12 @@ export function stateQuota(readings: readonly QuotaReading[], { requests, free, 
   });
 }
 
-/** What a rate limit has told, as a limit. The platform's own limiter tells nothing. */
+/** Converts the reading of a rate limit. The platform's own limiter gives no reading. */
 export function stateRate(name: StatedLimit['name'], bound: RateBound, reading: RateReading | undefined): readonly StatedLimit[] {
   return reading === undefined ? [] : [{ name, limit: bound.limit, windowSeconds: secondsOf(bound.windowMs), ...reading }];
 }
 
-/** A window has a second at least. */
+/** A window is at least one second. */
 function secondsOf(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
 }

@@ -1,6 +1,6 @@
 /*
- * The one table of problem types (M17): every code with its status, whether it may cost an invoice, what it is called and
- * what to do about it. docs/status-codes.md says the same; a test holds the two together. Pure data.
+ * The one table of problem types (M17): every code with its status, whether it may cost an invoice, its title and its hint.
+ * docs/status-codes.md says the same; a test compares the two. Pure data.
  */
 import { POLICY_PROBLEM_TYPES } from './policy-refusals.ts';
 import { type StatedLimit } from './rate-fields.ts';
@@ -9,10 +9,10 @@ import { type CredentialRefusalCode, type Refusal } from '#protocol/refusal.ts';
 
 export interface ProblemType {
   readonly status: number;
-  /** A credential problem is answered with a fresh challenge; a malformed request never is. */
+  /** A credential problem is answered with a new challenge; a malformed request never is. */
   readonly mayCostInvoice: boolean;
   readonly title: string;
-  /** What to do next, for people and for agents. */
+  /** What to do next, for people and agents. */
   readonly hint: string;
 }
 
@@ -25,7 +25,7 @@ const TRY_LATER = 'Nothing was charged. Repeat the request after the seconds tha
 const NOT_AGAIN = 'Repeat the request with the same credential after the seconds that Retry-After names; do not pay again.';
 const STILL_GOOD = `Your payment is still good. ${NOT_AGAIN}`;
 
-/** Problem types that this gateway adds to those of a credential. */
+/** Problem types of the gateway itself. */
 const GATEWAY = {
   path_malformed: {
     ...MALFORMED,
@@ -179,7 +179,7 @@ const GATEWAY = {
   internal_fault: { status: 500, mayCostInvoice: false, title: 'Internal fault', hint: 'The operator finds the reason in the log.' },
 } as const satisfies Record<string, ProblemType>;
 
-/** Problem types of a credential: always a fresh challenge, since that is what deployed clients expect. */
+/** Problem types of a credential: always answered with a new challenge, as deployed clients expect. */
 const CREDENTIAL: Readonly<Record<CredentialRefusalCode, ProblemType>> = {
   too_many_tokens: { ...PAY, title: 'Too many tokens', hint: 'Send at most four different tokens.' },
   preimage_missing: {
@@ -240,16 +240,16 @@ export const PROBLEM_TYPES = { ...GATEWAY, ...CREDENTIAL } as const;
 export type ProblemCode = keyof typeof PROBLEM_TYPES;
 export const PROBLEM_CODES = Object.keys(PROBLEM_TYPES) as readonly ProblemCode[];
 
-/** A refusal on its way to a client. */
+/** A refusal for a client. */
 export type GatewayRefusal = Refusal<ProblemCode> & {
   readonly retryAfterSeconds?: number;
   /** What is left of a payment that is not enough. */
   readonly remaining?: Remaining;
-  /** Limits that the client may know. */
+  /** Limits that the client may see. */
   readonly limits?: readonly StatedLimit[];
 };
 
-/** Said of a paid call that the origin left without an answer, by what became of the payment (M16). */
+/** Hints for a paid call that the origin did not answer, by the fate of the payment (M16). */
 export const PAID_HINTS = {
   released: STILL_GOOD,
   counted:
@@ -258,7 +258,7 @@ export const PAID_HINTS = {
     'What became of the payment could not be recorded, so it is held for a while. Repeat the request with the same credential after the seconds that Retry-After names; do not pay before that.',
 } as const;
 
-/** The table for people and agents: what `type` of a problem body links to. */
+/** Formats the table for people and agents: the target of `type` in a problem body. */
 export function describeProblemTypes(): string {
   const lines = PROBLEM_CODES.map((code) => {
     const { status, mayCostInvoice, title, hint }: ProblemType = PROBLEM_TYPES[code];

@@ -1,17 +1,17 @@
 /*
- * Refusals as answers: problem+json with a stable code and a hint, never cached, readable by a browser of any origin.
- * Which status a code has stands in refusals.ts.
+ * Refusals as responses: problem+json with a stable code and a hint, never cached, readable from any browser origin.
+ * refusals.ts has the status of each code. Pure.
  */
 import { describeToGrpc } from './grpc.ts';
 import { formatRateFields } from './rate-fields.ts';
 import { COMMON_METHODS } from './methods.ts';
 import { PROBLEM_TYPES, type GatewayRefusal, type ProblemType } from './refusals.ts';
 
-/** Fields of our own that a browser may read. */
+/** The gateway's own fields that a browser may read. */
 export const EXPOSED_FIELDS =
   'WWW-Authenticate, Payment-Receipt, Retry-After, L402-Remaining, L402-Remaining-Msat, L402-Answered-By, RateLimit, RateLimit-Policy';
 
-/** Headers of every answer that the gateway makes itself. */
+/** Headers of every response that the gateway makes itself. */
 export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'access-control-allow-origin': '*',
@@ -21,17 +21,17 @@ export const OWN_ANSWER_HEADERS: Readonly<Record<string, string>> = {
 
 export interface ProblemOptions {
   readonly docsUrl: string;
-  /** Instead of the hint of the table. */
+  /** Replaces the hint of the table. */
   readonly hint?: string;
-  /** Instead of the status of the table: a challenge is a 402 whatever led to it. */
+  /** Replaces the status of the table: a challenge is always a 402. */
   readonly status?: number;
   readonly fields?: Readonly<Record<string, string | number>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** HEAD: the same headers and no body. */
+  /** HEAD gets the same headers and no body. */
   readonly method: string;
 }
 
-/** The answer for a refusal. */
+/** Returns the response for a refusal. */
 export function problem(refusal: GatewayRefusal, options: ProblemOptions): Response {
   if (refusal.code === 'grpc_unsupported') {
     return new Response(null, { headers: { ...OWN_ANSWER_HEADERS, ...describeToGrpc(refusal.detail) } });
@@ -64,7 +64,7 @@ export function problem(refusal: GatewayRefusal, options: ProblemOptions): Respo
 
 const TOKEN_LIST = /^[A-Za-z0-9!#$%&'*+\-.^_`|~, ]{1,1024}$/;
 
-/** The answer to a preflight: a browser may send what it asks for; the call itself is still sold. */
+/** Answers a preflight: a browser may send what it asks for. The call itself is still sold. */
 export function answerPreflight(request: Request): Response {
   const asked = (name: string, otherwise: string) => {
     const value = request.headers.get(name) ?? '';

@@ -1,6 +1,6 @@
 /*
- * The 402: a challenge that was ready, or an invoice that is ordered now and gets its one token (M3), told to people and to
- * programs; 503 when there is none.
+ * The 402: a ready challenge, or an invoice that is ordered now and gets its one token (M3), described for people and
+ * programs; 503 if there is none. Effects: the node behind the port, the log.
  */
 import { formatSats } from '#protocol/msat.ts';
 import { type Quote } from '#schemes/scheme.ts';
@@ -14,7 +14,7 @@ import { problem } from '../answers/refuse.ts';
 
 const NODE_RETRY_SECONDS = 5;
 
-/** The answer to a request that has to pay first; 503 when no invoice can be had. */
+/** Returns the response to a request that has to pay first; 503 if no invoice can be made. */
 export async function challenge(
   { reason, quote, source, limits }: Extract<Admission, { kind: 'pay' }>,
   { deps, method }: { deps: GateDeps; method: string },
@@ -61,7 +61,7 @@ export async function challenge(
   );
 }
 
-/** What the invoice buys, for people and agents. */
+/** Describes what the invoice buys, for people and agents. */
 function describeOffer({ sells: { access, seconds }, priceMsat }: Quote): string {
   const time = seconds === undefined ? '' : ` within ${seconds} seconds`;
   switch (access.kind) {

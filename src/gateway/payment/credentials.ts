@@ -1,8 +1,8 @@
 /*
- * The credentials of a request, tried in order until one lets it through. Everything that takes time (a price that is asked
- * for, a body, the node) comes before the last judgement, which is by the clock, the snapshot and the keys of that moment
- * (M32). The price is asked, and a body read, only for a token that is proved, good for all that can be told without them,
- * and not known to be spent (M43).
+ * The credentials of a request, tried in order until one is good. Everything that takes time (an external price, a body, the
+ * node) comes before the last judgement, which uses the clock, the snapshot and the keys of that moment (M32). The price is
+ * asked, and a body read, only for a token that is proved, passes every other check, and is not known to be spent (M43).
+ * Effects: the ports.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import {
@@ -29,18 +29,18 @@ export interface Unpaid {
   readonly kind: 'unpaid';
   /** Why no payment is good. */
   readonly reason: GatewayRefusal;
-  /** A payment that was made and is over, in hex (M19). */
+  /** The payment hash, in hex, of a payment that was made and is used up (M19). */
   readonly usedUp: string | undefined;
 }
 
 type Tried = Exclude<Admission, { kind: 'free' | 'pay' }> | Unpaid;
 
-/** What one token comes to. */
+/** The outcome for one token. */
 type Trial =
   | Exclude<Tried, Unpaid>
   /** Another credential may be good. */
   | { readonly kind: 'not_good'; readonly reason: GatewayRefusal; readonly usedUp?: string | undefined }
-  /** Its payment buys nothing here: that says more than any other reason. */
+  /** The payment buys nothing here: this outranks any other reason. */
   | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined };
 
 interface TrialTools {
@@ -49,11 +49,11 @@ interface TrialTools {
   readonly lease: LeaseTerms;
 }
 
-/** Different payments of one request that are tried; the second only when the first is used up (M6). */
+/** Most different payments tried per request; the second only if the first is used up (M6). */
 const MOST_CLAIMS_TRIED = 2;
 const NOT_PAID: GatewayRefusal = { code: 'payment_required', detail: 'this call is sold for Lightning' };
 
-/** Tries what the request shows. */
+/** Tries the presented credentials. */
 export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promise<Tried> {
   const { credentials, unreadable } = listCredentials(inquiry.facts.presentations);
   let reason = unreadable ?? NOT_PAID;
@@ -61,12 +61,12 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
   const tried = new Set<string>();
   for (const credential of credentials) {
     const proved = await credential.prove();
-    // Another token over a payment that has been tried is no other payment, even if its claim would lie elsewhere.
+    // Another token with a payment hash already tried is the same payment, even if its claim were stored elsewhere.
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
     const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, tools }) : { kind: 'not_good', reason: proved.refusal };
     if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
     if (trial.kind === 'not_good') {
-      // The first reason stands.
+      // Keeps the first reason.
       if (reason === NOT_PAID) ({ reason } = trial);
       usedUp ??= trial.usedUp;
       continue;
@@ -79,7 +79,7 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
   return { kind: 'unpaid', reason, usedUp };
 }
 
-/** The credentials of all schemes in their order, and why the first that could not be read was not. */
+/** Lists the credentials of all schemes in order, and the reason for the first that could not be read. */
 function listCredentials(presentations: readonly Presentation[]): {
   readonly credentials: readonly PresentedCredential[];
   readonly unreadable: GatewayRefusal | undefined;
@@ -106,7 +106,7 @@ async function tryPayment(payment: ProvedPayment, { inquiry, tools }: TrialOptio
     ({ digest } = prepared);
   }
   const holder = { kind: 'paid', client: undefined } as const;
-  // It has been asked for by now, or nobody has to be asked.
+  // The price has been asked by now, or does not need asking.
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const { quote } = quoted.value;
@@ -117,7 +117,7 @@ async function tryPayment(payment: ProvedPayment, { inquiry, tools }: TrialOptio
   const prove = async () => {
     const unsettled = await deps.proveSettled({ paymentHash, client: inquiry.facts.client().key.key }, deps);
     if (unsettled !== undefined) return unsettled;
-    // The node may have taken its time.
+    // Asking the node may have taken time.
     const late = await standAgain(payment, { inquiry, tools });
     if (late !== undefined) return late;
     const again = await judge();
@@ -126,9 +126,7 @@ async function tryPayment(payment: ProvedPayment, { inquiry, tools }: TrialOptio
   return useGrant(payment, { inquiry, tools, quote, grant: grant.value, prove: needsSettlement ? prove : undefined });
 }
 
-/**
- * Does what takes time for a token that is worth it, and looks again how things stand after it.
- */
+/** Does what takes time for a token that is worth it, then judges again. */
 async function prepare(
   payment: ProvedPayment,
   { inquiry, tools }: TrialOptions,
@@ -151,7 +149,7 @@ async function prepare(
   return { kind: 'ready', digest: digested?.value };
 }
 
-/** What may have changed while time went by, but for what the token itself says: policies, revocations, keys. */
+/** Checks again what may have changed meanwhile, apart from the token itself: policies, revocations, keys. */
 async function standAgain(payment: ProvedPayment, { inquiry }: TrialOptions): Promise<GatewayRefusal | undefined> {
   const barred = await inquiry.lookAgain();
   const gone = barred ?? findRevocation(payment, inquiry.context());
@@ -171,7 +169,7 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
   const { charge } = grant;
   const paymentHashHex = formatHex(grant.paymentHash);
   const reservationId = formatHex(deps.random(16));
-  // Also one that a holder has put a counter on: all calls of a pass are counted in one place.
+  // Including a pass with a holder's counter: all calls of a pass are counted in one place.
   const isPass = payment.access === 'pass';
   const enter = (use: Use | undefined): Trial => {
     const client = inquiry.facts.client();
@@ -212,14 +210,14 @@ async function provePass(prove: () => Promise<GatewayRefusal | undefined>): Prom
   return reason === undefined ? { kind: 'granted', use: undefined } : { kind: 'refused', reason };
 }
 
-/** A refusal that is no matter of the token (a policy) is one of the whole request. */
+/** A refusal that does not concern the token (a policy) refuses the whole request. */
 function judgedBad(payment: ProvedPayment, reason: GatewayRefusal): Exclude<Trial, { kind: 'enter' | 'over' }> {
   if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
   const usedUp = reason.code === 'token_expired' && payment.isProof ? formatHex(payment.paymentHash) : undefined;
   return { kind: 'not_good', reason, usedUp };
 }
 
-/** A claim that was refused: the payment is over, or something is in its way. */
+/** Classifies a refused claim: the payment is used up, or something blocks it for now. */
 function over(paymentHashHex: string, reason: GatewayRefusal, payment: ProvedPayment): Exclude<Trial, { kind: 'enter' | 'not_good' }> {
   if (!mayCostInvoice(reason)) return { kind: 'refuse', reason };
   const wasPaid =
@@ -232,7 +230,7 @@ function mayCostInvoice({ code }: GatewayRefusal): boolean {
   return problemType.mayCostInvoice;
 }
 
-/** The least that a call can take, before its price is known. */
+/** Returns the least that a call can cost, before its price is known. */
 function leastCostOf(price: Price, { access }: ProvedPayment): number {
   return access === 'credit' && isAsked(price) ? Number(price.bounds.minMsat) : 1;
 }
@@ -266,8 +264,8 @@ function judgeContext(
 }
 
 /**
- * The names of a call: of a single call the same for every attempt, so that an origin does its work once (M16); of other payments
- * one for each. The key that the origin goes by is none that others can send before.
+ * Returns the names of a call. For a single call they are the same on every attempt, so that the origin does its work once
+ * (M16); other payments get new names per call. Nobody else can send the origin's key in advance.
  */
 function nameCall({ claimId, secretId, charge }: Grant, reservationId: string): { readonly callId: string; readonly callKey: string } {
   if (charge?.limit === 1) return { callId: claimId, callKey: secretId };

@@ -1,6 +1,6 @@
 /*
- * The first time that a payment is presented: that is when it counts as sold. Of what is counted the claim says so; of a pass it is
- * asked in the background, once for each isolate. Effects: the claims and the sales behind their ports, memory.
+ * The first time that a payment is presented: this is when it counts as sold. For a counted payment the claim answers it; for
+ * a pass it is asked in the background, once per isolate. Effects: the claims and the sales behind their ports, memory.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { type Grant, type Quote } from '#schemes/scheme.ts';
@@ -9,14 +9,14 @@ import { noteFault } from '../answers/fault.ts';
 
 /** Passes that this isolate has asked about. */
 export interface KnownPasses {
-  /** Whether it is a new one. */
+  /** Adds a pass; true if it is new. */
   readonly add: (paymentHashHex: string) => boolean;
 }
 
-/** The oldest goes first; it is asked about once more then. */
+/** The oldest is dropped first, and asked about again at its next use. */
 export const MOST_KNOWN_PASSES = 4096;
 
-/** An empty memory. */
+/** Creates an empty memory. */
 export function createKnownPasses(): KnownPasses {
   const known = new Set<string>();
   return {
@@ -34,7 +34,7 @@ interface Teller {
   readonly background: Background;
 }
 
-/** Tells that a payment was sold, if this is its first use. `isFirst`: as the claim has answered; `undefined` for a pass. */
+/** Reports a payment as sold if this is its first use. `isFirst`: the claim's answer; `undefined` for a pass. */
 export function tellPayment(
   grant: Grant,
   { quote, isFirst }: { quote: Quote; isFirst: boolean | undefined },

@@ -1,6 +1,6 @@
 /*
- * A request on a route that is sold, and what has been found out about it: its price, its body, how things stand. What takes
- * time is done once; how things stand is looked at anew whenever time has gone by (M32). Effects: those of whoever is asked.
+ * A request on a sold route, with what is known about it: its price, its body, its context. Slow work is done once; the
+ * context is renewed whenever time has passed (M32). Effects: those of the ports that are asked.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { digestRequest, NO_BODY_HASH } from '#protocol/request-digest.ts';
@@ -16,33 +16,33 @@ import { quoteSale, type QuoteOutcome } from '../pricing/quote.ts';
 import { type Sold } from '../route.ts';
 import { type RequestContext } from '../request-context.ts';
 
-/** How things stand for a request: the snapshot and the clock of this moment, or the policy that turns it away. */
+/** Returns the context of a request with the current snapshot and clock, or the policy's refusal. */
 export type Look = () => Result<RequestContext, GatewayRefusal> | Promise<Result<RequestContext, GatewayRefusal>>;
 
 export interface Inquiry {
   readonly request: Request;
   readonly facts: RequestFacts;
   readonly sold: Sold;
-  /** Somebody has to be asked for the price, or a form has to be read for it: that may take time and cost the seller something. */
+  /** The price has to be asked for, or a form has to be read for it: this may take time and cost the seller something. */
   readonly isPriceAsked: boolean;
-  /** The body may be a form, and what stands in it decides whether the call is sold at all. */
+  /** The body may be a form whose fields decide whether the call is sold at all. */
   readonly readsForm: boolean;
-  /** The quote as far as nobody had to be asked for it. */
+  /** Returns the quote, if it did not have to be asked for. */
   readonly known: () => Quote | undefined;
-  /** As it was when last looked at. */
+  /** Returns the context as of the last look. */
   readonly context: () => RequestContext;
   readonly lookAgain: () => Promise<GatewayRefusal | undefined>;
-  /** How the body is to be sent on. */
+  /** Returns the body to forward, if it was read or sized. */
   readonly body: () => HeldBody | undefined;
   readonly quote: (holder: BodyHolder) => QuoteOutcome | Promise<QuoteOutcome>;
-  /** The digest of the request, for which its body is read. After the quote, which may have read it. */
+  /** Returns the digest of the request; this reads its body. Call it after `quote`, which may have read the body. */
   readonly digest: (holder: BodyHolder) => Promise<Result<string, GatewayRefusal>>;
 }
 
-/** The body of a request that a token is narrowed to is held in memory (M9). */
+/** The body of a request to which a token is narrowed is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
 
-/** Begins an inquiry; nobody is asked yet. */
+/** Begins an inquiry, without asking anyone yet. */
 export function openInquiry(
   {
     request,
@@ -78,7 +78,7 @@ export function openInquiry(
     const read = await readWhole(holder);
     return read.ok ? accept(digestFor(facts, sha256(read.value))) : read;
   };
-  /** A form that says what decides the price in another place costs nothing: it is refused (M39). */
+  /** Refuses a form that contains a field which decides the price, at no cost to the client (M39). */
   const judgeForm = async (outcome: QuoteOutcome, holder: BodyHolder): Promise<QuoteOutcome> => {
     if (!outcome.ok) return outcome;
     const read = await readWhole(holder, LARGEST_FORM_BYTES);
@@ -115,7 +115,7 @@ function digestFor({ method, host, path, query }: RequestFacts, bodyHash: Uint8A
   return digestRequest({ method, host, path, query, bodyHash });
 }
 
-/** A body that was priced by its length has no more than that, and none has more than its route takes. */
+/** Returns the size limit of a body: its declared length if that was priced, and never more than its route accepts. */
 function limitOf(held: HeldBody | undefined, { maxBodyBytes = Infinity }: Upstream, largest: number): number {
   return Math.min(held?.kind === 'sized' ? held.bytes : largest, maxBodyBytes, largest);
 }

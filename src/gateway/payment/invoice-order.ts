@@ -1,7 +1,7 @@
 /*
- * Invoices, ordered and held against the order. Each order carries a reference that is made for it alone and comes back in the
- * invoice's signed description, so an invoice that was handed out before can never get a second token (M3). The same checks
- * hold for one that a client waits for and for those that are made beforehand (M23). Effects: the node behind the port.
+ * Invoices, ordered and checked against the order. Each order carries a unique reference that comes back in the invoice's
+ * signed description, so an invoice that was issued before can never get a second token (M3). The same checks apply to
+ * invoices made on request and in advance (M23). Effects: the node behind the port.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { checkInvoice, INVOICE_EXPIRY_SLACK_SECONDS, parseInvoice, type InvoiceFacts } from '#protocol/invoice.ts';
@@ -13,14 +13,14 @@ import { type GateDeps } from '../gate-deps.ts';
 
 export interface OrderedInvoice {
   readonly facts: InvoiceFacts;
-  /** What tokens say is the stricter of the gateway's word and the bridge's (M24). */
+  /** Tokens get the stricter of the gateway's setting and the bridge's (M24). */
   readonly settlement: Terms['settlement'];
   readonly node: string | undefined;
 }
 
 type OrderDeps = Pick<GateDeps, 'lightning' | 'random' | 'clock' | 'settings'>;
 
-/** One invoice, or why there is none. */
+/** Orders one invoice; refuses with the reason if there is none. */
 export async function orderInvoice(quote: Quote, deps: OrderDeps): Promise<Result<OrderedInvoice, string>> {
   const order = writeOrder(quote, deps);
   try {
@@ -30,7 +30,7 @@ export async function orderInvoice(quote: Quote, deps: OrderDeps): Promise<Resul
   }
 }
 
-/** So many invoices at once, or as many of them as could be had; each with why there is none. Throws when none could be asked for. */
+/** Orders this many invoices at once. Returns those that came back, each with its own result. Throws if the order itself fails. */
 export async function orderInvoices(
   quote: Quote,
   { count, deps }: { count: number; deps: OrderDeps },

@@ -1,6 +1,7 @@
 /*
- * The name of an offer: a digest of everything that stands in its tokens and invoices, and of the key that signs them. What is
- * made beforehand is sold under this name only, so that a changed price, term or key leaves it lying until it ends.
+ * The key of an offer: a digest of everything in its tokens and invoices, and of the key that signs them. Challenges made in
+ * advance are sold only under this key, so after a change of price, terms or signing key they are left unused until they end.
+ * Effects: memory.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
@@ -21,14 +22,14 @@ interface NamedOffer {
 const named = new WeakMap<Quote, NamedOffer>();
 
 /**
- * The pool of an offer whose price is the same for every request; none for amounts that are no whole satoshi. What a limit may
- * still hold back is not taken out of a pool for nothing.
+ * Returns the pool of an offer with a fixed price; `undefined` for amounts that are not whole satoshis, and if a rate limit
+ * for unpaid requests exists: such a limit could still refuse the request, which would waste a pooled invoice.
  */
 export function findPool(quote: Quote, { pool, policy }: Pick<GateSettings, 'pool' | 'policy'>): PoolBounds | undefined {
   return policy.rate === undefined && quote.sells.amountMsat % 1000n === 0n ? pool : undefined;
 }
 
-/** The name of what is offered now. */
+/** Returns the key of the current offer. */
 export function nameOffer(
   quote: Quote,
   { signing, region, settings }: { signing: string; region: number; settings: GateSettings },

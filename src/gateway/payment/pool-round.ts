@@ -1,8 +1,8 @@
 /*
- * The round that the platform's clock starts every few minutes: each place that was lately asked for challenges is asked once
- * what it wants of all that is sold at a fixed price. So an offer that was warm stays so while nobody asks, and an order that
- * failed is made up for. No other place is asked: that would make it, wherever the clock ticks, or keep it awake for nothing
- * (M45). Bounded.
+ * The refill round that the platform's timer starts every few minutes. Each shard that was recently asked for challenges is
+ * asked once what it needs of all fixed-price offers. So a warm offer stays in stock while nobody asks, and a failed order is
+ * made up for. Idle shards are not asked: that would create them near the timer, or keep them awake for nothing (M45).
+ * Bounded. Effects: the ports.
  */
 import { numberOfRegion, REGION_UNKNOWN, REGIONS } from '#protocol/region.ts';
 import { noteFault } from '../answers/fault.ts';
@@ -12,13 +12,13 @@ import { openIssuer } from './ready-challenge.ts';
 import { refillPool, type Refill } from './refill.ts';
 import { quoteFixed } from '../pricing/quote.ts';
 
-/** Invoices of one round. What is wanted beyond them waits for the next, or for somebody who asks. */
+/** Most invoices per round. The rest waits for the next round or the next request. */
 const MOST_A_ROUND = 1000;
-/** Offers of a region that one place is asked for: as many as it keeps. */
+/** Most offers of a region that one shard is asked about: as many as it keeps. */
 const MOST_OFFERS = 256;
 const ALL_REGIONS = [REGION_UNKNOWN, ...REGIONS.map(numberOfRegion)];
 
-/** Brings every place what it wants. Never throws. */
+/** Refills every shard in use. Never throws. */
 export async function refillPools(deps: GateDeps): Promise<void> {
   const { quota, control, schemes, settings, log } = deps;
   try {
@@ -27,7 +27,7 @@ export async function refillPools(deps: GateDeps): Promise<void> {
     const pooled = quotes.filter((quote) => findPool(quote, settings) !== undefined).slice(0, MOST_OFFERS);
     if (pool === undefined || pooled.length === 0) return;
     const { signing } = await openIssuer(schemes);
-    // One name for two routes that sell the same: asked once.
+    // Two routes that sell the same offer share a key and are asked once.
     const offers = new Map<string, Pick<Refill, 'quote' | 'region'>>();
     for (const region of claimRegion === undefined ? ALL_REGIONS : [claimRegion]) {
       for (const quote of pooled) offers.set(nameOffer(quote, { signing, region, settings }), { quote, region });
@@ -41,7 +41,7 @@ export async function refillPools(deps: GateDeps): Promise<void> {
         if (count === 0) continue;
         const made = await refillPool({ ...refills[index]!, shard, count: Math.min(count, left), bounds: pool }, deps);
         left -= made;
-        // A node that makes none is left alone until the next round.
+        // A node that makes no invoices is left alone until the next round.
         if (made === 0 || left === 0) return;
       }
     }

@@ -1,6 +1,6 @@
 /*
- * An invoice with what goes with it, ready to be handed out: from the moment that its token is made the two go together, byte
- * for byte (M3). Effects: the scheme that issues.
+ * An invoice with its token, ready to be issued: from the moment that the token is made the two belong together, byte for
+ * byte (M3). Effects: the issuing scheme.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { usualShardBits } from '#protocol/region.ts';
@@ -9,7 +9,7 @@ import { type Random, type ReadyChallenge } from '../../ports.ts';
 import { type GateSettings } from '../gate-deps.ts';
 import { type OrderedInvoice } from './invoice-order.ts';
 
-/** The first byte is the place. */
+/** The first byte is the shard. */
 const CHALLENGE_ID_BYTES = 8;
 
 export interface ChallengeTerms {
@@ -20,21 +20,21 @@ export interface ChallengeTerms {
   readonly issuer: ChallengeIssuer;
 }
 
-/** A name under which quotas count a challenge. It begins with the place where that is done. */
+/** Creates the id under which quotas count a challenge. It begins with the shard that counts it. */
 export function nameChallenge(shard: number, random: Random): string {
   const bytes = random(CHALLENGE_ID_BYTES);
   bytes[0] = shard;
   return formatHex(bytes);
 }
 
-/** The scheme that issues what goes with invoices: the first that does. */
+/** Opens the issuer of the first scheme that has one. */
 export function openIssuer(schemes: readonly PaymentScheme[]): Promise<ChallengeIssuer> {
   const issuer = schemes.find((scheme) => scheme.issuer !== undefined)?.issuer;
   if (issuer === undefined) throw new Error('no scheme issues tokens');
   return issuer();
 }
 
-/** An invoice with its token, ready to be handed out. */
+/** Makes the token of an invoice, which makes the challenge ready to be issued. */
 export async function makeChallenge(
   { facts, settlement, node }: OrderedInvoice,
   { quote, challengeId, region, issuer }: ChallengeTerms,
@@ -54,7 +54,7 @@ export async function makeChallenge(
   return node === undefined ? ready : { ...ready, node };
 }
 
-/** Fixed at the challenge: whoever pays at the last moment still has all of what was sold (M8). */
+/** Returns the end of the token. It is fixed at the challenge: a payer at the last moment still gets all that was sold (M8). */
 export function endOfToken(
   expiresAtSeconds: number,
   { sells }: Pick<Quote, 'sells'>,

@@ -1,6 +1,7 @@
 /*
- * Challenges made beforehand: ordered in one batch, checked like those that somebody waits for, and brought to the place that
- * hands them out. Runs after the answer. What goes wrong leaves the pool as it is: clients get theirs made while they wait.
+ * Challenges made in advance: ordered in one batch, checked like those made on request, and delivered to the shard that
+ * issues them. Runs after the response. A failure leaves the pool as it is, and clients wait for their invoices. Effects: the
+ * ports.
  */
 import { type Quote } from '#schemes/scheme.ts';
 import { type PoolBounds } from '../../ports.ts';
@@ -13,20 +14,20 @@ import { makeChallenge, nameChallenge, openIssuer } from './ready-challenge.ts';
 export interface Refill {
   readonly quote: Quote;
   readonly shard: number;
-  /** Where the claims of what is made live. */
+  /** Where the claims of these challenges live. */
   readonly region: number;
   readonly count: number;
   readonly bounds: PoolBounds;
 }
 
-/** The invoices have just told it. */
+/** The invoices have just named the node, so nothing has to be asked. */
 const ASKS_NOBODY = () => undefined;
 
-/** Makes so many challenges of an offer and stocks them; how many there are. Never throws. */
+/** Makes this many challenges of an offer and stocks them. Returns how many there are. Never throws. */
 export async function refillPool({ quote, shard, region, count, bounds }: Refill, deps: GateDeps): Promise<number> {
   const { quota, schemes, random, settings, log } = deps;
   try {
-    // Named by the key that signs them: it may be another one than a moment ago.
+    // The offer key includes the signing key, which may have changed a moment ago.
     const issuer = await openIssuer(schemes);
     const ordered = await orderInvoices(quote, { count, deps });
     const wrong = ordered.find((one) => !one.ok);

@@ -1,8 +1,8 @@
 /*
- * What an isolate knows of claims that were refused, so that a flood of one credential does not reach the claim object with
- * each request (M37). What is final (used up, revoked) is kept until newer entries need the place; what may change is kept
- * for a second. Written only with what a claim object or the node has answered about a proved token: a stranger cannot make
- * a payment look refused. Effects: memory.
+ * Refused claims that an isolate remembers, so that a flood with one credential does not reach the claim object on each
+ * request (M37). Final refusals (used up, revoked) are kept until newer entries need the space; others are kept for a second.
+ * Only answers of a claim object or the node about a proved token are stored: nobody else can make a payment look refused.
+ * Effects: memory.
  */
 import { type Charge } from '#schemes/scheme.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
@@ -14,28 +14,28 @@ export interface AskedClaim {
 }
 
 export interface RefusedClaims {
-  /** Why the claim is refused; `undefined` when only the object knows. */
+  /** Returns why the claim is refused; `undefined` if only the object knows. */
   readonly find: (claim: AskedClaim, nowMs: number) => GatewayRefusal | undefined;
-  /** Why a payment is sure to buy nothing that takes `leastCost` units or more. */
+  /** Returns why a payment can certainly not buy anything that costs `leastCost` units or more. */
   readonly findSpent: (paymentHashHex: string, leastCost: number, nowMs: number) => GatewayRefusal | undefined;
   readonly note: (claim: AskedClaim, reason: GatewayRefusal, nowMs: number) => void;
 }
 
-/** Payments that an isolate remembers. Only those who have paid can fill the places. */
+/** Most payments that an isolate remembers. Only those who have paid can fill the space. */
 export const MOST_REFUSED_CLAIMS = 4096;
-/** What may change is asked for again after so long. */
+/** How long a refusal that may change is kept. */
 export const REFUSED_CLAIM_MS = 1000;
 
 interface Known {
   readonly reason: GatewayRefusal;
   /** It can never be granted. */
   readonly isFinal: boolean;
-  /** What the reason tells cannot change either. */
+  /** Its details cannot change either. */
   readonly isExact: boolean;
   readonly atMs: number;
-  /** Of the token that was shown; `undefined`: whatever it sold. */
+  /** The limit of the presented token; `undefined`: any. */
   readonly limit: number | undefined;
-  /** A call that takes less may be good. */
+  /** A call that costs less may be good. */
   readonly fromCost: number;
 }
 
@@ -48,7 +48,7 @@ const FOR_EVERY_CLAIM: ReadonlySet<string> = new Set([
   'invoice_gone',
 ]);
 
-/** An empty memory. */
+/** Creates an empty memory. */
 export function createRefusedClaims(): RefusedClaims {
   const known = new Map<string, Known>();
   const keep = (name: string, entry: Known) => {
@@ -62,7 +62,7 @@ export function createRefusedClaims(): RefusedClaims {
     return entry.limit === undefined || limit === undefined || entry.limit === limit ? entry : undefined;
   };
   const isSure = ({ isExact, atMs }: Known, nowMs: number) => {
-    // Never from before: a clock that goes back must not make a second last for hours.
+    // A negative age never counts: a clock that goes back must not stretch one second to hours.
     const ageMs = nowMs - atMs;
     return isExact || (ageMs >= 0 && ageMs < REFUSED_CLAIM_MS);
   };
@@ -77,7 +77,7 @@ export function createRefusedClaims(): RefusedClaims {
     findSpent(paymentHashHex, leastCost, nowMs) {
       const entry = findFor(paymentHashHex, { cost: leastCost });
       if (entry?.isFinal !== true) return undefined;
-      // What is left may have become less since.
+      // The remaining amount may have decreased since.
       const { code, detail } = entry.reason;
       return isSure(entry, nowMs) ? entry.reason : { code, detail };
     },
@@ -89,7 +89,7 @@ export function createRefusedClaims(): RefusedClaims {
       } else if (reason.code === 'caveat_exhausted') {
         keep(nameDraws(paymentHashHex, charge), { ...entry, limit: charge.limit, fromCost: charge.cost });
       } else if (reason.code === 'payment_cooling' && charge.draws.length > 0) {
-        // That may be the holder of this token alone (M12).
+        // This may concern only the holder of this token (M12).
         keep(nameDraws(paymentHashHex, charge), entry);
       } else if (FOR_EVERY_CLAIM.has(reason.code)) {
         const isFinal = reason.code === 'token_revoked';
@@ -99,7 +99,7 @@ export function createRefusedClaims(): RefusedClaims {
   };
 }
 
-/** Of a narrowed token: its counters and what is taken from them. */
+/** Names a narrowed token by its counters and what is drawn from them. */
 function nameDraws(paymentHashHex: string, { draws }: AskedClaim['charge']): string {
   return [paymentHashHex, ...draws.map(({ key, limit, cost, period }) => `${key}/${limit}/${cost}/${period}`)].join(' ');
 }

@@ -1,6 +1,6 @@
 /*
- * The claim of a call: one question to the object that keeps the uses of its payment, and what its answer means for the
- * client. What is known to be refused is not asked for again (M37). Effects: the claims behind their port, memory.
+ * The claim of a call: one request to the claim object of its payment, and the meaning of its answer for the client. A claim
+ * known to be refused is not asked for again (M37). Effects: the claims behind their port, memory.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { type Charge, type Grant } from '#schemes/scheme.ts';
@@ -18,7 +18,7 @@ export interface UseTerms {
   readonly charge: Charge;
   readonly reservationId: string;
   readonly lease: LeaseTerms;
-  /** Asks whether the payment was made, where its preimage does not say so; why it is not good, or nothing. */
+  /** Asks whether the payment was made, if its preimage does not prove it. Returns why it is not good, or `undefined`. */
   readonly prove: (() => Promise<GatewayRefusal | undefined>) | undefined;
   readonly tokenRate: RateBound | undefined;
   /** Whether the client has gone away. */
@@ -27,7 +27,7 @@ export interface UseTerms {
 
 export interface LeaseTerms {
   readonly seconds: number;
-  /** So soon after the claim the call has to be sent (M10). */
+  /** How soon after the claim the call has to be sent (M10). */
   readonly sendWithinMs: number;
 }
 
@@ -35,14 +35,14 @@ export type Claimed =
   | { readonly kind: 'granted'; readonly use: Use | undefined }
   | { readonly kind: 'refused'; readonly reason: GatewayRefusal };
 
-/** Takes a use of the payment, or says why there is none. */
+/** Reserves a use of the payment, or says why there is none. */
 export async function reserveUse(terms: UseTerms, deps: GateDeps): Promise<Claimed> {
   const { grant, charge, isGone } = terms;
   if (isGone()) return refused(CLIENT_GONE);
   const claim = { paymentHashHex: formatHex(grant.paymentHash), charge };
   const known = deps.refusedClaims.find(claim, deps.clock());
   if (known !== undefined) return refused(known);
-  // Before the object is asked: its lease begins no sooner.
+  // Taken before the object is asked: its lease begins no earlier.
   const sendByMs = deps.clock() + terms.lease.sendWithinMs;
   let answer: ClaimAnswer | GatewayRefusal;
   try {
@@ -75,7 +75,7 @@ export async function reserveUse(terms: UseTerms, deps: GateDeps): Promise<Claim
   };
 }
 
-/** Nobody reads it. */
+/** The client is gone, so nobody reads this. */
 const CLIENT_GONE: GatewayRefusal = { code: 'client_gone', detail: 'the client went away before the call was sent' };
 
 function refused(reason: GatewayRefusal): Extract<Claimed, { kind: 'refused' }> {
@@ -143,8 +143,8 @@ function describeRefusal(answer: Exclude<ClaimAnswer, { kind: 'granted' }>, { ch
 }
 
 /**
- * The origin knows nothing of the call, so the payment keeps its use. It counts as a release: whoever goes away three times
- * in a row waits like after any three (M12), and cannot keep an object busy for one payment.
+ * Gives the use back, because the origin knows nothing of the call. It counts as a release: three in a row make the payment
+ * wait (M12), so nobody can keep an object busy with one payment.
  */
 async function release(lease: Lease, { log }: GateDeps): Promise<void> {
   try {

@@ -1,5 +1,5 @@
 /*
- * Payments that the bridge pushes, `POST /_l402/settlements`: whoever can sign for the bridge says which invoices are paid
+ * Payments that the bridge pushes, `POST /_l402/settlements`: the holder of the bridge's key says which invoices are paid
  * (M24). Effects: reads the body, the settlements behind the port.
  */
 import { type Log, type Settlements } from '../../ports.ts';
@@ -7,10 +7,10 @@ import { type HeldBodies } from '../request/held-body.ts';
 import { OWN_ANSWER_HEADERS, problem } from '../answers/refuse.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 
-/** No push of the contract comes near. */
+/** Far above the largest push of the contract. */
 const LARGEST_PUSH_BYTES = 16_384;
 
-/** Takes a push, or says what is wrong with it. */
+/** Accepts a push, or refuses it with a reason. */
 export async function answerPush(
   request: Request,
   settlements: Settlements,

@@ -1,8 +1,8 @@
 /*
- * Whether a payment that its preimage does not prove has been made (M24). At its first use, what the bridge has pushed is
- * asked, where there is a feed, and then the node. Remembered here are what was settled (for passes; of what is counted the
- * claim remembers it) and, for a few seconds, what was not. Look-ups that found no payment are bounded, each isolate by
- * itself. Effects: memory, the settlements and the node behind their ports.
+ * Whether a payment that its preimage does not prove has been made (M24). At the first use, the pushed settlements are asked,
+ * if there is a feed, and then the node. This file remembers settled invoices (for passes; the claim remembers counted
+ * payments) and, for a few seconds, unsettled ones. Look-ups that find no payment are limited per isolate. Effects: memory,
+ * the settlements and the node behind their ports.
  */
 import { formatHex } from '#protocol/bytes.ts';
 import { noteFault } from '../answers/fault.ts';
@@ -11,29 +11,29 @@ import { type GatewayRefusal } from '../answers/refusals.ts';
 
 export interface UnprovedPayment {
   readonly paymentHash: Uint8Array;
-  /** Whose look-ups are counted. */
+  /** The client whose look-ups are counted. */
   readonly client: string;
 }
 
-/** Why the payment is not good, or not yet; nothing when it has been made. */
+/** Returns why the payment is not good, or not yet; `undefined` if it has been made. */
 export type ProveSettled = (
   payment: UnprovedPayment,
   deps: {
     readonly lightning: Lightning;
-    /** Nothing: nobody pushes, and the node is asked. */
+    /** `undefined`: there is no feed, so the node is asked. */
     readonly settlements?: Settlements | undefined;
     readonly clock: Clock;
     readonly log: Log;
   },
 ) => Promise<GatewayRefusal | undefined>;
 
-/** An invoice that was not settled is not asked for again for so long. */
+/** How long an unsettled invoice is not asked about again. */
 export const UNSETTLED_KEPT_MS = 5000;
-/** Look-ups are counted in windows of this length; one that finds the payment settled does not count once it is answered. */
+/** Look-ups are counted in windows of this length. One that finds the payment settled stops counting once it is answered. */
 export const LOOK_UP_WINDOW_MS = 10_000;
 export const MOST_LOOK_UPS_OF_CLIENT = 20;
 export const MOST_LOOK_UPS = 500;
-/** Payments that are remembered, settled or not. */
+/** Most payments remembered, settled or not. */
 const MOST_KEPT = 4096;
 /** No client has this name. */
 const ALL = '';
@@ -48,7 +48,7 @@ const UNKNOWN = again('settlement_unknown', 'the node cannot be asked whether th
 const CROWDED = again('settlement_unknown', 'too many payments that were not made are being looked up');
 const GONE: GatewayRefusal = { code: 'invoice_gone', detail: 'the invoice of this token has ended without a payment' };
 
-/** An empty memory. */
+/** Creates an empty memory. */
 export function createSettlement(): ProveSettled {
   const settled = new Map<string, true>();
   const unsettled = new Map<string, { readonly refusal: GatewayRefusal; readonly untilMs: number }>();
@@ -66,7 +66,7 @@ export function createSettlement(): ProveSettled {
         return undefined;
       }
     } catch (error) {
-      // The node still can be asked.
+      // The node can still be asked.
       noteFault(log, { at: 'settlements.isSettled', error });
     }
     if (nowMs - window.startMs >= LOOK_UP_WINDOW_MS) window = { startMs: nowMs, counts: new Map() };
@@ -74,7 +74,7 @@ export function createSettlement(): ProveSettled {
     const count = (by: 1 | -1) => {
       for (const key of [client, ALL]) {
         const sum = (counts.get(key) ?? 0) + by;
-        // The names of those who pay would pile up.
+        // Otherwise the names of paying clients would pile up.
         if (sum === 0) counts.delete(key);
         else counts.set(key, sum);
       }
@@ -98,7 +98,7 @@ export function createSettlement(): ProveSettled {
   };
 }
 
-/** The oldest makes room. */
+/** Stores a value; the oldest is dropped first. */
 function keep<Value>(memory: Map<string, Value>, name: string, value: Value): void {
   memory.delete(name);
   if (memory.size >= MOST_KEPT) memory.delete(memory.keys().next().value!);

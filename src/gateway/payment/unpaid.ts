@@ -1,6 +1,6 @@
 /*
- * A request that shows no payment which is good for it: one question to the quota, which gives it a free call, lets it have
- * an invoice, or neither (M17, M20). Whoever has to be asked for the price is asked after that.
+ * A request without a usable payment: one request to the quota decides whether it gets a free call, an invoice, or neither
+ * (M17, M20). An external price is asked for after that. Effects: the ports.
  */
 import { type Quote } from '#schemes/scheme.ts';
 import { type Background, type ClientKey, type QuotaAnswer, type QuotaClass, type ReadyChallenge } from '../../ports.ts';
@@ -26,21 +26,21 @@ export interface UnpaidRequest {
   /** What free calls are counted for. */
   readonly service: string;
   readonly quote: () => QuoteOutcome | Promise<QuoteOutcome>;
-  /** The same, when nobody has to be asked for it. */
+  /** The quote, if it does not have to be asked for. */
   readonly known: Quote | undefined;
   /** The price is the same for every request. */
   readonly isFixed: boolean;
-  /** Payment hashes that the request shows, in hex; nothing when they cannot be told. */
+  /** Payment hashes presented with the request, in hex; `undefined` if they cannot be read. */
   readonly presented: readonly string[] | undefined;
-  /** One of them, whose payment was made and is used up (M19). */
+  /** The one of them whose payment was made and is used up (M19). */
   readonly usedUp: string | undefined;
-  /** How the body of a free call is sent on. */
+  /** The body of a free call, as it is forwarded. */
   readonly body: HeldBody | undefined;
 }
 
 const QUOTA_RETRY_SECONDS = 5;
 
-/** What becomes of a request that has not been paid. */
+/** Decides a request without a usable payment. */
 export async function admitUnpaid(
   unpaid: UnpaidRequest,
   { deps, background }: { deps: GateDeps; background: Background },
@@ -62,7 +62,7 @@ export async function admitUnpaid(
   const challengeId = nameChallenge(shard, random);
   const steps = rateOfAll(settings.policy.rate);
   const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
-  // Clients whose address is not known are not one client.
+  // Clients with an unknown address are not one client.
   const repeats = policy.quota.repeats && (trafficClass === 'paid' || facts.address !== undefined);
   const node = deps.lightning.currentNode?.(background);
   const region = settings.claimRegion ?? facts.region;
@@ -79,7 +79,8 @@ export async function admitUnpaid(
   if (pool !== undefined) deps.control.noteStocked(shard, background);
   const limits = stateQuota(answer.readings, bounds);
   if (answer.kind === 'refused' && answer.isCrowded === true && trafficClass === 'paid') {
-    // Payments cost an attacker next to nothing: who finds that traffic class full still is a client like any other (M35).
+    // Payments cost an attacker next to nothing: a client that finds this traffic class full is treated as any other client
+    // (M35).
     return admitUnpaid({ ...unpaid, usedUp: undefined }, { deps, background });
   }
   if (answer.kind === 'refused') {
@@ -97,7 +98,7 @@ export async function admitUnpaid(
   if (refill !== undefined && known !== undefined && pool !== undefined) {
     background(refillPool({ quote: known, shard, region, count: refill, bounds: pool }, deps));
   }
-  // No invoice comes of it: it is not open any more, and still one of this minute.
+  // There will be no invoice: the challenge is no longer open, but still counts in its minute.
   const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
   const limited = await takeSteps(steps, deps);
   const quoted = limited.ok ? await quote() : limited;

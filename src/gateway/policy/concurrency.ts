@@ -8,9 +8,9 @@ import { type Clock, type Wait } from '../../ports.ts';
 import { type ClientFacts } from '../request/client-key.ts';
 
 export interface ConcurrencyOptions {
-  /** Calls under way at one origin. */
+  /** Most concurrent calls at one origin. */
   readonly most: number;
-  /** Calls that wait for a place at one origin, of those who have paid and of those who have not; more are turned away at once. */
+  /** Most calls waiting for a place at one origin, separately for paid and unpaid calls; further calls are refused at once. */
   readonly mostWaiting: number;
   readonly waitMs: number;
   /** No call holds its place for longer than this. */
@@ -19,22 +19,22 @@ export interface ConcurrencyOptions {
   readonly wait: Wait;
 }
 
-/** Gives the place back; more than once does nothing more. */
+/** Gives the place back. Idempotent. */
 export type Leave = () => void;
 
-/** Those who have paid, and those who have not: free routes, calls that are given away. */
+/** Paid calls, and all others: free routes and free calls. */
 export type Payers = 'paid' | 'unpaid';
 
 export interface Caller {
   readonly who: Payers;
-  /** Its payment and its client, as far as they are known. */
+  /** The payment and the client, as far as known. */
   readonly holders: readonly string[];
-  /** Aborted when the client has gone: its place, or the wait for one, is given back then. */
+  /** Aborted when the client is gone; this gives back its place, or its position in the queue. */
   readonly left?: AbortSignal | undefined;
 }
 
 export interface Concurrency {
-  /** A place at the origin; `undefined` when none came free in time. */
+  /** Returns a place at the origin; `undefined` if none became free in time. */
   readonly enter: (origin: string, caller: Caller) => Promise<Leave | undefined>;
 }
 
@@ -52,12 +52,12 @@ interface Line {
   readonly waiting: Readonly<Record<Payers, Waiting[]>>;
 }
 
-/** Of the places, a quarter are for those who have paid alone: no crowd that has not can take them all (M22). */
+/** A quarter of the places is reserved for paid calls: no crowd of unpaid calls can take them all (M22). */
 const PAID_PART = 4;
 /** What one payment or client may hold of the places that others have left, and of the line (M41): so the last are for newcomers. */
 const HOLDER_PART = 4;
 
-/** Places at origins. */
+/** Creates the places at origins. */
 export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, wait }: ConcurrencyOptions): Concurrency {
   const lines = new Map<string, Line>();
   const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
@@ -74,7 +74,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
     line.places.add(place);
     const leave = () => {
       left?.removeEventListener('abort', leave);
-      // A place that has run out may have been taken over: then there is nothing to hand on.
+      // A place whose time is over may have been taken by another call: then there is nothing to hand on.
       if (!line.places.delete(place)) return;
       letIn(origin, line);
       if (line.places.size === 0 && isNobodyWaiting(line)) lines.delete(origin);
@@ -83,7 +83,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
     return leave;
   };
 
-  /** Everyone who waits and has room, those who have paid first. */
+  /** Lets in every waiting call that fits, paid calls first. */
   const letIn = (origin: string, line: Line): void => {
     for (const who of ['paid', 'unpaid'] as const) {
       const queue = line.waiting[who];
@@ -104,7 +104,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
       lines.set(origin, line);
       const queue = line.waiting[caller.who];
       if (!hasRoom(line, caller)) dropEnded(line, clock());
-      // Behind those who wait, unless they wait for their own share.
+      // Queues behind those who wait, unless they wait only for their own share.
       if (hasRoom(line, caller) && !queue.some((other) => hasRoom(line, other.caller))) return take(origin, line, caller);
       if (queue.length >= mostWaiting || caller.holders.some((name) => countInLine(queue, name) >= mostInLine)) return undefined;
       const done = new AbortController();
@@ -118,7 +118,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
       };
       void wait(waitMs, done.signal).then(giveUp);
       caller.left?.addEventListener('abort', giveUp, { once: true, signal: done.signal });
-      // Places that have run out go to the first who waits.
+      // Places whose time is over go to the first in the queue.
       letIn(origin, line);
       const leave = await promise;
       done.abort();
@@ -160,13 +160,13 @@ function dropEnded({ places }: Line, nowMs: number): void {
   for (const place of places) if (place.endsAtMs <= nowMs) places.delete(place);
 }
 
-/** Who holds a place at an origin without a payment. Nobody needs to know where there are no places. */
+/** Returns the holder of a place at an origin for a call without a payment. Empty if places are not limited. */
 export function holdersOf(
   { client }: { readonly client: () => ClientFacts },
   { places }: { readonly places?: Concurrency | undefined },
 ): readonly string[] {
   if (places === undefined) return [];
   const { address, key } = client();
-  // Clients whose address is not known are not one client.
+  // Clients with an unknown address are not one client.
   return address === undefined ? [] : [key.key];
 }

@@ -1,14 +1,14 @@
 /*
- * Who may try an origin that is half open: one call a second of this isolate and of each traffic class, so that no crowd in one traffic class can
- * dry up another (M22). A call that told nothing of the origin (its client broke it off, say) gives its turn to the next, and
- * whoever sent it waits ten seconds: nobody can have all the turns for nothing. Effects: memory, bounded.
+ * Who may try a half-open origin: one call a second per isolate and traffic class, so no crowd in one class can starve
+ * another (M22). A call that reveals nothing about the origin (for example, its client broke it off) passes its turn on, and
+ * its sender waits ten seconds: nobody can waste all turns. Effects: memory, bounded.
  */
 
 /** A call that would try. */
 export interface HalfOpenTrial {
   readonly trafficClass: string;
   readonly origin: string;
-  /** Payment and client, as far as they are known. */
+  /** The payment and the client, as far as known. */
   readonly holders: readonly string[];
 }
 
@@ -17,18 +17,18 @@ export interface HalfOpenTrials {
   readonly isFree: (trial: HalfOpenTrial, nowMs: number) => boolean;
   /** Takes a turn, or says that there is none now. */
   readonly take: (trial: HalfOpenTrial, nowMs: number) => boolean;
-  /** The call has told nothing of the origin. */
+  /** Gives the turn back: the call revealed nothing about the origin. */
   readonly giveBack: (trial: HalfOpenTrial, nowMs: number) => void;
 }
 
-/** Each traffic class of an isolate tries a half-open origin so often. */
+/** The interval between turns of each traffic class in an isolate. */
 export const HALF_OPEN_MS = 1000;
-/** Whoever has had a turn for nothing waits so long for another. */
+/** How long a holder waits after a wasted turn. */
 export const HOLDER_TRIAL_MS = 10_000;
-/** Holders that are remembered; the oldest goes first. */
+/** Most holders remembered; the oldest is dropped first. */
 const MOST_HOLDERS = 1024;
 
-/** Nobody has tried yet. */
+/** Creates the record of trials, empty. */
 export function createHalfOpenTrials(): HalfOpenTrials {
   const triedAtMs = new Map<string, number>();
   const wastedAtMs = new Map<string, number>();

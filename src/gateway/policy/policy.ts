@@ -1,7 +1,7 @@
 /*
- * The policies of a route: who may come at all, and when nobody is served. Those that need no more than the request and the
- * control snapshot are judged here, in one fixed order, before any credential is looked at and any invoice made. What a
- * policy has to know and does not, it takes for a no. Pure.
+ * The policies of a route: who may come at all, and when nobody is served. Those that need only the request and the control
+ * snapshot are judged here, in one fixed order, before any credential is examined or any invoice made. A policy that lacks a
+ * fact it needs refuses. Pure.
  */
 import { cidrContains, type Cidr } from '#protocol/cidr.ts';
 import { type PassLife } from '#schemes/scheme.ts';
@@ -19,37 +19,37 @@ import { HALF_OPEN_MS, type HalfOpenTrial, type HalfOpenTrials } from './half-op
 import { type PolicyRefusal } from '../answers/policy-refusals.ts';
 
 /**
- * The order of the policies. The first four are judged here; `revocation` belongs to the verification of a credential,
- * `quota` is asked when none was good, `rate` and `concurrency` stand before the origin.
+ * The order of the policies. The first four are judged here. `revocation` belongs to the verification of a credential,
+ * `quota` is asked if no credential was good, `rate` and `concurrency` come right before the origin.
  */
 export const POLICY_ORDER = ['lists', 'control', 'maintenance', 'breaker', 'revocation', 'quota', 'rate', 'concurrency'] as const;
 export type Policy = (typeof POLICY_ORDER)[number];
 
-/** Clients by their address, country or network; any of them matches. */
+/** Clients by address, country or network; one match suffices. */
 export interface ClientList {
   readonly cidrs: readonly Cidr[];
   readonly countries: ReadonlySet<string>;
   readonly asns: ReadonlySet<number>;
 }
 
-/** What one client gets, and all together. */
+/** The limits of one client, and of all together. */
 export interface QuotaSettings {
   readonly bounds: QuotaBounds;
   readonly totals: QuotaBounds;
 }
 
-/** The policies of one route. What is left out is switched off. */
+/** The policies of one route. An omitted policy is off. */
 export interface PolicySettings {
   readonly allow?: ClientList;
   readonly block?: ClientList;
   readonly hasMaintenance: boolean;
   readonly hasBreaker: boolean;
   readonly hasConcurrency: boolean;
-  /** For those who have not paid. */
+  /** For clients that have not paid. */
   readonly quota: QuotaSettings & {
-    /** Over the bounds, a client may be given the challenge again that it has (M18). */
+    /** A client over its limits may be issued its existing challenge again (M18). */
     readonly repeats: boolean;
-    /** For those whose payment is used up (M19). */
+    /** For clients whose payment is used up (M19). */
     readonly paid: QuotaSettings;
   };
   /** For each payment. */
@@ -58,7 +58,7 @@ export interface PolicySettings {
   readonly rate?: { readonly bound: RateBound; readonly count: RateCount };
 }
 
-/** What holds for the whole gateway. */
+/** The policies of the whole gateway. */
 export interface GatewayPolicySettings {
   readonly clientAddress: ClientAddressSource | undefined;
   readonly refreshSeconds: number;
@@ -73,26 +73,26 @@ export interface GatewayPolicySettings {
 export interface PolicyFacts {
   readonly client: () => ClientFacts;
   readonly control: ControlView;
-  /** The route as the seller wrote it. */
+  /** The route as written in the configuration. */
   readonly match: string;
-  /** A route without a price needs no snapshot: nothing can be revoked on it. */
+  /** A free route needs no snapshot: nothing on it can be revoked. */
   readonly isSold: boolean;
-  /** Its name. */
+  /** The name of the origin. */
   readonly origin: string;
   readonly nowMs: number;
 }
 
 export interface StalePolicy {
-  /** `serve`: a snapshot that is too old, or none, is no reason to refuse (M30). */
+  /** `serve`: an outdated or missing snapshot is no reason to refuse (M30). */
   readonly stale: 'refuse' | 'serve';
 }
 
-/** Those who go to a half-open origin. Each traffic class has a trickle of its own: no crowd in one can dry up another (M22). */
+/** The traffic classes of calls to a half-open origin. Each has its own turns: no crowd in one can starve another (M22). */
 export type TrafficClass = 'free' | 'free_call' | 'unpaid' | 'paid';
 
 const CONTROL_RETRY_SECONDS = 5;
 const MAINTENANCE_RETRY_SECONDS = 60;
-/** Maintenance extends a pass by this at most: no key is kept for passes without an end. */
+/** Maintenance extends a pass by at most this: keys are not kept for passes without an end. */
 export const LONGEST_EXTENSION_SECONDS = 7 * 86_400;
 
 type Judge = (facts: PolicyFacts, settings: PolicySettings, policy: StalePolicy) => PolicyRefusal | undefined;
@@ -109,7 +109,7 @@ const JUDGES: Readonly<Partial<Record<Policy, Judge>>> = {
   breaker: (facts, { hasBreaker }) => (hasBreaker ? judgeBreaker(facts) : undefined),
 };
 
-/** The first policy of the fixed order that turns the request away, of those that stand before credentials. */
+/** Returns the refusal of the first policy that applies, of those judged before credentials. */
 export function judgePolicy(facts: PolicyFacts, settings: PolicySettings, policy: StalePolicy): PolicyRefusal | undefined {
   for (const name of POLICY_ORDER) {
     const refusal = JUDGES[name]?.(facts, settings, policy);
@@ -118,7 +118,7 @@ export function judgePolicy(facts: PolicyFacts, settings: PolicySettings, policy
   return undefined;
 }
 
-/** Block before allow. A list of a kind that is not known of the client takes it for one that is not wanted. */
+/** Judges the lists, block before allow. A client is refused if a block list needs a fact that is unknown about it. */
 export function judgeLists(client: ClientFacts, { allow, block }: Pick<PolicySettings, 'allow' | 'block'>): PolicyRefusal | undefined {
   const blocked = block !== undefined && (lacksFacts(client, block) || isListed(client, block));
   if (!blocked && (allow === undefined || isListed(client, allow))) return undefined;
@@ -157,12 +157,12 @@ function judgeMaintenance(
 
 function judgeBreaker({ control, origin, nowMs }: PolicyFacts): PolicyRefusal | undefined {
   const openUntilMs = control.index?.openUntilMs.get(origin);
-  // Half open, it is left to the traffic classes.
+  // A half-open breaker is left to the traffic classes.
   if (openUntilMs === undefined || nowMs >= openUntilMs) return undefined;
   return originDown(Math.max(1, Math.ceil((openUntilMs - nowMs) / 1000)));
 }
 
-/** Whether a call is one that would try an origin which is half open. */
+/** Whether a call would be a trial of a half-open origin. */
 export function isTrial({ control, origin }: PolicyFacts, { hasBreaker }: PolicySettings): boolean {
   return hasBreaker && control.index?.openUntilMs.has(origin) === true;
 }
@@ -191,8 +191,8 @@ function originDown(retryAfterSeconds: number): PolicyRefusal {
 }
 
 /**
- * By how much a pass ends later than it says: the time that maintenance took from it between its sale and its end (M38).
- * For tokens without a claim row only: a row does not wait for its token (M2).
+ * Returns how much later a pass ends than it says: the maintenance time between its sale and its end (M38). Only for tokens
+ * without a claim row: the end of a row does not wait for its token (M2).
  */
 export function extendPass(
   maintenances: readonly Maintenance[],
@@ -202,7 +202,7 @@ export function extendPass(
     .filter(({ route, extendsPasses }) => extendsPasses && isFor(route, match))
     .toSorted((left, right) => left.fromSeconds - right.fromSeconds);
   let extension = 0;
-  // Two maintenances at once, of the route and of all, extend a pass by the time that either of them took.
+  // Two simultaneous maintenances, of the route and of all routes, extend a pass by their combined period, not by the sum.
   let countedUntil = soldAtSeconds;
   for (const { fromSeconds, untilSeconds = Infinity } of stretches) {
     if (validUntilSeconds + extension <= fromSeconds) break;

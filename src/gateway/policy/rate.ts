@@ -1,6 +1,7 @@
 /*
- * The rate limits that a request meets: of a pass, of its route, of all who have not paid. One after the other, each asked only
- * when those before it let the request pass; a limit that cannot be counted lets nobody pass.
+ * The rate limits of a request: of a pass, of its route, of all unpaid requests. They are asked one after the other, each
+ * only if the previous ones let the request pass; a limit that cannot be counted refuses. Effects: the rate limits behind
+ * their port, the log.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Charge } from '#schemes/scheme.ts';
@@ -12,7 +13,7 @@ import { type GatewayRefusal } from '../answers/refusals.ts';
 import { describeRoute } from '../routing/find-route.ts';
 import { type Route } from '../route.ts';
 
-/** One limit of those that a request meets. */
+/** One limit that applies to a request. */
 export interface RateStep {
   readonly name: keyof typeof REACHED;
   readonly count: RateCount;
@@ -23,7 +24,7 @@ export interface RateStep {
 
 const RATE_RETRY_SECONDS = 5;
 const MINUTE_MS = 60_000;
-/** What is said when a limit is reached; whose limits they are, a client may know. */
+/** The detail for a reached limit; a client may know which limit it was. */
 export const REACHED = {
   pass: 'this pass is good for no more calls in a minute',
   token: 'this payment is used as often as it may be',
@@ -32,12 +33,12 @@ export const REACHED = {
 } as const;
 const NONE = accept<readonly StatedLimit[]>([]);
 
-/** All who have not paid, together. */
+/** Returns the limit of all unpaid requests together. */
 export function rateOfAll(rate: PolicySettings['rate']): readonly RateStep[] {
   return rate === undefined ? [] : [{ name: 'all', ...rate, objectName: 'all/1', key: 'all' }];
 }
 
-/** Everyone on a route, whatever they pay for it. */
+/** Returns the limit of a route, whatever is paid for it. */
 export function rateOfRoute(route: Route): readonly RateStep[] {
   const { rate } = route.policy;
   if (rate === undefined) return [];
@@ -45,23 +46,23 @@ export function rateOfRoute(route: Route): readonly RateStep[] {
   return [{ name: 'route', ...rate, objectName: `route/1/${key}`, key }];
 }
 
-/** The rate that a counted payment could reach: one that is good for no more calls than that cannot. */
+/** Returns the rate limit of a counted payment; `undefined` if the payment buys no more calls than that. */
 export function boundOfCharge({ unit, limit }: Pick<Charge, 'unit' | 'limit'>, bound: RateBound | undefined): RateBound | undefined {
   return bound !== undefined && unit === 'calls' && limit <= bound.limit ? undefined : bound;
 }
 
-/** What a route says of each payment, under the name by which it is counted: routes with one window share it. */
+/** Returns the check of a route's limit per payment. Routes with the same window share the count. */
 export function checkOfToken(paymentHashHex: string, bound: RateBound): RateCheck {
   return { key: `${paymentHashHex} ${bound.windowMs}`, bound };
 }
 
-/** The same for a pass, which has no claim to be counted with. */
+/** Returns the same limit for a pass, which has no claim that could count it. */
 export function rateOfToken(paymentHashHex: string, bound: RateBound | undefined): readonly RateStep[] {
   if (bound === undefined) return [];
   return [{ name: 'token', count: 'exact', objectName: nameObject(paymentHashHex), ...checkOfToken(paymentHashHex, bound) }];
 }
 
-/** One payment, through however many tokens; spread over 256 objects. */
+/** Returns the limit of a pass, shared by all its tokens; spread over 256 objects. */
 export function rateOfPass(paymentHashHex: string, maxPerMinute: number | undefined): readonly RateStep[] {
   if (maxPerMinute === undefined) return [];
   const bound = { limit: maxPerMinute, windowMs: MINUTE_MS };
@@ -72,7 +73,7 @@ function nameObject(paymentHashHex: string): string {
   return `pass/1/${paymentHashHex.slice(0, 2)}`;
 }
 
-/** What is left under these limits, or which of them is reached. */
+/** Takes all limits; returns what is left, or which one is reached. */
 export async function takeSteps(
   steps: readonly RateStep[],
   { rates, log }: { rates: RateLimits; log: Log },

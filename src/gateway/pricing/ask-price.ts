@@ -1,6 +1,7 @@
 /*
- * Prices that somebody else decides: the seller's function, or a pricing service. Whatever goes wrong there, and every
- * answer outside the bounds, is a 503 with a line in the log: never free, never a guess, never an invoice (M17, M26).
+ * Prices decided elsewhere: by the seller's function, or by a pricing service. Any failure, and every answer outside the
+ * bounds, gives a 503 and a log entry: never a free call, a guess, or an invoice (M17, M26). Effects: the function and the
+ * ports that are asked.
  */
 import { formatBase64 } from '#protocol/bytes.ts';
 import { type Msat } from '#protocol/msat.ts';
@@ -12,21 +13,21 @@ import { type AskedPrice, type PriceBounds, type PriceFacts, type PriceFunction,
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 
-/** What is needed to price a request: the request for its headers and body, and the ports that may be asked. */
+/** What pricing a request needs: the request for its headers and body, and the ports. */
 export interface PriceSources {
   readonly request: Request;
-  /** Reads the body whole, if it is not longer than this. */
+  /** Reads the whole body, if it is at most this long. */
   readonly readBody: (most: number) => BodyOutcome | Promise<BodyOutcome>;
   readonly pricing: Pricing;
   readonly wait: Wait;
   readonly log: Log;
 }
 
-/** A client waits for its 402: a function that takes longer counts as broken. */
+/** The client waits for its 402: a slower function counts as broken. */
 const FUNCTION_LIMIT_MS = 5000;
 const PRICE_RETRY_SECONDS = 5;
 
-/** The price of a request by whoever decides it. */
+/** Returns the price of a request from its function or service. */
 export async function askPrice(
   price: AskedPrice,
   { facts, match }: { facts: RequestFacts; match: string },
@@ -79,7 +80,7 @@ async function callFunction(decide: PriceFunction, facts: PriceFacts, wait: Wait
   try {
     return await Promise.race([late, Promise.resolve(decide(facts)).then((value) => accept<unknown>(value))]);
   } catch (error) {
-    // The message may quote the request; the kind of error and its place do not.
+    // The message may quote the request; the error's name and location do not.
     return refuse(`the price function threw ${error instanceof Error ? `a ${error.name} ${placeOf(error)}` : 'something'}`);
   } finally {
     answered.abort();

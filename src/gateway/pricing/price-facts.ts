@@ -1,6 +1,6 @@
 /*
- * What a price function or a pricing service is told of a request: plain frozen data, each thing unambiguous (M26), in an
- * order that does not depend on how the client wrote it down. Pure.
+ * What a price function or a pricing service learns about a request: plain frozen data, unambiguous (M26), in an order that
+ * does not depend on how the client wrote it. Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type FactNames, type PriceFacts } from './price.ts';
@@ -10,7 +10,7 @@ import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { splitPath } from '../routing/route-pattern.ts';
 
-/** The facts, or what is ambiguous about them. */
+/** Returns the facts, or what is ambiguous about them. */
 export function readPriceFacts(
   { method, host, path, query }: RequestFacts,
   { names, headers }: { names: FactNames; headers: Headers },
@@ -31,7 +31,7 @@ export function readPriceFacts(
   return accept(Object.freeze(facts));
 }
 
-/** Without a prototype: a parameter named `constructor` is there only if it was sent. */
+/** Freezes a record without a prototype: a parameter named `constructor` exists only if it was sent. */
 function freeze(entries: readonly (readonly [string, string])[]): Readonly<Record<string, string>> {
   const record = Object.create(null) as Record<string, string>;
   for (const [name, value] of entries.toSorted(([left], [right]) => (left < right ? -1 : 1))) record[name] = value;

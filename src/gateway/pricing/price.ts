@@ -1,7 +1,7 @@
 /*
  * What a seller may charge for a request: a fixed price, a formula over one parameter, header or the size of the body, or an
- * answer of somebody else's (ask-price.ts). A formula that cannot be worked out for a request refuses it; there is no
- * default price and no guess (M26). Types and arithmetic. Pure.
+ * external answer (ask-price.ts). A formula that cannot be applied refuses the request; there is no default price and no
+ * guess (M26). Types and arithmetic. Pure.
  */
 import { type Msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -11,7 +11,7 @@ import { readParameters } from '../request/query.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 
-/** What of a request decides its price. */
+/** The part of a request that decides its price. */
 export interface PriceInput {
   readonly from: 'parameter' | 'header';
   readonly name: string;
@@ -22,18 +22,18 @@ export interface PriceBounds {
   readonly maxMsat: Msat;
 }
 
-/** What a function or a service is told of a request. */
+/** The facts that a function or a service gets. */
 export interface FactNames {
-  /** Named parts of the path, with their places. */
+  /** Named parts of the path, with their positions. */
   readonly pathParts: ReadonlyMap<string, number>;
-  /** Nothing: every parameter of the query. */
+  /** `undefined`: every parameter of the query. */
   readonly parameters: readonly string[] | undefined;
   readonly headers: readonly string[];
 }
 
-/** Frozen: what a price function gets. Absent parameters and headers are not in the records. */
+/** The frozen facts for a price function. Absent parameters and headers are not in the records. */
 export interface PriceFacts {
-  /** A HEAD is priced as the GET that it stands for. */
+  /** A HEAD is priced as a GET. */
   readonly method: string;
   readonly host: string;
   readonly path: string;
@@ -42,10 +42,10 @@ export interface PriceFacts {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A seller's own price, in millisatoshi. */
+/** The seller's own price function; returns millisatoshis. */
 export type PriceFunction = (facts: PriceFacts) => bigint | Promise<bigint>;
 
-/** Each part of a kibibyte counts as a whole one, and no body as one. */
+/** A price by formula. Each started kibibyte counts as a whole one, and an empty body as one. */
 export type FormulaPrice =
   | { readonly kind: 'count'; readonly input: PriceInput; readonly unitMsat: Msat; readonly most: number; readonly minMsat: Msat }
   | { readonly kind: 'table'; readonly input: PriceInput; readonly sold: ReadonlyMap<string, Msat> }
@@ -53,9 +53,9 @@ export type FormulaPrice =
 
 export interface ServicePrice {
   readonly kind: 'service';
-  /** An address, or the name of a service binding. */
+  /** A URL, or the name of a service binding. */
   readonly service: string;
-  /** Nothing: the service is not shown the body. */
+  /** `undefined`: the service does not get the body. */
   readonly bodyPrefixBytes: number | undefined;
   readonly cacheSeconds: number;
   readonly timeoutMs: number;
@@ -69,17 +69,17 @@ export type AskedPrice =
 
 export type Price = { readonly kind: 'fixed'; readonly priceMsat: Msat } | FormulaPrice | AskedPrice;
 
-/** A price, and what it was worked out from: the second is what a token is held to (M5). */
+/** A price and its inputs; a token is bound to the inputs (M5). */
 export interface Priced {
   readonly priceMsat: Msat;
   readonly inputs: readonly string[];
-  /** How the body must be sent on, when the price depends on it. */
+  /** The body to forward, if the price depends on it. */
   readonly body?: HeldBody;
 }
 
 export type PriceOutcome = Result<Priced, GatewayRefusal>;
 
-/** The price of a request by a formula. */
+/** Computes the price of a request by a formula. */
 export function workOutPrice(price: FormulaPrice, facts: RequestFacts, request: Request): PriceOutcome {
   if (price.kind === 'size') return priceSize(price, request);
   const { from, name } = price.input;
@@ -92,7 +92,7 @@ export function workOutPrice(price: FormulaPrice, facts: RequestFacts, request: 
     const priceMsat = price.sold.get(value);
     return priceMsat === undefined ? notSold(`the ${from} ${name} is not one of: ${listNames(price.sold)}`) : accept({ priceMsat, inputs });
   }
-  // One spelling for one number: 05, +5 and 5.0 would be read in different ways.
+  // One spelling per number: servers read 05, +5 and 5.0 differently.
   if (!/^[1-9][0-9]{0,9}$/.test(value) || Number(value) > price.most) {
     return notSold(`the ${from} ${name} is not a whole number from 1 to ${price.most}`);
   }
@@ -104,7 +104,7 @@ function readPricedHeader(headers: Headers, name: string): Result<ReadonlyMap<st
   return read.ok ? read : refuse({ code: 'header_ambiguous', detail: read.refusal });
 }
 
-/** One length, not two joined by a comma; more digits than any body has bytes are none. */
+/** One length, not two joined by a comma, and no more digits than any body length has. */
 const LENGTH = /^(0|[1-9][0-9]{0,14})$/;
 const KIBIBYTE = 1024;
 
@@ -114,7 +114,7 @@ function priceSize(
 ): PriceOutcome {
   const length = headers.get('content-length');
   const declared = length ?? (body === null ? '0' : '');
-  // A transfer coding overrides the length, so that one declared beside it says nothing.
+  // A transfer coding overrides Content-Length, so the length says nothing then.
   if (!LENGTH.test(declared) || headers.has('transfer-encoding')) {
     return refuse({ code: 'length_required', detail: 'the size of the body decides the price, and Content-Length does not tell it' });
   }
@@ -125,7 +125,7 @@ function priceSize(
   return accept({ priceMsat, inputs: ['size', String(kibibytes)], body: { kind: 'sized', bytes } });
 }
 
-/** Both are amounts, and the larger one was checked against all the bitcoin there is when the route was read. */
+/** Returns the larger of both. Both are amounts, and the larger one was checked against the bitcoin supply when the route was read. */
 function atLeast(minMsat: Msat, amount: bigint): Msat {
   return amount > minMsat ? (amount as Msat) : minMsat;
 }
@@ -141,7 +141,7 @@ function notSold(detail: string): Result<never, GatewayRefusal> {
   return refuse({ code: 'price_input_invalid', detail });
 }
 
-/** Whether two routes cost the same for the same inputs, as far as can be told (M4). */
+/** Whether two routes cost the same for the same inputs, as far as can be determined (M4). */
 export function isSamePrice(one: Price, other: Price): boolean {
   const ownFunction = (price: Price) => (price.kind === 'function' ? price.decide : undefined);
   return ownFunction(one) === ownFunction(other) && describePrice(one) === describePrice(other);
@@ -149,7 +149,7 @@ export function isSamePrice(one: Price, other: Price): boolean {
 
 function describePrice(price: Price): string {
   return JSON.stringify(price, (key, value: unknown) => {
-    // Where a part stands in the path of one route or the other does not change what it costs.
+    // The position of a part in a route's path does not change its price.
     if (key === 'pathParts') return undefined;
     if (typeof value === 'bigint') return String(value);
     return value instanceof Map ? [...(value as ReadonlyMap<string, unknown>)].toSorted() : value;

@@ -1,6 +1,6 @@
 /*
- * The quote for a request on a route that is sold. It names what the price was asked for, so that a token can be held to it
- * (M5). Effects: those of whoever is asked for the price.
+ * The quote for a request on a sold route. It names the inputs of the price, so that a token can be bound to them (M5).
+ * Effects: those of the port that is asked for the price.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { formatHex } from '#protocol/bytes.ts';
@@ -18,7 +18,7 @@ import { workOutPrice, type Priced, type PriceOutcome } from './price.ts';
 
 export interface Quoted {
   readonly quote: Quote;
-  /** A price that depends on the body says how to send it on. */
+  /** The body to forward, if the price depends on it. */
   readonly body: HeldBody | undefined;
 }
 
@@ -26,7 +26,7 @@ export type QuoteOutcome = Result<Quoted, GatewayRefusal>;
 
 const fixedQuotes = new WeakMap<Route, Quoted>();
 
-/** The price of a request, or why it has none. A promise only where somebody has to be asked for it. */
+/** Returns the price of a request, or why it has none. A promise only if the price has to be asked for. */
 export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources): QuoteOutcome | Promise<QuoteOutcome> {
   const { price } = sold.sale;
   switch (price.kind) {
@@ -42,7 +42,7 @@ export function quoteSale(sold: Sold, facts: RequestFacts, sources: PriceSources
   }
 }
 
-/** The quote of a route that costs the same for every request; nothing for any other. */
+/** Returns the quote of a fixed-price route; `undefined` for any other. */
 export function quoteFixed(route: Route): Quoted | undefined {
   const { sale } = route;
   if (sale.kind !== 'paid' || sale.price.kind !== 'fixed') return undefined;
@@ -54,12 +54,12 @@ export function quoteFixed(route: Route): Quoted | undefined {
 function finishQuote(sold: Sold, outcome: PriceOutcome): QuoteOutcome {
   if (!outcome.ok) return outcome;
   const { body } = outcome.value;
-  // Its length was not told beforehand; now that it has been read, it is known.
+  // Its length was not declared; it is known now that the body has been read.
   const tooLarge = body?.kind === 'read' ? findLargeBody(sold.upstream, body.bytes.length) : undefined;
   return tooLarge === undefined ? accept(quoteOf(sold, outcome.value)) : refuse(tooLarge);
 }
 
-/** The digest is over what the price was asked for, so that a token is good for it whatever the price is now (M5). */
+/** Makes a quote. The digest covers the inputs of the price, so a token stays good for them if the price changes (M5). */
 function quoteOf({ route, sale }: Omit<Sold, 'upstream'>, { priceMsat, inputs, body }: Priced): Quoted {
   const { service, tier, capabilities, description } = sale;
   const text = JSON.stringify(['quote v1', describeRoute(route), ...inputs]);
@@ -68,7 +68,7 @@ function quoteOf({ route, sale }: Omit<Sold, 'upstream'>, { priceMsat, inputs, b
   return { quote: { match: route.match, digest, service, tier, capabilities, priceMsat, description, sells }, body };
 }
 
-/** What whoever has not paid is offered at a price. */
+/** Returns the offer for an unpaid client at a price. */
 export function offerOf({ access, seconds }: Pick<Extract<Sale, { kind: 'paid' }>, 'access' | 'seconds'>, priceMsat: Msat): Offer {
   return { access, seconds, amountMsat: access.kind === 'credit' ? access.creditMsat : priceMsat };
 }

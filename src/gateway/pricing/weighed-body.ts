@@ -1,12 +1,12 @@
 /*
- * Bodies that decide a price: by their length, by what a pricing service reads in them, or by what a form in them must not
- * say. What is priced is what the origin works on (M39): 100 KiB of text are 300 bytes when they are compressed. Pure.
+ * Bodies that decide a price: by their length, by what a pricing service reads in them, or by fields that a form must not
+ * contain. The priced body must be the one that the origin processes (M39): 100 KiB of text compress to 300 bytes. Pure.
  */
 import { foldFieldName } from '../request/field-name.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type Route } from '../route.ts';
 
-/** Why the body of this request cannot be priced as it comes; asked before anything is sold. */
+/** Returns why the body of this request cannot be priced in its encoding; checked before anything is sold. */
 export function findEncodedBody(
   { sale, refusedInForm }: Pick<Route, 'sale' | 'refusedInForm'>,
   headers: Headers,
@@ -17,7 +17,7 @@ export function findEncodedBody(
   if (!isWeighed && refusedInForm.length === 0) return undefined;
   for (const [name, value] of headers) {
     const usual = USUAL_CODINGS[foldFieldName(name)];
-    // Under another spelling of its name some servers read the field, and some do not.
+    // Servers differ on whether they read the field under another spelling of its name.
     if (usual === undefined || (name === usual.name && value.toLowerCase() === usual.value)) continue;
     return { code: 'encoding_unsupported', detail: `the body decides the price, and ${usual.name} is not ${usual.value}` };
   }

@@ -1,59 +1,58 @@
 /*
- * Who a client is as long as it has not paid: its address, from the one place that this deployment trusts (M21), and the
- * key that quotas count by (M20). A client whose address cannot be told shares one key with all such clients. Pure.
+ * The identity of a client that has not paid: its address, from the one source that this deployment trusts (M21), and the key
+ * that quotas count by (M20). All clients with an unknown address share one key. Pure, except for a bounded cache.
  */
 import { formatAddress, parseAddress, truncateAddress, type Address } from '#protocol/cidr.ts';
 import { findRegion } from '#protocol/region.ts';
 import { type ClientKey } from '../../ports.ts';
 
 /**
- * Where a client's address is read.
- * `cloudflare`: CF-Connecting-IP, which Cloudflare's edge sets; anywhere else a client can write it.
- * `socket`: the peer of the connection. Behind a proxy that is the proxy, and all its clients are one.
- * `trustedHops`: X-Forwarded-For, counted from its right end, where so many proxies of one's own have written.
+ * The source of a client's address. `cloudflare`: CF-Connecting-IP, which Cloudflare's edge sets; anywhere else a client can
+ * forge it. `socket`: the peer of the connection. Behind a proxy that is the proxy, and all its clients count as one.
+ * `trustedHops`: X-Forwarded-For, counted from the right, where this many of the seller's own proxies have written.
  */
 export type ClientAddressSource = 'cloudflare' | 'socket' | { readonly trustedHops: number };
 
 /** What policies know of a client. */
 export interface ClientFacts {
   readonly address: Address | undefined;
-  /** The same for every spelling of the address. */
+  /** The same text for every spelling of the address. */
   readonly addressText: string | undefined;
   readonly key: ClientKey;
-  /** Two letters; only Cloudflare's edge tells. */
+  /** Two letters; only Cloudflare's edge provides it. */
   readonly country: string | undefined;
-  /** The number of the network; only Cloudflare's edge tells. */
+  /** The number of the network; only Cloudflare's edge provides it. */
   readonly asn: number | undefined;
-  /** The part of the world where the edge took the request in, if it tells. */
+  /** The part of the world where the edge received the request, if it says so. */
   readonly region: number;
 }
 
 export interface ClientRequest {
   readonly headers: Headers;
-  /** What the platform says about the connection. A client cannot write it, unless a `cfBlobHeader` is configured. */
+  /** The platform's data about the connection. A client cannot forge it, unless a `cfBlobHeader` is configured. */
   readonly cf?: unknown;
 }
 
-/** An IPv6 customer has a /64 at least, and often a /48: one of them is one client (M20). */
+/** An IPv6 customer has at least a /64, often a /48: one of them is one client (M20). */
 const CLIENT_PREFIX = 64;
 const GROUP_PREFIX = 48;
 const IPV4_NETWORK_PREFIX = 24;
-/** What stands for an ASN where nobody tells it: what registries hand out to a provider, as a rule. */
+/** Substitutes for an unknown ASN: the prefixes that registries usually assign to a provider. */
 const IPV4_AREA_PREFIX = 16;
 const IPV6_AREA_PREFIX = 32;
 const UNKNOWN_CLIENT: ClientKey = { key: 'unknown' };
-/** What Cloudflare says when it does not know the country. */
+/** Cloudflare's value for an unknown country. */
 const NO_COUNTRY = 'XX';
 
-/** Reads what the policies need to know of a client. Without a source: Cloudflare's where its edge speaks, else the socket. */
+/** Reads the facts that policies need about a client. Without a configured source: Cloudflare's if its edge is present, else the socket. */
 export function readClientFacts(request: ClientRequest, source: ClientAddressSource | undefined): ClientFacts {
-  // The platform makes a new object of it at each look, so none is taken where the answer is known.
+  // The platform creates a new object on each access, so skip it if the answer is known.
   const edge = source === undefined || source === 'cloudflare' ? readPlatformFacts(request) : NOTHING;
-  // Only the edge names its data centre; raw workerd says no more than `clientIp`.
+  // Only the edge names its data centre; plain workerd provides only `clientIp`.
   const trusted = source ?? (typeof edge['colo'] === 'string' ? 'cloudflare' : 'socket');
   const cf = trusted === 'socket' ? readPlatformFacts(request) : edge;
   const { address, addressText, key } = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
-  // Also behind a proxy: what is near it is near the objects that it asks for.
+  // Also behind a proxy: whatever is near the proxy is near the objects that it needs.
   const { continent, longitude } = edge === NOTHING ? readPlatformFacts(request) : edge;
   const { country, asn } = trusted === 'cloudflare' ? edge : NOTHING;
   const [network] = key.crowd ?? [];
@@ -67,7 +66,7 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   };
 }
 
-/** Whether what proxies say of client and scheme was written by somebody who is trusted here; else by the client, and an origin could take it for the truth. */
+/** Whether a trusted party wrote the proxy fields about client and scheme. Otherwise the client did, and an origin could believe them. */
 export function isVouchedFor(request: ClientRequest, source: ClientAddressSource | undefined): boolean {
   return source === undefined ? isFromEdge(request) : source !== 'socket';
 }
@@ -83,7 +82,7 @@ function readPlatformFacts({ cf }: ClientRequest): Readonly<Record<string, unkno
   return typeof cf === 'object' && cf !== null ? (cf as Readonly<Record<string, unknown>>) : NOTHING;
 }
 
-/** The key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group; and whom it comes from. */
+/** Returns the key of a client: an IPv4 address, or the /64 of an IPv6 address with its /48 as group; also its network and area. */
 export function nameClient(address: Address | undefined): ClientKey {
   if (address === undefined) return UNKNOWN_CLIENT;
   const name = (prefix: number) => `${formatAddress(truncateAddress(address, prefix))}/${prefix}`;
@@ -94,7 +93,7 @@ export function nameClient(address: Address | undefined): ClientKey {
 
 type NamedAddress = Pick<ClientFacts, 'address' | 'addressText' | 'key'>;
 
-/** What was made of an address is kept: clients come again, and reading one costs more than all that is asked of it. */
+/** Caches parsed addresses: clients return, and parsing costs more than everything else done with an address. */
 const named = new Map<string, NamedAddress>();
 const MOST_NAMED = 1024;
 
@@ -103,7 +102,7 @@ function nameAddress(text: string): NamedAddress {
   if (known !== undefined) return known;
   const address = parseAddress(text);
   const made = { address, addressText: address === undefined ? undefined : formatAddress(address), key: nameClient(address) };
-  // What is no address costs next to nothing to read, and can be of any length.
+  // Text that is not an address is cheap to read and may be of any length: not cached.
   if (address === undefined) return made;
   if (named.size === MOST_NAMED) named.delete(named.keys().next().value!);
   named.set(text, made);
@@ -116,12 +115,12 @@ function readAddressText(
 ): string {
   if (source === 'cloudflare') return headers.get('cf-connecting-ip') ?? '';
   if (source === 'socket') return typeof cf['clientIp'] === 'string' ? withoutPort(cf['clientIp']) : '';
-  // Whoever comes past the proxies has fewer entries than there are hops, and no address.
+  // A request that bypasses the proxies has fewer entries than hops, and so no address.
   const written = (headers.get('x-forwarded-for') ?? '').split(',');
   return withoutPort((written[written.length - source.trustedHops] ?? '').trim());
 }
 
-/** Of `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`, or an address alone. */
+/** Removes the port from `192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`, or an address alone. */
 function withoutPort(text: string): string {
   const bracketed = /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(text);
   if (bracketed !== null) return bracketed[1]!;

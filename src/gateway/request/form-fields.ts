@@ -1,21 +1,21 @@
 /*
- * The names of a form's fields, as any server may read them. Many origins take a parameter from the query or from a form,
- * whichever they find: one that decides the price in the query must not stand in the form too (M39). Names are looked for, values are not read.
- * Where it is not clear whether there is a name, there is one. Pure.
+ * The field names of a form, as any server may read them. Many origins take a parameter from the query or from a form; so a
+ * parameter that decides the price in the query must not also be in the form (M39). Only names are examined, not values. In
+ * case of doubt a name counts as present. Pure.
  */
 import { foldName, MOST_PAIRS } from './query.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 
-/** Forms are read whole, before anything is sold. As much as a pricing service is shown at most: the same memory holds both. */
+/** Forms are read whole, before anything is sold. The same limit as for a pricing service: both share the same memory. */
 export const LARGEST_FORM_BYTES = 65_536;
 
-/** Whether the body may be read as a form: its type says so, or is missing, or is not one plain type. */
+/** Whether the body may be read as a form: its type says so, is missing, or is not one plain type. */
 export function isForm(headers: Headers): boolean {
   const type = headers.get('content-type') ?? '';
   return !/^[a-z0-9.+-]+\/[a-z0-9.+-]+ *(;[^,]*)?$/i.test(type) || /form|multipart|urlencoded/i.test(type);
 }
 
-/** What is wrong with a form that must not have these fields. */
+/** Returns what is wrong with a form that must not have these fields. */
 export function findFormField(
   headers: Headers,
   { bytes, names }: { bytes: Uint8Array; names: readonly string[] },
@@ -37,23 +37,23 @@ export function findFormField(
 }
 
 const UNREADABLE = '';
-/** Of a part's name: what is longer is refused. Names of parameters that are sold have 64 letters at most. */
+/** The limit of a part's name; longer names are refused. Names of sold parameters have at most 64 letters. */
 const LONGEST_NAME = 1024;
 
 function readPairNames(text: string): readonly string[] | undefined {
-  // More pieces than there may be are not split.
+  // Splits off at most one piece more than allowed.
   const pairs = text.split(/[&;]/, MOST_PAIRS + 1);
   return pairs.length > MOST_PAIRS ? undefined : pairs.map((pair) => pair.split('=', 1)[0]!.replaceAll('+', ' '));
 }
 
-/** In some charsets, which some servers obey, no letter stands where it does in ASCII. */
+/** Whether the type names an unusual charset. Some servers obey charsets in which letters are not encoded as in ASCII. */
 function namesOddCharset(type: string): boolean {
   return [...type.matchAll(/charset[^=]*=[\s"']*([^"';,\s]*)/gi)].some(([, charset = '']) => !USUAL_CHARSET.test(charset));
 }
 
 const USUAL_CHARSET = /^(utf-?8|us-ascii|iso-8859-1|windows-1252)$/i;
 
-/** Every `name=` of a body in parts, wherever it stands: what a file says about names is refused rather than misread. */
+/** Finds every `name=` in a multipart body, wherever it is: a file that contains such text is refused rather than misread. */
 function readPartNames(text: string): readonly string[] | undefined {
   if (/name\*[0-9]/i.test(text)) return [UNREADABLE];
   const names: string[] = [];
@@ -72,7 +72,7 @@ function readPartNames(text: string): readonly string[] | undefined {
   return names;
 }
 
-/** Up to the next quote, and up to the next one that is not escaped: servers differ. */
+/** Reads up to the next quote, and up to the next unescaped quote: servers differ. */
 function readQuoted(value: string): readonly string[] {
   const quote = value[0]!;
   const end = value.indexOf(quote, 1);
@@ -82,7 +82,7 @@ function readQuoted(value: string): readonly string[] {
   return [raw, escaped.replace(/\\(.)/gs, '$1')];
 }
 
-/** Not `filename=`, which names no field. Nothing behind the equals sign is passed over: another name may stand in it. */
+/** Does not match `filename=`, which names no field. The text after the equals sign is not skipped: it may contain another name. */
 const PART_NAME = /(?<![a-z0-9_-])name(\*?)[ \t\r\n]*=[ \t\r\n]*/gi;
 
 function decodeLoosely(text: string): string {

@@ -1,26 +1,26 @@
 /*
- * A body that a price or a token depends on. One that was shown to a pricing service, or that a token was narrowed to, has
- * been read, and is sent on from memory; it is never longer than what was shown (M26, M9). One that was priced by its declared length is streamed (sized-body.ts).
- * How many bodies an isolate reads into memory at once, for how long, and for whom, is bounded (M32). Effects: reads bodies;
- * memory.
+ * A body that a price or a token depends on. A body that was sent to a pricing service, or to which a token is narrowed, has
+ * been read and is forwarded from memory; it is never longer than what was examined (M26, M9). A body priced by its declared
+ * length is streamed (sized-body.ts). How many bodies an isolate reads into memory at once, how long, and for whom, is
+ * bounded (M32). Effects: reads bodies; memory.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Wait } from '../../ports.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 
 export type HeldBody =
-  /** Read whole; send these instead of the body of the request. */
+  /** Read; forward these bytes instead of the body of the request. */
   | { readonly kind: 'read'; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Not read; send at most so many. */
+  /** Not read; forward at most this many bytes. */
   | { readonly kind: 'sized'; readonly bytes: number };
 
 /** For whom a body is read. */
 export interface BodyHolder {
-  /** Each kind has places of its own: strangers cannot take those of payers, of the operator or of the bridge (M22). */
+  /** Each kind has its own places: strangers cannot take those of payers, the operator or the bridge (M22). */
   readonly kind: keyof typeof MOST_HELD;
-  /** An address, or the payment hash of a proved token; `undefined` where the client cannot be told. */
+  /** An address, or the payment hash of a proved token; `undefined` if the client is unknown. */
   readonly client: string | undefined;
-  /** Where it comes from, where that is another thing: who has many payments is still one. */
+  /** The address, if `client` is something else: a client with many payments still counts once. */
   readonly address?: string | undefined;
 }
 
@@ -28,18 +28,18 @@ export type BodyOutcome = Result<Uint8Array<ArrayBuffer>, GatewayRefusal>;
 
 /** The bodies that an isolate is reading. */
 export interface HeldBodies {
-  /** Reads a body that may have at most so many bytes. A longer one is given up at once. */
+  /** Reads a body of at most this many bytes. A longer one is abandoned at once. */
   readonly read: (request: Request, terms: { readonly most: number; readonly holder: BodyHolder }) => BodyOutcome | Promise<BodyOutcome>;
 }
 
-/** A client that has not sent its body by then is sent away: nothing that was judged before may grow old (M32). */
+/** A client whose body takes longer is refused: earlier judgements must not become outdated (M32). */
 export const LONGEST_READ_MS = 30_000;
 /**
- * Bodies read at once by one isolate, which has 128 MB for everything: of payers at most 1 MiB each, of those who have not
- * paid 64 KiB (what a pricing service is shown at most), of the bridge 16 KiB, of the operator 8 KiB.
+ * Most bodies read at once by an isolate, which has 128 MB in total: at most 1 MiB each for payers, 64 KiB for unpaid clients
+ * (the most that a pricing service gets), 16 KiB for the bridge, 8 KiB for the operator.
  */
 export const MOST_HELD = { paid: 24, unpaid: 64, bridge: 8, operator: 4 } as const;
-/** Of them for one client. */
+/** Most of them for one client. */
 export const MOST_HELD_OF_CLIENT = 4;
 const FIRST_BUFFER_BYTES = 4096;
 const RETRY_SECONDS = 1;
@@ -57,7 +57,7 @@ const crowded = (detail: string): GatewayRefusal => ({ code: 'bodies_crowded', d
 const CROWDED_BY_CLIENT = crowded('this client has as many bodies read at once as it may');
 const CROWDED_OUT = crowded('other bodies needed the place of this one, which was slow to come');
 
-/** No body is read yet. */
+/** Creates the reader of bodies. */
 export function createHeldBodies(wait: Wait): HeldBodies {
   /** In the order in which they began. */
   const readings = new Set<Reading>();
@@ -69,7 +69,7 @@ export function createHeldBodies(wait: Wait): HeldBodies {
       if (source === null) return accept(new Uint8Array());
       const [oldest, held] = findHeld(readings, holder);
       if (holder.client !== undefined && held.ofClient >= MOST_HELD_OF_CLIENT) return refuse(CROWDED_BY_CLIENT);
-      // Of whoever holds most, the body that trickles has been here longest. So a crowd of slow bodies costs a quick one nothing.
+      // Evicts the oldest body of the holder with the most bodies, so a crowd of slow bodies does not delay a fast one.
       if (held.ofKind >= MOST_HELD[holder.kind]) oldest?.giveUp(CROWDED_OUT);
       const reader = source.getReader();
       let given: GatewayRefusal | undefined;
@@ -78,7 +78,7 @@ export function createHeldBodies(wait: Wait): HeldBodies {
         giveUp(reason) {
           given ??= reason;
           readings.delete(reading);
-          // What waits for the next part gets the end instead.
+          // A pending read ends here.
           void reader.cancel().catch(() => undefined);
         },
       };
@@ -103,7 +103,7 @@ function tooLargeFor(most: number): GatewayRefusal {
   return { code: 'body_too_large', detail: `the body is read before the call is let through, and may have at most ${most} bytes` };
 }
 
-/** How many bodies are read for this kind of holder and for this one, and the oldest of whoever holds most. */
+/** Counts the bodies being read for this kind and this holder, and finds the oldest of the holder with the most. */
 function findHeld(readings: ReadonlySet<Reading>, { kind, client }: BodyHolder) {
   const held = { ofKind: 0, ofClient: 0 };
   const groups = new Map<string, { readonly oldest: Reading; count: number }>();
@@ -122,7 +122,7 @@ function findHeld(readings: ReadonlySet<Reading>, { kind, client }: BodyHolder) 
   return [largest?.oldest, held] as const;
 }
 
-/** Into one buffer that grows: a client that sends single bytes must not cost an object for each. */
+/** Reads into one growing buffer: a client that sends single bytes must not cost an object per byte. */
 async function readParts(reader: ReadableStreamDefaultReader<Uint8Array>, most: number): Promise<BodyOutcome> {
   let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, most));
   let length = 0;

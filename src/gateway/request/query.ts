@@ -1,20 +1,19 @@
 /*
- * Parameters that decide a price (M26). Each stands exactly once, under its literal name: a second one, an encoded or
- * differently cased name, an array form or a semicolon would let the origin read another value than the one that was
- * priced. Pure.
+ * Parameters that decide a price (M26). Each must occur exactly once, under its literal name: a repetition, an encoded or
+ * differently cased name, an array form or a semicolon would let the origin read another value than the priced one. Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 
-/** Every one is compared with every other. */
+/** Each is compared with all others. */
 const MOST_PARAMETERS = 64;
 /**
- * Pairs of a query, and fields of a form, that are read where one of them decides. A query of 16 KiB can have 8,000 of them; each
- * costs an allocation and a comparison before anybody has paid. No form in a browser has so many by hand.
+ * Most pairs of a query, and most fields of a form, that are read where one of them decides the price. A query of 16 KiB can
+ * hold 8,000; each costs an allocation and a comparison before anybody has paid. No form filled in by hand has this many.
  */
 export const MOST_PAIRS = 256;
 
-/** The decoded values of the named parameters; those that are absent are not in the map. */
+/** Returns the decoded values of the named parameters; absent parameters are not in the map. */
 export function readParameters(query: string, names: readonly string[]): Result<ReadonlyMap<string, string>, GatewayRefusal> {
   const values = new Map<string, string>();
   if (query === '') return accept(values);
@@ -38,7 +37,7 @@ export function readParameters(query: string, names: readonly string[]): Result<
   return accept(values);
 }
 
-/** Every parameter of a query where any of them may decide the price: each name plain, and like no other. */
+/** Returns every parameter of a query in which any may decide the price: each name is plain and similar to no other. */
 export function readEveryParameter(query: string): Result<ReadonlyMap<string, string>, GatewayRefusal> {
   if (hasTooManyPairs(query)) return refuse(TOO_MANY);
   const names = query
@@ -56,7 +55,7 @@ const TOO_MANY: GatewayRefusal = {
   detail: `a query has at most ${MOST_PAIRS} parameters where one of them decides the price`,
 };
 
-/** Counts without taking the query apart. */
+/** Counts pairs without splitting the query. */
 function hasTooManyPairs(query: string): boolean {
   let pairs = 1;
   for (let border = query.indexOf('&'); border >= 0; border = query.indexOf('&', border + 1)) if (++pairs > MOST_PAIRS) return true;
@@ -68,13 +67,13 @@ function ambiguous(detail: string): Result<never, GatewayRefusal> {
 }
 
 /**
- * What frameworks make of a name: PHP trims it, turns dots and blanks to underscores and reads `a[` as a list; qs reads `[a]` as
- * `a`, and some a second question mark as part of the first; others ignore case, or what stands at the end.
+ * Folds a name as frameworks do: PHP trims it, turns dots and blanks into underscores and reads `a[` as a list; qs reads
+ * `[a]` as `a`; some treat a second question mark as part of the first; others ignore case or trailing characters.
  */
 export function foldName(name: string): string {
   const bare = name.normalize('NFKC').replace(/^[?[\s]+/, '');
   const folded = bare.split(/[[\]]/, 1)[0]!.replace(/[.\s]/g, '_').toLowerCase();
-  // By hand: an expression for it would try at each of many thousand underscores.
+  // No regex: it would retry at each of many thousand underscores.
   let end = folded.length;
   while (folded[end - 1] === '_') end -= 1;
   return folded.slice(0, end);

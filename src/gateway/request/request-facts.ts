@@ -1,6 +1,6 @@
 /*
- * A request, read once: method, host, canonical path, query, and the credential texts cut out of the headers. Nothing
- * after this looks at the raw request again but to stream its body. Pure.
+ * A request, read once: method, host, canonical path, query, and the credential texts cut out of the headers. After this, the
+ * raw request is only used to stream its body. Pure.
  */
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -14,22 +14,22 @@ export interface RequestFacts {
   readonly method: string;
   /** Lower case, without port and trailing dot. */
   readonly host: string;
-  /** Scheme and host by which the client named us, in one spelling. Without its port: that is the client's choice, and no origin's. */
+  /** Scheme and host in the client's URL, in one spelling. Without the port, which the client chooses and no origin depends on. */
   readonly base: string;
   readonly path: string;
-  /** As sent, with its question mark; empty when there is none. */
+  /** As sent, with its question mark; empty if there is none. */
   readonly query: string;
-  /** As sent; only for what a route asks of them. */
+  /** As sent; used only for conditions of a route. */
   readonly headers: Headers;
   /** What it presents to each scheme, in the order in which they are tried. */
   readonly presentations: readonly Presentation[];
-  /** What `Authorization` holds for the origin. */
+  /** The part of `Authorization` for the origin. */
   readonly authorizationRest: string;
   readonly isPreflight: boolean;
   readonly hasBody: boolean;
-  /** Worked out when it is first asked for: most free calls need nobody's address. */
+  /** Computed on first access: most free calls need no address. */
   readonly client: () => ClientFacts;
-  /** Whether fields about client and scheme were written by somebody who is trusted here, and not by the client. */
+  /** Whether a trusted party, and not the client, wrote the fields about client and scheme. */
   readonly isVouchedFor: () => boolean;
   /** Whether Cloudflare's edge has taken the request in: it comes under no other host than one that leads here. */
   readonly isFromEdge: () => boolean;
@@ -38,7 +38,7 @@ export interface RequestFacts {
 }
 
 export interface ReadOptions {
-  /** Where the client's address is read (M21). */
+  /** The source of the client's address (M21). */
   readonly source?: ClientAddressSource | undefined;
   readonly schemes?: readonly PaymentScheme[];
 }
@@ -92,7 +92,7 @@ interface RequestTarget {
   readonly query: string;
 }
 
-/** Cuts the URL as text: parsing it would resolve the dots and backslashes that must be seen. */
+/** Splits the URL as text: parsing would resolve the dots and backslashes that must be checked. */
 function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
   if (url.includes('#')) return refuse({ code: 'path_malformed', detail: 'the request target has a fragment' });
   const authorityStart = url.indexOf('://') + 3;
@@ -108,13 +108,13 @@ function splitUrl(url: string): Result<RequestTarget, GatewayRefusal> {
   });
 }
 
-/** One name or address. `a, b` (two Host lines), `user@host` and the like are read differently by every origin. */
+/** One name or address. Origins disagree about `a, b` (two Host lines), `user@host` and the like. */
 const AUTHORITY = /^([a-z0-9_-][a-z0-9._-]{0,252}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?$/;
 const LARGEST_PORT = 65_535;
-/** Nearly every request of an isolate has the same. */
+/** Nearly every request of an isolate has the same authority. */
 let lastRead: { readonly written: string; readonly named: Pick<RequestTarget, 'host' | 'base'> } | undefined;
 
-/** One spelling for each: an origin that is named after it has one breaker and one limit. */
+/** Reads the authority in one spelling: an origin named after it then has one breaker and one limit. */
 function readAuthority(written: string, authorityStart: number): Pick<RequestTarget, 'host' | 'base'> | undefined {
   if (written === lastRead?.written) return lastRead.named;
   const [, name, portText = ''] = AUTHORITY.exec(written.slice(authorityStart).toLowerCase()) ?? [];

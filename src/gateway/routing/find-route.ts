@@ -1,5 +1,5 @@
 /*
- * Which route a request is on. First match wins; no match is no sale and no free pass. Pure.
+ * Finds the route of a request. The first match wins; without a match nothing is sold and nothing is forwarded. Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
@@ -11,12 +11,12 @@ import { foldPath } from './path.ts';
 import { coversPattern, matchesMethod, matchesPath, splitPath } from './route-pattern.ts';
 import { findNearValue } from './sold-values.ts';
 
-/** Puts routes in order for matching. */
+/** Compiles the route table. */
 export function compileRoutes(routes: readonly Route[]): RouteTable {
   return { routes, parameterNames: [...new Set(routes.flatMap(({ parameters }) => [...parameters.keys()]))] };
 }
 
-/** The route that a request is on; no route, or a request that could be read as being on another, is refused. */
+/** Returns the route of a request; refuses if there is none, or if the request could be read as being on another. */
 export function findRoute({ routes, parameterNames }: RouteTable, facts: RequestFacts): Result<Route, GatewayRefusal> {
   const parts = splitPath(facts.path);
   const foldedParts = splitPath(foldPath(facts.path));
@@ -34,7 +34,7 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
   const open = near.filter(({ parameters, headers }) => hasAll(values.value, parameters) && hasAll(fields.value, headers));
   const route = open.find(({ pattern }) => matchesPath(pattern.exact, parts));
   const lenient = open.find(({ pattern }) => matchesPath(pattern.folded, foldedParts));
-  // An origin that ignores case or a trailing slash would serve another route's answer than the one that was priced.
+  // An origin that ignores case or a trailing slash would serve another route's answer than the priced one.
   if (route !== lenient) return refuse({ code: 'path_ambiguous', detail: 'another spelling of this path is another route' });
   if (route === undefined) return refuse({ code: 'route_unknown', detail: 'nothing is sold at this method, host and path' });
   return accept(route);
@@ -42,7 +42,7 @@ export function findRoute({ routes, parameterNames }: RouteTable, facts: Request
 
 const NO_VALUES: Result<ReadonlyMap<string, string>, GatewayRefusal> = accept(new Map());
 
-/** The values of parameters that decide between routes, each in the spelling that is sold or in none that is like it (M42). */
+/** Reads the values of parameters that choose between routes; each must be in the sold spelling, or not resemble it (M42). */
 function readValues(near: readonly Route[], { query, names }: { query: string; names: readonly string[] }): typeof NO_VALUES {
   if (!near.some(({ parameters }) => parameters.size > 0)) return NO_VALUES;
   const values = readParameters(query, names);
@@ -60,14 +60,14 @@ function hasAll(given: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, 
   return true;
 }
 
-/** A route by what it matches: the same text for as long as the seller means the same requests, wherever it stands in the list. */
+/** Describes a route by what it matches: the same text for the same requests, wherever the route is in the list. */
 export function describeRoute({ match, host, parameters, headers }: Pick<Route, 'match' | 'host' | 'parameters' | 'headers'>): string {
   const sorted = (pairs: ReadonlyMap<string, string>) => [...pairs].toSorted(([left], [right]) => (left < right ? -1 : 1));
-  // Nothing is added for a route without headers: its tokens name it by this text.
+  // A route without headers adds nothing: existing tokens refer to it by this text.
   return JSON.stringify([match, host ?? '*', sorted(parameters), ...(headers.size > 0 ? [sorted(headers)] : [])]);
 }
 
-/** Routes behind an earlier one that takes everything they match. */
+/** Finds routes behind an earlier one that matches everything they match. */
 export function findUnreachable({ routes }: RouteTable): readonly { readonly match: string; readonly coveredBy: string }[] {
   return routes.flatMap((later, index) => {
     const earlier = routes

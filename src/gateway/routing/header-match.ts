@@ -1,6 +1,6 @@
 /*
- * Header fields that decide which route a request is on. That each stands once, under its literal name, and reaches the
- * origin, priced-headers.ts sees to; here, that its value has no second reading (M26). Pure.
+ * Header fields that choose the route of a request. priced-headers.ts checks that each occurs once, under its literal name,
+ * and reaches the origin; this file checks that its value has no second reading (M26). Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { readHeaders } from '../request/priced-headers.ts';
@@ -9,7 +9,7 @@ import { findNearValue } from './sold-values.ts';
 /** Fields and the one value that each must have. */
 export type HeaderConditions = ReadonlyMap<string, string>;
 
-/** The values of all fields that these conditions ask for, or what is ambiguous about one. */
+/** Returns the values of all fields in these conditions, or what is ambiguous about one. */
 export function readConditions(headers: Headers, conditions: readonly HeaderConditions[]): Result<ReadonlyMap<string, string>, string> {
   if (conditions.length === 0) return accept(new Map());
   const wanted = conditions.flatMap((condition) => [...condition]);

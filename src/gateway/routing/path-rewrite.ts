@@ -1,15 +1,15 @@
 /*
- * The path that the origin gets instead of the one that was asked for: a prefix taken off, or a template filled with the
- * named parts and the rest of a match. Whole segments of a canonical path make a canonical path (M25). Pure.
+ * The path that the origin gets instead of the requested one: with a prefix removed, or a template filled with the named
+ * parts and the rest of a match. Whole segments of a canonical path again form a canonical path (M25). Pure.
  */
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { splitPath } from './route-pattern.ts';
 
-/** From the canonical path of a request that its route has matched to the origin's. */
+/** Maps the canonical path of a matched request to the origin's path. */
 export type PathRewrite = (path: string) => string;
 
-/** Takes off a prefix that every path of the match has. */
+/** Removes a prefix that every path of the match has. */
 export function compileStrip(match: string, prefix: string): Result<PathRewrite, string> {
   const { parts } = readTemplate(match);
   const taken = splitPath(prefix);
@@ -19,7 +19,7 @@ export function compileStrip(match: string, prefix: string): Result<PathRewrite,
   return accept((path) => path.slice(prefix.length) || '/');
 }
 
-/** Fills a template: `:name` with that part of the match, a `/*` at its end with what the wildcard of the match took. */
+/** Fills a template: `:name` with that part of the match, a final `/*` with what the wildcard of the match took. */
 export function compileRewrite(match: string, template: string): Result<PathRewrite, string> {
   const from = readTemplate(match);
   const to = readTemplate(template);

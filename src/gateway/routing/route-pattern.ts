@@ -1,6 +1,5 @@
 /*
- * The left side of a route: method and path pattern, with named parts and a wildcard at the end. Parsed once at start.
- * Pure.
+ * The left side of a route: method and path pattern, with named parts and a final wildcard. Parsed once at start. Pure.
  */
 import { canonicalizePath } from '#protocol/canonical-path.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -8,7 +7,7 @@ import { UNFORWARDABLE_METHODS } from '../answers/methods.ts';
 import { foldPath } from './path.ts';
 
 export interface RoutePattern {
-  /** Nothing: every method. */
+  /** `undefined`: every method. */
   readonly method: string | undefined;
   readonly exact: PathPattern;
   /** The same pattern as a lenient origin would read it. */
@@ -16,7 +15,7 @@ export interface RoutePattern {
 }
 
 export interface PathPattern {
-  /** A text matches itself; nothing stands for one named part. */
+  /** A text matches itself; `undefined` matches any one part. */
   readonly segments: readonly (string | undefined)[];
   /** Ends in a wildcard: matches the path before it and everything below. */
   readonly open: boolean;
@@ -49,24 +48,24 @@ export function parsePattern(match: string): Result<RoutePattern, string> {
   });
 }
 
-/** The parts between the slashes; the root has none. */
+/** Splits a path at its slashes; the root has no parts. */
 export function splitPath(path: string): readonly string[] {
   return path === '/' ? [] : path.slice(1).split('/');
 }
 
-/** Whether a path, split, fits the pattern. */
+/** Whether a split path matches the pattern. */
 export function matchesPath(pattern: PathPattern, parts: readonly string[]): boolean {
   const { segments, open } = pattern;
   if (open ? parts.length < segments.length : parts.length !== segments.length) return false;
   return segments.every((segment, index) => (segment === undefined ? parts[index] !== '' : segment === parts[index]));
 }
 
-/** HEAD is GET without the body, and costs the same. */
+/** Whether the pattern matches a method. HEAD is GET without the body, and costs the same. */
 export function matchesMethod(pattern: RoutePattern, method: string): boolean {
   return pattern.method === undefined || pattern.method === method || (pattern.method === 'GET' && method === 'HEAD');
 }
 
-/** Whether everything that the later pattern matches is matched by the earlier one already. */
+/** Whether the earlier pattern matches everything that the later one matches. */
 export function coversPattern(earlier: RoutePattern, later: RoutePattern): boolean {
   if (earlier.method !== undefined && (later.method === undefined || !matchesMethod(earlier, later.method))) return false;
   const [wide, narrow] = [earlier.folded, later.folded];

@@ -1,13 +1,13 @@
 /*
- * Values that decide which route a request is on, of parameters and of header fields alike: each has one spelling (M42). An
- * origin that trims, ignores case or reads numbers would take `DEAR` or `expensive%20` for what is sold as `expensive`, while here they
- * would be on the cheap route behind it. Pure.
+ * Values of parameters and header fields that choose the route of a request: each has one spelling (M42). An origin that
+ * trims, ignores case or parses numbers would read `DEAR` or `expensive%20` as the sold value `expensive`, while this gateway
+ * would put the request on the cheap route behind it. Pure.
  */
 
-/** A name and the value that it must have. */
+/** A name and its required value. */
 export type SoldValue = readonly [name: string, value: string];
 
-/** The name of a given value that is none of those that are sold, and which an origin could read as one of them. */
+/** Returns the name of a given value that is not a sold one but that an origin could read as one. */
 export function findNearValue(given: ReadonlyMap<string, string>, sold: readonly SoldValue[]): string | undefined {
   for (const [name, value] of given) {
     const wanted = sold.filter(([soldName]) => soldName === name).map(([, soldValue]) => soldValue);
@@ -23,15 +23,16 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/;
 const LONGEST_NUMBER = 32;
 
 /**
- * What lenient origins make of a value: full-width letters are plain ones, case and accents are nothing (as in the collations of
- * databases), nor are blanks, controls and invisible characters at its ends; `01` and `1.0` are the number 1 (as in PHP's `==`).
+ * Folds a value as lenient origins do: full-width letters become plain ones; case and accents are ignored (as in database
+ * collations), as are blanks, controls and invisible characters at both ends; `01` and `1.0` become the number 1 (as with
+ * PHP's `==`).
  */
 export function foldValue(value: string): string {
   const bare = trimBlanks(value.normalize('NFKD').replace(/\p{M}/gu, '')).toLowerCase();
   return bare.length <= LONGEST_NUMBER && NUMBER.test(bare) ? String(Number(bare)) : bare;
 }
 
-/** By hand: an expression for the end of a text tries at each of many thousand blanks in it. */
+/** Trims blanks. No regex: it would retry at each of many thousand blanks. */
 function trimBlanks(text: string): string {
   const letters = [...text];
   let [start, end] = [0, letters.length];

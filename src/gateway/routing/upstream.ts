@@ -1,52 +1,52 @@
 /*
- * How a request goes on once it may: to which origin, under which path, with which fields of the seller's, how long it may
- * take and how large it may be. Compiled once at start, one for each route. Pure.
+ * How a request is forwarded: to which origin, under which path, with which of the seller's fields, its time limit and its
+ * size limit. Compiled once at start, one per route. Pure.
  */
 import { type PathRewrite } from './path-rewrite.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 
 export type OriginPlace =
-  /** Scheme and authority; and a canonical path before every other, empty or without a slash at its end. */
+  /** Scheme and authority; and a canonical path prefix, empty or without a trailing slash. */
   | { readonly kind: 'url'; readonly base: string; readonly prefix: string }
-  /** What stands behind the Worker's own routes; only for these hosts, `*.` at the front for all below. */
+  /** The origin behind the Worker's own routes; only for these hosts. A leading `*.` covers all subdomains. */
   | { readonly kind: 'same_zone'; readonly hosts: readonly string[] }
   /** Another Worker, by the name of its binding. */
   | { readonly kind: 'service'; readonly binding: string };
 
 export interface Upstream {
   readonly origin: OriginPlace;
-  /** Nothing: the path goes on as it is. */
+  /** `undefined`: the path is forwarded unchanged. */
   readonly rewrite: PathRewrite | undefined;
-  /** Set on the way to the origin; secrets among them. */
+  /** Set on requests to the origin; may contain secrets. */
   readonly setHeaders: readonly (readonly [name: string, value: string])[];
-  /** To the head of the origin's answer. */
+  /** Time limit for the head of the origin's response. */
   readonly timeoutSeconds: number;
-  /** Nothing: as much as the platform takes. */
+  /** `undefined`: the platform's limit. */
   readonly maxBodyBytes: number | undefined;
-  /** What becomes of a counted call whose answer the origin breaks off. Released: its claim is held until the body has ended. */
+  /** What happens to a counted call whose response the origin breaks off. `released`: its claim is held until the body has ended. */
   readonly brokenBody: 'counted' | 'released';
-  /** Answers of the origin after which a call is given back, beside every 5xx. Redirects only where they lead to the same host. */
+  /** Origin statuses after which a call is given back, besides every 5xx. Redirects only if they lead to the same host. */
   readonly releaseStatuses: ReadonlySet<number>;
 }
 
-/** Names the host for which a gateway has sent a request to its own zone. `CDN-Loop` is the platform's, which guards it. */
+/** Names the host for which a gateway has sent a request to its own zone. `CDN-Loop` is reserved by the platform. */
 export const LOOP_FIELD = 'x-l402-via';
 
-/** Path and query as the origin gets them: put together from canonical parts, never resolved (M25). */
+/** Returns path and query for the origin, composed of canonical parts and never resolved (M25). */
 export function targetOf({ origin, rewrite }: Upstream, { path, query }: RequestFacts): string {
   const prefix = origin.kind === 'url' ? origin.prefix : '';
   return prefix + (rewrite === undefined ? path : rewrite(path)) + query;
 }
 
-/** The origin by a name of its own: what a breaker and a limit on calls at once are kept for. */
-/** What calls at an origin share places by. Hosts of one wildcard are one: anybody can make such a host up (M41). */
+/** Returns the name by which concurrent calls share places. Hosts of one wildcard share one: anybody can invent such hosts (M41). */
 export function namePlaces(upstream: Upstream, facts: Pick<RequestFacts, 'base' | 'host'>): string {
   const { origin } = upstream;
   if (origin.kind !== 'same_zone' || origin.hosts.includes(facts.host)) return nameOrigin(upstream, facts);
   return origin.hosts.find((host) => matchesHost(host, facts.host)) ?? nameOrigin(upstream, facts);
 }
 
+/** Returns the name of an origin, by which its breaker and its concurrency limit are kept. */
 export function nameOrigin({ origin }: Upstream, { base }: Pick<RequestFacts, 'base'>): string {
   switch (origin.kind) {
     case 'url':
@@ -58,16 +58,16 @@ export function nameOrigin({ origin }: Upstream, { base }: Pick<RequestFacts, 'b
   }
 }
 
-/** Begins the name of an origin behind a binding. */
+/** Prefix of the name of an origin behind a binding. */
 export const SERVICE_NAME = 'service:';
 
-/** Why this request cannot go on, whoever pays for it. Asked before an invoice exists. */
+/** Returns why this request cannot be forwarded, paid or not. Checked before an invoice exists. */
 export function findObstacle(upstream: Upstream, facts: RequestFacts): GatewayRefusal | undefined {
   const { origin, maxBodyBytes } = upstream;
   const tooLarge = maxBodyBytes === undefined ? undefined : findLargeBody(upstream, Number(facts.headers.get('content-length') ?? 0));
   if (tooLarge !== undefined) return tooLarge;
   if (origin.kind !== 'same_zone') return undefined;
-  // The address of the origin is what the client calls us: of other names nothing is known.
+  // The origin's address is the host that the client used: nothing is known about other hosts.
   if (!origin.hosts.some((host) => matchesHost(host, facts.host))) {
     return { code: 'route_unknown', detail: 'nothing is sold at this host' };
   }
@@ -76,7 +76,7 @@ export function findObstacle(upstream: Upstream, facts: RequestFacts): GatewayRe
     : undefined;
 }
 
-/** Why a body of this length is not taken. */
+/** Returns why a body of this length is refused. */
 export function findLargeBody({ maxBodyBytes }: Upstream, length: number): GatewayRefusal | undefined {
   if (maxBodyBytes === undefined || length <= maxBodyBytes) return undefined;
   return { code: 'body_too_large', detail: `a body has at most ${maxBodyBytes} bytes here` };

@@ -1,6 +1,6 @@
 /*
- * The request to the origin and the origin's answer, streamed. Nothing is copied twice: the fields of a message are copied
- * by the platform with the message, and then only what differs is touched.
+ * The request to the origin and its response, streamed. The platform copies a message's fields with the message; only those
+ * that differ are changed, so nothing is copied twice. Effects: the origin behind its port, streams, timers.
  */
 import { isOwn } from '../request/forwarded-headers.ts';
 import { type GateDeps } from '../gate-deps.ts';
@@ -19,16 +19,16 @@ export type Forwarded =
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
   | { readonly kind: 'timed_out' }
   | { readonly kind: 'given_up' }
-  /** The client had its place at the origin and went away: the call was broken off (M41). */
+  /** The client had a place at the origin and went away: the call was broken off (M41). */
   | { readonly kind: 'client_left' }
-  /** The client broke its upload off, or was too slow with it (M40). */
+  /** The client broke off its upload, or was too slow (M40). */
   | { readonly kind: 'upload_failed' }
-  /** The client sent more than it had declared and was priced for, or more than the route takes. */
+  /** The client sent more than it had declared and was priced for, or more than the route accepts. */
   | { readonly kind: 'body_too_large' };
 
 /** What the client has done of its part (M40). */
 export interface ClientPart {
-  /** Whether it has not done it so far, or has gone: what breaks off then is its doing. */
+  /** Whether the client is late with its part, or gone: then a broken connection is the client's fault. */
   readonly hasFailed: () => boolean;
   /** Whether its upload has been waited for long: what the origin says then may be said of the client. */
   readonly isAwaited: () => boolean;
@@ -48,8 +48,8 @@ export interface ForwardOptions {
 }
 
 /**
- * Sends the request on; settles when the head of the answer is there. The limit is on the head only: a body may stream
- * for as long as it likes. A call that is no longer waited for is cut off by the platform when our answer has gone out.
+ * Forwards the request; resolves when the head of the response arrives. The time limit covers the head only; the body may
+ * stream longer. The platform cuts off an abandoned call when the gateway's response has been sent.
  */
 export async function forward(
   request: Request,
@@ -59,7 +59,7 @@ export async function forward(
   const target = targetOf(upstream, facts);
   const sized = held === undefined ? limitBody(request, { facts, most: upstream.maxBodyBytes }) : sendBody(request.body, held);
   const { isTooLong } = sized;
-  // Only where something depends on who has failed: nobody pays for a free call, or votes by one.
+  // Only where the cause of a failure matters: free calls are not paid for and have no vote.
   const upload =
     paid !== undefined && sized.body instanceof ReadableStream
       ? watchUpload(sized.body, { length: lengthOf(facts, held), clock })
@@ -69,7 +69,7 @@ export async function forward(
   const proven = { method: facts.method, host: facts.host, target, claimId: paid?.claimId ?? '' };
   const proof = originProof === undefined ? undefined : await originProof(proven);
   const address = `${upstream.origin.kind === 'url' ? upstream.origin.base : facts.base}${target}`;
-  // A request that goes on with its own body is copied by the platform in one piece; redirects are never followed for it.
+  // The platform copies a request with its own body as a whole; redirects are never followed for it.
   const outgoing =
     body === request.body && request.redirect === 'manual' && left === undefined
       ? new Request(address, request)
@@ -81,7 +81,7 @@ export async function forward(
           ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         });
   rewriteHeaders(outgoing.headers, { facts, upstream, paid, proof });
-  // A body that is watched is read, and one that comes compressed would be held back while it is compressed anew.
+  // A watched body is read; a compressed one would be delayed by recompression.
   if (upstream.brokenBody === 'released') outgoing.headers.set('accept-encoding', 'identity');
   const client: ClientPart = {
     hasFailed: () => isTooLong() || left?.aborted === true || upload?.isDone() === false,
@@ -116,14 +116,14 @@ function describeFailure(blame: Blame | undefined): Forwarded {
   return blame === 'client' ? { kind: 'upload_failed' } : { kind: 'unreachable', isProved: blame === undefined || blame === 'origin' };
 }
 
-/** What the origin is told of a body that is streamed. */
+/** Returns the length of a streamed body that the origin is told. */
 function lengthOf({ headers }: RequestFacts, held: HeldBody | undefined): number | undefined {
   if (held?.kind === 'sized') return held.bytes;
   const length = headers.get('content-length');
   return length === null ? undefined : Number(length);
 }
 
-/** Fields by which a shared cache could be told to keep a paid answer. */
+/** Fields that could tell a shared cache to keep a paid answer. */
 const SHARED_CACHE_FIELDS: ReadonlySet<string> = new Set([
   'cdn-cache-control',
   'cloudflare-cdn-cache-control',
@@ -132,7 +132,7 @@ const SHARED_CACHE_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const SHARED_CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['public', 'private', 's-maxage', 'immutable']);
 
-/** The origin's answer to a paid call, made private, with what is left of the payment where that is known. */
+/** Makes the origin's response to a paid call private, and adds what is left of the payment, if known. */
 export function paidAnswer(response: Response, remaining: Remaining | undefined): Response {
   const answer = new Response(response.body, response);
   const { headers } = answer;
@@ -142,7 +142,7 @@ export function paidAnswer(response: Response, remaining: Remaining | undefined)
   headers.set('cache-control', privateOf(headers.get('cache-control')));
   if (remaining !== undefined) for (const [name, value] of Object.entries(remainingHeaders(remaining))) headers.set(name, value);
   if (isOriginsOwnRefusal(response)) headers.set('l402-answered-by', 'origin');
-  // Whom the origin lets read its answer may read our fields too; whom it does not, learns nothing.
+  // A page that may read the origin's response may read the gateway's fields too; others learn nothing.
   if (headers.has('access-control-allow-origin')) headers.append('access-control-expose-headers', EXPOSED_FIELDS);
   return answer;
 }
@@ -158,7 +158,7 @@ function nameOf(directive: string): string {
   return directive.split('=')[0]!.trimEnd().toLowerCase();
 }
 
-/** A free answer goes out as it came; only a 401 or 402 is marked, so that no payer takes it for ours. */
+/** Returns a free response unchanged; only a 401 or 402 is marked, so that no payer takes it for the gateway's. */
 export function freeAnswer(response: Response): Response {
   if (!isOriginsOwnRefusal(response)) return response;
   const answer = new Response(response.body, response);

@@ -1,13 +1,13 @@
 /*
- * Header fields on the way to the origin: the client's own, but for the credential, for what ends at this hop, and for
- * whatever would make the origin believe in another path, host or method than the one that was priced (M25, M27).
+ * Header fields for the origin: the client's own, except the credential, fields that end at this hop, and fields that would
+ * make the origin assume another path, host or method than the priced one (M25, M27). Effects: changes the given headers.
  */
 import { foldFieldName } from '../request/field-name.ts';
 import { fateOf } from '../request/forwarded-headers.ts';
 import { LOOP_FIELD, type Upstream } from '../routing/upstream.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 
-/** What the origin may rely on about a paid call. */
+/** What the origin can rely on about a paid call. */
 export interface PaidHeaders {
   readonly claimId: string;
   readonly callKey: string;
@@ -32,7 +32,7 @@ export function rewriteHeaders(
     headers.set('x-l402-claim', paid.claimId);
     headers.set('x-l402-service', paid.service);
     headers.set('x-l402-price-msat', String(paid.priceMsat));
-    // An origin that knows the field does the work of one payment once, however often the call is repeated (M16).
+    // An origin that supports this field does the work of one payment once, however often the call is repeated (M16).
     if (!headers.has('idempotency-key')) headers.set('idempotency-key', paid.callKey);
   }
   for (const [name, value] of upstream.setHeaders) headers.set(name, value);
@@ -54,14 +54,14 @@ function isPassedOn(name: string, { value, facts, upstream }: { value: string; f
   }
 }
 
-/** The fields that end at this hop by the client's word; nothing in the usual case. */
+/** Returns the fields that end at this hop according to the client; `undefined` in the usual case. */
 function readHops(headers: Headers): ReadonlySet<string> | undefined {
   const connection = headers.get('connection');
   if (connection === null || connection === 'keep-alive' || connection === 'close') return undefined;
   return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
 }
 
-/** An upgrade is answered by the origin; the platform shakes hands on both sides. */
+/** Whether this is a WebSocket upgrade, which the origin answers; the platform does the handshake on both sides. */
 function isWebSocketUpgrade(name: string, headers: Headers): boolean {
   return name === 'upgrade' && headers.get(name)?.toLowerCase() === 'websocket';
 }

@@ -1,6 +1,6 @@
 /*
- * The way to the origin, and what stands before it for those who may go: the trickle to an origin that is half open, rate
- * limits, a place among the calls that are under way. What became of the call is told to the breaker, off the path.
+ * Sends a call to the origin, after the last checks: the turns at a half-open origin, rate limits, a place among the
+ * concurrent calls. The outcome is reported to the breaker, off the path. Effects: the ports.
  */
 import { type Background, type OriginOutcome } from '../../ports.ts';
 import { isTrial, judgeTrial } from '../policy/policy.ts';
@@ -12,12 +12,12 @@ import { type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type Dispatch } from '../request-context.ts';
 
-/** `held_back`: it was not sent, and the origin knows nothing of it. */
+/** `held_back`: the call was not sent, and the origin knows nothing of it. */
 export type Sent = Forwarded | { readonly kind: 'held_back'; readonly reason: GatewayRefusal };
 
 const BUSY_RETRY_SECONDS = 1;
 
-/** Sends a call on, with the limits under which it passed. */
+/** Sends a call; returns the outcome and the limits that it passed. */
 export async function send(
   request: Request,
   { dispatch, ...options }: Omit<ForwardOptions, 'upstream' | 'left'> & { dispatch: Dispatch },
@@ -29,7 +29,7 @@ export async function send(
   const limited = await takeSteps(steps, deps);
   if (!limited.ok) return heldBack(limited.refusal);
   const places = route.policy.hasConcurrency ? deps.places : undefined;
-  // Where places are few, one whose client has gone is given back at once, and its call is broken off (M41).
+  // Where places are limited, a place is given back as soon as its client is gone, and the call is broken off (M41).
   const left = places === undefined ? undefined : request.signal;
   const leave = await places?.enter(namePlaces(upstream, options.facts), {
     who: trafficClass === 'paid' ? 'paid' : 'unpaid',
@@ -67,7 +67,7 @@ export async function send(
   return { sent, limits: [...stated, ...limited.value] };
 }
 
-/** How the origin did; nothing where that is the client's doing. */
+/** Returns how the origin did; `undefined` if the client caused the outcome. */
 function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): OriginOutcome | undefined {
   switch (sent.kind) {
     case 'answered':

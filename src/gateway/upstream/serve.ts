@@ -1,6 +1,6 @@
 /*
- * A paid call: forwarded under a held claim, and the claim finished by what the Worker saw (M10, M11). The work goes on
- * when the client goes away, so that a call which the origin has done is counted and one which it has not is not.
+ * A paid call: forwarded under a held claim, which is then finished by what the Worker saw (M10, M11). The work continues
+ * after the client goes away, so that a call is counted if and only if the origin has done it. Effects: the ports.
  */
 import { type Background, type Lease, type Outcome } from '../../ports.ts';
 import { type Admission, type Use } from '../admission.ts';
@@ -19,9 +19,9 @@ import { watchBody } from './watched-body.ts';
 
 export type Entry = Extract<Admission, { kind: 'enter' }>;
 
-/** The platform ends a Worker 30 s after its client has gone: before that, an unanswered call is counted (M11). */
+/** The platform ends a Worker 30 s after its client is gone: an unanswered call is counted before that (M11). */
 const GONE_CLIENT_LIMIT_MS = 25_000;
-/** Forwards a call that has been paid for and says what became of the payment. */
+/** Forwards a paid call and records the fate of the payment. */
 export function serve(
   request: Request,
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
@@ -34,7 +34,7 @@ export function serve(
   return work;
 }
 
-/** A pass is not used up: there is nothing to record. */
+/** A pass is not used up, so nothing is recorded. */
 async function servePass(
   request: Request,
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
@@ -59,7 +59,7 @@ async function forwardAndFinish(
   try {
     ({ sent: forwarded, limits } = await sendWatched(request, { facts, entry, waitUntil }, deps));
   } catch (error) {
-    // Nothing was sent: the fault is ours.
+    // Nothing was sent: this is the gateway's fault.
     await finish(lease, { kind: 'release' }, deps);
     throw error;
   }
@@ -68,7 +68,7 @@ async function forwardAndFinish(
   const { match, service } = quote;
   const tell = (fate: PaymentState['fate']) => deps.sales.use({ match, service, claim: callId, outcome: fate, origin });
   if (forwarded.kind === 'answered' && outcome === 'commit' && isHeldToTheEnd(forwarded.response, entry)) {
-    // What is left is not known before the body has ended: a client that read "0" would throw a payment away that may come back.
+    // What is left is unknown until the body ends: a client that reads "0" would discard a payment that may be given back.
     const { response, client } = forwarded;
     const terms = { ...streamTerms(entry, deps), clock: deps.clock, hasClientFailed: client.hasFailed, left: request.signal };
     const { answer, end } = watchBody(paidAnswer(response, undefined), terms);
@@ -82,7 +82,7 @@ async function forwardAndFinish(
   const isUnsent = forwarded.kind === 'held_back';
   const finished = finish(lease, isUnsent ? { kind: 'release', cools: false } : { kind: outcome }, deps);
   if (forwarded.kind === 'answered' && outcome === 'commit') {
-    // Nothing in the answer depends on the record: the payer does not wait for it.
+    // The response does not depend on the record, so the payer does not wait for it.
     waitUntil(finished);
     tell('counted');
     return limitStream(stateLimits(paidAnswer(forwarded.response, remaining), limits), entry, deps);
@@ -94,12 +94,12 @@ async function forwardAndFinish(
   return answerUnanswered(forwarded, { method: facts.method, upstream: entry.dispatch.context.upstream, payment }, deps);
 }
 
-/** Whether the claim is held until the body has ended, where there is one. */
+/** Whether the claim is held until the body has ended. */
 function isHeldToTheEnd({ body }: Response, { dispatch }: Entry): boolean {
   return dispatch.context.upstream.brokenBody === 'released' && body !== null;
 }
 
-/** The lease is closed with the head of the answer: what goes on without end after it is ended by the clock (M14). */
+/** Limits the duration of a stream. The lease ends with the head of the response; the clock ends an endless body (M14). */
 export function limitStream(answer: Response, entry: Pick<Entry, 'passEndsAtSeconds'>, deps: GateDeps): Response {
   const terms = streamTerms(entry, deps);
   return answer.webSocket === null ? endStream(answer, terms) : endSocket(answer, answer.webSocket, terms);
@@ -110,7 +110,7 @@ function streamTerms({ passEndsAtSeconds }: Pick<Entry, 'passEndsAtSeconds'>, { 
   return { endsAtSeconds: passEndsAtSeconds, skewSeconds, maxStreamSeconds, nowSeconds: clock() / 1000, wait };
 }
 
-/** Gives up on an origin that is silent when the client has gone. */
+/** Sends a call, and gives up on a silent origin once the client is gone. */
 function sendWatched(
   request: Request,
   { facts, entry, waitUntil }: { facts: RequestFacts; entry: Entry; waitUntil: Background },
@@ -119,7 +119,7 @@ function sendWatched(
   const { dispatch, body: held } = entry;
   const options = { facts, dispatch, paid: paidHeaders(entry), held };
   const by = { deps, background: waitUntil };
-  // Where the time limit comes first there is nothing to watch for.
+  // The time limit comes first, so there is nothing to watch.
   if (dispatch.context.upstream.timeoutSeconds * 1000 <= GONE_CLIENT_LIMIT_MS) return send(request, options, by);
   const giveUp = new Promise<void>((resolve) => {
     request.signal.addEventListener('abort', () => void deps.wait(GONE_CLIENT_LIMIT_MS).then(resolve), { once: true });
@@ -148,7 +148,7 @@ export function judgeOutcome(forwarded: Sent, context: RedirectContext): 'commit
     case 'given_up':
     case 'client_left':
     case 'upload_failed':
-    // The origin had all that was priced, and may have done the work.
+    // The origin received everything that was priced, and may have done the work.
     case 'body_too_large':
       return 'commit';
     case 'answered': {
@@ -162,9 +162,9 @@ export function judgeOutcome(forwarded: Sent, context: RedirectContext): 'commit
 }
 
 /**
- * A redirect to the same host has delivered nothing: the payer asks again, at the address that the origin meant (M40). One to
- * another host is what was paid for. So is one that answers a request which changes something and tells the client to go on
- * with GET: the work has been done, whether the origin says 303, or 302 as most frameworks do.
+ * Judges a redirect. One to the same host has delivered nothing: the payer asks again at the address that the origin meant
+ * (M40). One to another host is what was paid for. So is one that answers a changing request and sends the client on with
+ * GET: the work is done, whether the origin answers 303, or 302 as most frameworks do.
  */
 function judgeRedirect({ status, headers }: Response, { facts, route, upstream }: RedirectContext): 'commit' | 'release' {
   const location = headers.get('location');
@@ -189,7 +189,7 @@ function isSameHost(location: string, { facts, route, upstream }: RedirectContex
   return bases.some((base) => URL.parse(base)?.hostname === target.hostname);
 }
 
-/** What can be said of the payment. */
+/** Returns what is known of the payment. */
 function judgePayment(
   { cost, remaining }: Use,
   { outcome, isRecorded }: { outcome: 'commit' | 'release'; isRecorded: boolean },
@@ -199,13 +199,13 @@ function judgePayment(
   return { fate: 'released', remaining: { unit: remaining.unit, count: remaining.count + cost } };
 }
 
-/** Whether the outcome is on record now. */
+/** Records the outcome; true if that succeeded. */
 async function finish(lease: Lease, outcome: Outcome, { log }: GateDeps): Promise<boolean> {
   try {
     await lease.finish(outcome);
     return true;
   } catch (error) {
-    // The claim stays in doubt until its lease ends, and is good again then: in the payer's favour.
+    // The claim stays in doubt until its lease ends, then the use is given back: in the payer's favour.
     noteFault(log, { at: 'lease.finish', error, known: { outcome: outcome.kind } });
     return false;
   }

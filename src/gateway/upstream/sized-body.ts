@@ -1,6 +1,6 @@
 /*
- * The body on its way to the origin. One that was priced by its declared length ends where it was declared to end, however
- * much the client goes on sending (M26). Effects: streams; FixedLengthStream is the platform's.
+ * The body on its way to the origin. A body priced by its declared length ends at that length, whatever else the client sends
+ * (M26). Effects: streams; FixedLengthStream is the platform's.
  */
 import { type HeldBody } from '../request/held-body.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
@@ -9,11 +9,11 @@ export interface SentBody {
   readonly body: ReadableStream | Uint8Array<ArrayBuffer> | null;
   /** Whether the client sent more than was priced. */
   readonly isTooLong: () => boolean;
-  /** Cuts the request off. A body of unknown length that merely fails is ended by the platform as if it were complete. */
+  /** Cuts the request off. If a body of unknown length merely fails, the platform ends it as if it were complete. */
   readonly signal?: AbortSignal;
 }
 
-/** What to send of a request's body. */
+/** Returns what to send of a request's body. */
 export function sendBody(body: ReadableStream | null, held: HeldBody | undefined): SentBody {
   if (held?.kind === 'read') return { body: held.bytes.length === 0 ? null : held.bytes, isTooLong: () => false };
   if (held === undefined || body === null) return { body, isTooLong: () => false };
@@ -27,7 +27,7 @@ export function sendBody(body: ReadableStream | null, held: HeldBody | undefined
       else controller.enqueue(chunk);
     },
   });
-  // Of fixed length, so that the origin is told the length as the client told it.
+  // A stream of fixed length, so that the origin gets the length that the client declared.
   const { readable, writable } = new FixedLengthStream(held.bytes);
   void body
     .pipeThrough(counted)
@@ -36,12 +36,12 @@ export function sendBody(body: ReadableStream | null, held: HeldBody | undefined
   return { body: readable, isTooLong: () => tooLong };
 }
 
-/** A body of known length was judged before (findObstacle); one of unknown length is counted as it passes. */
+/** Limits a body of unknown length as it passes. One of known length was judged before (findObstacle). */
 export function limitBody(
   request: Request,
   { facts: { hasBody, headers }, most }: { facts: Pick<RequestFacts, 'hasBody' | 'headers'>; most: number | undefined },
 ): SentBody {
-  // Of length zero, where none can be sent.
+  // Drops the empty body of a GET or HEAD, which cannot be sent.
   const body = hasBody ? request.body : null;
   if (most === undefined || body === null || headers.has('content-length')) return { body, isTooLong: () => false };
   const stop = new AbortController();

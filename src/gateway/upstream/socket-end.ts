@@ -5,7 +5,7 @@
  */
 import { endOfStream, type StreamTerms } from './stream-end.ts';
 
-/** A socket cannot be paused: whoever takes its messages so much slower than they come is cut off, before memory is. */
+/** A socket cannot be paused: a receiver that is this far behind is cut off before memory runs out. */
 export const MOST_BUFFERED_BYTES = 4_194_304;
 /** The same for all sockets of an isolate, which has 128 MB for everything: the fullest is cut off. */
 export const MOST_BUFFERED_IN_ALL = 16_777_216;
@@ -14,7 +14,7 @@ const WORTH_A_LOOK_BYTES = 65_536;
 /** RFC 6455, section 7.4.1. */
 const POLICY_VIOLATION = 1008;
 const UNEXPECTED = 1011;
-/** In no close frame: nothing was said, or the connection broke off. */
+/** Never sent in a close frame: no code was given, or the connection broke off. */
 const NO_STATUS = 1005;
 const UNSENDABLE: ReadonlySet<number> = new Set([1004, NO_STATUS, 1006, 1015]);
 
@@ -70,6 +70,6 @@ function closeSocket(socket: WebSocket, code: number, reason: string): void {
     else if (UNSENDABLE.has(code)) socket.close(UNEXPECTED, 'the other end has broken off');
     else socket.close(code, reason);
   } catch {
-    // Closed already, by whichever end.
+    // Already closed by one of the ends.
   }
 }

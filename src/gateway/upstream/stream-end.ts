@@ -1,12 +1,12 @@
 /*
- * Where a stream ends that was paid for (M14). A claim is closed at the head of the answer, so nothing else ends a body that
- * goes on for ever: a pass ends its streams when it ends itself, and none goes on for longer than is configured.
+ * The end of a paid stream (M14). A claim is closed at the head of the response, so nothing else ends an endless body: a pass
+ * ends its streams when it ends, and no stream exceeds the configured duration. Effects: streams, the given timer.
  */
 import { type Wait } from '../../ports.ts';
 
-/** When a stream ends, whatever is still to come. */
+/** When a stream ends, even if more would follow. */
 export interface StreamTerms {
-  /** Of the pass; nothing for a call that is counted. */
+  /** The end of the pass; `undefined` for a counted call. */
   readonly endsAtSeconds: number | undefined;
   readonly skewSeconds: number;
   readonly maxStreamSeconds: number;
@@ -15,8 +15,8 @@ export interface StreamTerms {
 }
 
 /**
- * Breaks a body off at its time, at the origin too. Only one without a length: every other ends by itself, and gets no timer.
- * Broken off and not closed: whoever reads must not take what came for the whole.
+ * Breaks a body off when its time is over, at the origin too. Only a body without a length gets a timer: every other ends by
+ * itself. The body fails instead of closing, so that a reader does not take it for complete.
  */
 export function endStream(answer: Response, terms: StreamTerms): Response {
   if (answer.body === null || answer.headers.has('content-length')) return answer;
@@ -26,7 +26,7 @@ export function endStream(answer: Response, terms: StreamTerms): Response {
   const { readable, writable } = new IdentityTransformStream();
   answer.body
     .pipeTo(writable, { signal: stop.signal })
-    // Over, broken off, or nobody reads any more: both ends know it already.
+    // Complete, broken off, or no longer read: both ends know already.
     .catch(() => undefined)
     .finally(() => done.abort());
   return new Response(readable, answer);

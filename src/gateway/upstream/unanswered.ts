@@ -1,6 +1,6 @@
 /*
- * The answer to a call that the origin left without one, free or paid: which part failed, and what is true of the payment
- * (M16). No effects but the log.
+ * The response to a call that the origin did not answer, free or paid: which part failed, and the fate of the payment (M16).
+ * Effects: the log.
  */
 import { type GateDeps } from '../gate-deps.ts';
 import { leaseSecondsOf } from '../payment/lease.ts';
@@ -10,13 +10,13 @@ import { problem } from '../answers/refuse.ts';
 import { PAID_HINTS, type GatewayRefusal, type ProblemCode } from '../answers/refusals.ts';
 import { type Sent } from './send.ts';
 
-/** Every way in which there is no answer of the origin. */
+/** Every outcome without a response from the origin. */
 export type Unanswered = Exclude<Sent, { kind: 'answered' }>;
 
-/** What became of a payment. In doubt: that could not be recorded, so its claim is held until the lease ends (M10). */
+/** The fate of a payment. `in_doubt`: the outcome could not be recorded, so its claim is held until the lease ends (M10). */
 export interface PaymentState {
   readonly fate: 'counted' | 'released' | 'in_doubt';
-  /** What is left; nothing when that is not known. */
+  /** What is left; `undefined` if unknown. */
   readonly remaining: Remaining | undefined;
 }
 
@@ -37,7 +37,7 @@ const FAILURES: Readonly<Record<Exclude<Unanswered['kind'], 'held_back'>, { read
   body_too_large: { code: 'body_too_large', detail: 'the body turned out to be longer than it was declared, or than this route takes' },
 };
 
-/** Says that the origin did not answer; of a paid call also what became of the payment. */
+/** Says that the origin did not answer; for a paid call also the fate of the payment. */
 export function answerUnanswered(
   unanswered: Unanswered,
   { method, upstream, payment }: UnansweredOptions,
@@ -48,7 +48,7 @@ export function answerUnanswered(
   const { retryAfterSeconds: laterSeconds = ORIGIN_RETRY_SECONDS, ...rest } = reason;
   log('refusal', { code: reason.code });
   const retryAfterSeconds = payment?.fate === 'in_doubt' ? leaseSecondsOf(upstream) : laterSeconds;
-  // A counted call is over: whoever repeats it by machine would only meet the next invoice.
+  // A counted call is over: an automatic retry would only meet the next invoice.
   const retry = payment?.fate === 'counted' ? {} : { retryAfterSeconds };
   const { remaining } = payment ?? {};
   return problem(

@@ -1,40 +1,40 @@
 /*
- * The body of a paid answer, watched to its end, for routes where an origin that breaks off is not paid (`brokenBody`). Only
- * what the origin did is for the payer. A client that leaves, that stops reading until the origin gives up, or whose own upload
- * ends the call (M40), and a body that takes longer than it is watched for are counted (M11).
- * Effects: streams, the clock and the timer that it is given.
+ * The body of a paid response, watched to its end, for routes where an origin that breaks off is not paid (`brokenBody`).
+ * Only failures of the origin are given back. These are counted (M11): a client that leaves, that stops reading until the
+ * origin gives up, or whose own upload ends the call (M40), and a body that takes longer than it is watched. Effects:
+ * streams, the given clock and timer.
  */
 import { type Clock } from '../../ports.ts';
 import { LONGEST_WATCH_SECONDS } from '../payment/lease.ts';
 import { endOfStream, type StreamTerms } from './stream-end.ts';
 
-/** What became of a body. `broken`: the origin broke it off. `client_failed`: it broke off, and the client may have made it. */
+/** The end of a body. `broken`: the origin broke it off. `client_failed`: it broke off, and the client may be the cause. */
 export type BodyEnd = 'whole' | 'broken' | 'client_failed' | 'client_left' | 'time_over';
 
 export interface WatchTerms extends StreamTerms {
   readonly clock: Clock;
-  /** Whether the client has not done its part, or has gone: its upload and the answer are one call, which ends as one. */
+  /** Whether the client is late with its part, or gone: its upload and the response are one call, which ends as one. */
   readonly hasClientFailed: () => boolean;
   /** Tells when the client has gone: the origin may be quiet just then. */
   readonly left: AbortSignal;
 }
 
-/** A client that takes nothing for so long at once, or for so long in all, has kept the origin waiting. */
+/** A client that accepts nothing for this long at once, or for this long in total, has kept the origin waiting. */
 const LONGEST_STALL_MS = 2000;
 const LONGEST_STALL_IN_ALL_MS = 10_000;
 
-/** The same answer, and in the end what became of its body. Every body ends by the clock here, with a length or without. */
+/** Returns the same response, and later the end of its body. Here every body also ends by the clock, with or without a length. */
 export function watchBody(answer: Response, terms: WatchTerms): { readonly answer: Response; readonly end: Promise<BodyEnd> } {
   const { body, headers } = answer;
   if (body === null) return { answer, end: Promise.resolve('whole') };
   const length = headers.get('content-length');
-  // An encoded body may be decoded and encoded anew on its way: its length is not what it was.
+  // An encoded body may be decoded and re-encoded on its way, which changes its length.
   const isSized = length !== null && !headers.has('content-encoding');
   const { readable, writable } = isSized ? new FixedLengthStream(BigInt(length)) : new IdentityTransformStream();
   return { answer: new Response(readable, answer), end: passOn(body, writable, terms) };
 }
 
-/** By hand: the platform's own pipe does not tell whose end has failed. */
+/** Copies by hand: the platform's pipe does not say which end failed. */
 async function passOn(
   body: ReadableStream<Uint8Array>,
   writable: WritableStream<Uint8Array>,
@@ -44,7 +44,7 @@ async function passOn(
   const to = writable.getWriter();
   const done = new AbortController();
   const breakOff = (end: BodyEnd, reason: string): BodyEnd => {
-    // Either side may know it already, and neither is waited for: a client that reads no more must not hold up the record.
+    // Either side may know already, and neither is awaited: a client that stops reading must not delay the record.
     void Promise.allSettled([from.cancel(new Error(reason)), to.abort(new Error(reason))]);
     return end;
   };

@@ -1,13 +1,13 @@
 /*
- * The body of a paid request on its way to the origin, watched: when a call fails it must be known who was waited for. An
- * origin is only to blame while it is the one that does not take what the client has sent (M40). Effects: streams, a timer, the
+ * The body of a paid request on its way to the origin, watched: when a call fails, the party that was waited for must be
+ * known. The origin is to blame only while it does not accept what the client has sent (M40). Effects: streams, a timer, the
  * clock.
  */
 import { type Clock, type Wait } from '../../ports.ts';
 
 export interface WatchedUpload {
   readonly body: ReadableStream<Uint8Array>;
-  /** Cuts the request off. The platform would end a body of unknown length that merely fails as if it were complete. */
+  /** Cuts the request off. If a body of unknown length merely fails, the platform ends it as if it were complete. */
   readonly signal: AbortSignal;
   /** Whether the origin has had all of it. */
   readonly isDone: () => boolean;
@@ -15,9 +15,9 @@ export interface WatchedUpload {
   readonly isTrickling: () => boolean;
   /** For how long the client was waited for. */
   readonly clientMs: () => number;
-  /** Who is to blame when the origin takes too long. */
+  /** Who is to blame if the origin takes too long. */
   readonly blameForDelay: () => Blame;
-  /** Who is to blame when the connection to the origin fails. */
+  /** Who is to blame if the connection to the origin fails. */
   readonly blameForFailure: (wait: Wait) => Promise<Blame>;
 }
 
@@ -32,7 +32,7 @@ export const PATIENCE_MS = 1000;
 /** A client that is still sending shows it within this time after the origin has gone. */
 export const SIGN_OF_LIFE_MS = 1000;
 
-/** The same body. `length` is what the origin is told; `undefined`: nobody knows it. */
+/** Watches an upload. `length`: what the origin is told; `undefined`: unknown. */
 export function watchUpload(
   source: ReadableStream<Uint8Array>,
   { length, clock }: { length: number | undefined; clock: Clock },
@@ -63,7 +63,7 @@ export function watchUpload(
       try {
         await (part.done ? to.close() : to.write(part.value));
       } catch {
-        // Ended before its length: the client has broken off. Otherwise the origin takes no more.
+        // Ended before its length: the client broke off. Otherwise the origin accepts no more.
         if (part.done) breakOff();
         else void from.cancel().catch(() => undefined);
         return;

@@ -1,6 +1,6 @@
 /*
- * The credentials that a request presents, each text read once, and what one of them proves. Effects: memory, the HMAC it is
- * given.
+ * The credentials that a request presents, each text read once, and what each of them proves. Effects: memory, the given
+ * HMAC.
  */
 import { equalBytes, formatHex } from '#protocol/bytes.ts';
 import { parseCredential, type Credential } from '#protocol/credential-header.ts';
@@ -13,7 +13,7 @@ import { type Hmac, type KeyRing } from '../../ports.ts';
 import { type ProvedToken } from './proved-token.ts';
 import { type VerifiedTokens } from './verified-tokens.ts';
 
-/** Different credentials in one request (M6). */
+/** Most different credentials in one request (M6). */
 export const MOST_TOKENS = 4;
 
 export interface TokenReader {
@@ -22,23 +22,23 @@ export interface TokenReader {
   readonly verified: VerifiedTokens;
 }
 
-/** Credentials as they were written. */
+/** Credentials as written in the request. */
 export interface WrittenCredentials {
   readonly texts: readonly string[];
-  /** One in the style of gRPC, from a field that may also mean something else. */
+  /** A credential in the gRPC style, from a field that may also have another meaning. */
   readonly metadata: Credential | undefined;
 }
 
-/** What was written, read. */
+/** The credentials after reading. */
 export interface ReadCredentials {
   /**
-   * In order, each once. What does not parse is passed over as long as something else does: clients send a stale token beside
-   * a good one.
+   * In order, without duplicates. Texts that do not parse are skipped as long as another does: clients send a stale token
+   * next to a good one.
    */
   readonly credentials: Result<readonly Credential[], CredentialRefusal>;
-  /** Whether nothing was passed over. */
+  /** Whether nothing was skipped. */
   readonly isWhole: boolean;
-  /** Also those that are more than may be tried. */
+  /** Includes the credentials beyond the limit. */
   readonly all: readonly Credential[];
 }
 
@@ -65,7 +65,7 @@ export function readCredentials({ texts, metadata }: WrittenCredentials, { verif
   }
   if (metadata !== undefined) all.push(metadata);
   for (const credential of all) {
-    // Comparing more would only cost time: they are refused.
+    // Comparing more would only cost time: the request is refused.
     if (distinct.length > MOST_TOKENS) break;
     if (!distinct.some((other) => equalCredentials(other, credential))) distinct.push(credential);
   }
@@ -80,7 +80,7 @@ function chooseCredentials(
   return distinct.length === 0 && firstRefusal !== undefined ? refuse(firstRefusal) : accept(distinct);
 }
 
-/** The payment hashes of what was read, in hex; `undefined` when one of the credentials cannot be read. */
+/** Returns the payment hashes of all credentials, in hex; `undefined` if one of them cannot be read. */
 export function findPaymentHashes({ all, isWhole }: ReadCredentials): readonly string[] | undefined {
   if (!isWhole) return undefined;
   const hashes = new Set<string>();
@@ -93,21 +93,21 @@ export function findPaymentHashes({ all, isWhole }: ReadCredentials): readonly s
 }
 
 /**
- * Whole, not by signature or payment: a copy with another preimage or location must not hide the good one. The Go client
- * sends the same token under both scheme names; that is one.
+ * Compares whole credentials, not signatures or payments: a copy with another preimage or location must not hide the good
+ * one. The Go client sends the same token under both scheme names; these count as one.
  */
 function equalCredentials(left: Credential, right: Credential): boolean {
   return equalBytes(left.preimage, right.preimage) && equalBytes(encodeMacaroon(left.macaroon), encodeMacaroon(right.macaroon));
 }
 
-/** What a credential proves, whatever is asked for: that its token is ours and has been paid for. */
+/** Proves, independently of the request, that a token is from this gateway and paid. */
 export async function proveCredential(
   credential: Credential,
   { keys, hmac, verified }: TokenReader,
 ): Promise<Result<ProvedToken, CredentialRefusal>> {
   const known = verified.tokenOf(credential);
   if (known !== undefined) {
-    // A key that has been retired, or an epoch out of grace, ends the tokens that were proved with it.
+    // Retiring a key, or the end of an epoch's grace period, ends the tokens proved with it.
     const epochKey = await keys.epochKeys(known.id.keyId, known.id.epoch);
     return epochKey.ok ? accept(known) : epochKey;
   }

@@ -1,6 +1,6 @@
 /*
- * The one token of an invoice (M3), minted where the invoice is taken; from then on the two go together, byte for byte.
- * Effects: randomness, the HMAC it is given.
+ * Mints the one token of an invoice (M3), where the invoice is received; from then on the two belong together, byte for byte.
+ * Effects: randomness, the given HMAC.
  */
 import { concatBytes, parseHex } from '#protocol/bytes.ts';
 import { mintToken } from '#protocol/token.ts';
@@ -14,7 +14,7 @@ export interface IssuerOptions {
   readonly random: Random;
 }
 
-/** What mints tokens with the key that signs now. */
+/** Opens an issuer that mints tokens with the current signing key. */
 export async function openIssuer({ keys, hmac, random }: IssuerOptions): Promise<ChallengeIssuer> {
   const { keyId, epoch, epochKey } = await keys.current();
   return {
@@ -39,7 +39,7 @@ export async function openIssuer({ keys, hmac, random }: IssuerOptions): Promise
   };
 }
 
-/** The random rest of a token id begins with the name of its challenge. */
+/** Builds the random part of a token id, which begins with the id of its challenge. */
 function startWith(challengeId: string, random: Random): Uint8Array {
   const name = parseHex(challengeId);
   if (name === undefined) throw new RangeError('challengeId: hex');

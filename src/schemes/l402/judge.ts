@@ -1,5 +1,5 @@
 /*
- * What a proved token is good for: its caveats and terms, held against what is asked. Pure.
+ * Judges what a proved token is good for: its caveats and terms, compared with the request. Pure.
  */
 import { judgeCaveats } from '#protocol/caveat.ts';
 import { type CredentialRefusal } from '#protocol/refusal.ts';
@@ -10,8 +10,8 @@ import { type ProvedToken } from './proved-token.ts';
 import { readToken, type TokenReading } from './token-reading.ts';
 
 /**
- * Why a proved token is good for nothing that is sold so, as far as can be told before the body is read and the price known;
- * nothing when it may be good.
+ * Returns why a proved token is good for nothing with these terms, as far as is known before the body is read and the price
+ * is known; `undefined` if it may be good.
  */
 export function judgeStanding(token: ProvedToken, sold: SoldTerms, context: JudgeContext): CredentialRefusal | undefined {
   const reading = readToken(token, sold.service);
@@ -20,9 +20,9 @@ export function judgeStanding(token: ProvedToken, sold: SoldTerms, context: Judg
 }
 
 /**
- * By how much a pass ends later than its minter wrote (M38). A token does not say when it was sold: at the earliest when its
- * invoice was made, and of the wait for the payment no more is counted than the pass itself is long. What the route sells now
- * says how long that is; where it sells no pass any more, nothing is added.
+ * Returns how much later a pass ends than its minter wrote (M38). A token does not contain its time of sale. The earliest is
+ * when its invoice was made; at most the length of the pass is counted for the wait for payment. The route's current offer
+ * gives that length; if the route no longer sells passes, the extension is 0.
  */
 function extensionOf({ hasRow, terms }: TokenReading, { access, seconds }: SoldTerms['sells'], context: JudgeContext): number {
   if (hasRow || !terms.ok || access.kind !== 'pass' || seconds === undefined) return 0;
@@ -45,14 +45,14 @@ function judgeTerms(
   if (refusal !== undefined) return refusal;
   const { terms, counters } = reading;
   if (!terms.ok) return terms.refusal;
-  // A token that was sold without capabilities has none, whoever wrote what behind its terms (M46).
+  // A token that was sold without capabilities has none, whatever caveats follow its terms (M46).
   if (capabilities.some((needed) => !terms.value.capabilities.has(needed))) {
     return { code: 'capability_missing', detail: 'the token was sold without a capability that is needed here' };
   }
   return counters.ok ? undefined : counters.refusal;
 }
 
-/** What a proved token is good for, judged against what is asked. */
+/** Judges what a proved token is good for, against the quote and the request. */
 export async function judgeToken(token: ProvedToken, quote: Quote, context: JudgeContext): Promise<Result<Grant, GrantRefusal>> {
   const { id } = token;
   const reading = readToken(token, quote.service);
@@ -62,7 +62,7 @@ export async function judgeToken(token: ProvedToken, quote: Quote, context: Judg
   if (!terms.ok) return terms;
   const { access, quoteDigest, paidMsat, validUntilSeconds } = terms.value;
   const isAsSold = quoteDigest === quote.digest;
-  // A credit is held against each price where it is drawn from.
+  // A credit is compared with each price when it is charged.
   if (access.kind !== 'credit' && !isAsSold && (reading.leastPaidMsat ?? paidMsat) < quote.priceMsat) {
     return refuse({ code: 'payment_too_small', detail: 'the token was sold for less than this costs' });
   }

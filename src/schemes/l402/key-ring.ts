@@ -1,6 +1,7 @@
 /*
- * Which key signs now and which keys are still good: the master secrets by id, their epochs by the clock.
- * An epoch that cannot be, has not begun, or whose grace is over, has no key here (M6). Keeps derived keys, a bounded number.
+ * Which key signs now and which keys are still valid: the master secrets by id, their epochs by the clock. An impossible
+ * epoch, a future one, or one past its grace period has no key (M6). Effects: memory for a bounded number of derived keys,
+ * the given HMAC and clock.
  */
 import { type CredentialRefusal, type CredentialRefusalCode } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
@@ -13,16 +14,16 @@ export interface KeyRingOptions {
   readonly currentKeyId: number;
   readonly epochHours: number;
   readonly graceHours: number;
-  /** How far clocks may differ before an epoch counts as one of the future. */
+  /** How far clocks may differ before an epoch counts as future. */
   readonly skewSeconds: number;
   readonly hmac: Hmac;
   readonly clock: Clock;
 }
 
-/** The current epoch of each key and those in grace are two or three; more only when an epoch is far shorter than its grace. */
+/** The current epoch of each key and those in grace are two or three; more only if an epoch is far shorter than its grace period. */
 const MOST_KEYS_KEPT = 64;
 
-/** The keys of a gateway. */
+/** Creates the key ring of a gateway. */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
   const { secrets, currentKeyId, epochHours, graceHours, skewSeconds, hmac, clock } = options;
   const currentSecret = secrets.get(currentKeyId);
@@ -34,7 +35,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
 
   const keyOf = (secret: Uint8Array, { keyId, epoch }: { keyId: number; epoch: Epoch }): Promise<Uint8Array> => {
     const name = nameOf(keyId, epoch);
-    // Another length is one that was configured before, or made up, as thousands can be: not worth a place.
+    // Another length was configured earlier or is made up, and there can be thousands: not cached.
     const isOurs = epoch.lengthHours === epochHours;
     const known = isOurs ? kept.get(name) : undefined;
     if (known !== undefined) return known;

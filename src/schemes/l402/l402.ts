@@ -1,6 +1,6 @@
 /*
- * L402 as a way to pay: a macaroon, and the preimage of the invoice that it was sold for. Effects: memory, randomness, the HMAC
- * it is given.
+ * L402 as a payment scheme: a macaroon, and the preimage of the invoice that it was sold for. Effects: memory, randomness,
+ * the given HMAC.
  */
 import { formatHex, parseHex } from '#protocol/bytes.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
@@ -25,7 +25,7 @@ export interface L402Options {
   readonly random: Random;
 }
 
-/** L402 with these keys. */
+/** Creates the L402 scheme with these keys. */
 export function createL402Scheme(options: L402Options): PaymentScheme {
   const reader: TokenReader = { ...options, verified: createVerifiedTokens() };
   return {
@@ -96,7 +96,7 @@ class L402Payment implements ProvedPayment {
   };
 }
 
-/** By the token itself, or by the 66 bytes of its identifier in hex. */
+/** Finds a token by its text, or by the 66 bytes of its identifier in hex. */
 function findRevocable({ token, identifier: text }: NamedToken): Revocable | undefined {
   const parsed = typeof token === 'string' ? parseToken(token) : undefined;
   const bytes = parsed?.ok === true ? parsed.value.identifier : parseHex(typeof text === 'string' ? text : '');

@@ -1,6 +1,6 @@
 /*
- * Where a request has L402 credentials: `Authorization`, a field of our own, and what gRPC clients use. The fields are bounded
- * before anything in them is read. Pure.
+ * Where a request carries L402 credentials: `Authorization`, the gateway's own field, and the fields of gRPC clients. The
+ * fields are length-checked before anything in them is read. Pure.
  */
 import {
   looksLikeCredential,
@@ -13,14 +13,14 @@ import { type Refusal } from '#protocol/refusal.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type WrittenCredentials } from './credentials.ts';
 
-/** As many tokens as are read in other fields. */
+/** As many tokens as are read from other fields. */
 const MOST_METADATA = 4;
-/** Room for four tokens of the largest size. */
+/** Space for four tokens of the largest size. */
 export const LONGEST_AUTHORIZATION = 32_768;
-/** Each piece between commas is read. Four tokens have four; the schemes of others have about a dozen parameters at most. */
+/** Each piece between commas is read. Four tokens take four; other schemes have about a dozen parameters at most. */
 const MOST_CREDENTIAL_PIECES = 64;
 
-/** Cuts the credentials out of the fields, and says what is left of `Authorization`. */
+/** Cuts the credentials out of the fields, and returns the rest of `Authorization`. */
 export function findCredentials(
   fields: Headers,
   authorization: string,
@@ -33,14 +33,14 @@ export function findCredentials(
     return refuse({ code: 'header_too_large', detail: `credentials have at most ${MOST_CREDENTIAL_PIECES} commas` });
   }
   const shared = splitAuthorization(authorization);
-  // The field of our own holds nothing else, so its scheme may be left out.
+  // The gateway's own field holds nothing else, so the scheme may be omitted.
   const separate = own === '' || /^(l402|lsat)\s/i.test(own) ? splitAuthorization(own).credentials : [own];
   const texts = [...shared.credentials, ...separate];
   const metadata = texts.length > 0 ? undefined : readMetadata(fields);
   return accept({ texts, metadata, authorizationRest: shared.rest });
 }
 
-/** Whether a metadata field holds a credential in any style, also where another one was read: it is none of the origin's business. */
+/** Whether a metadata field holds a credential in any form, even if another one was read: the origin must not see it. */
 export function holdsCredential(value: string): boolean {
   return findMetadata(value) !== undefined || looksLikeCredential(value) || value.split(',').length > MOST_METADATA;
 }
@@ -59,7 +59,7 @@ function readMetadata(fields: Headers): Credential | undefined {
   return undefined;
 }
 
-/** Two lines of one field are joined by a comma. */
+/** Finds a credential in a metadata field. Two lines of one field are joined by a comma. */
 function findMetadata(value: string): Credential | undefined {
   if (!value.includes(',')) return parseMetadataMacaroon(value);
   for (const piece of value.split(',', MOST_METADATA)) {

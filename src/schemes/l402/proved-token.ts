@@ -1,5 +1,5 @@
 /*
- * A token that is ours and has been paid for; the whole of what it signs tells whether it has been revoked (M30). Types only.
+ * A token that is from this gateway and paid; its whole identifier decides whether it is revoked (M30). Types only.
  */
 import { type VerifiedToken } from '#protocol/token.ts';
 

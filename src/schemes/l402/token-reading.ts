@@ -1,7 +1,7 @@
 /*
- * What a proved token says to one service, read once: its terms, its counters, the names that follow from its payment.
- * Nothing here depends on the request or the clock, so a token that comes again is not read again. Effects: memory, which
- * goes with the token.
+ * What a proved token says to one service, read once: its terms, its counters, and the names derived from its payment.
+ * Nothing here depends on the request or the clock, so a returning token is not read again. Effects: memory, freed with the
+ * token.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, encodeAscii, formatHex } from '#protocol/bytes.ts';
@@ -18,11 +18,11 @@ import { type ProvedToken } from './proved-token.ts';
 export interface TokenReading {
   readonly terms: Result<SoldTerms, CredentialRefusal>;
   readonly counters: Result<readonly Counter[], CredentialRefusal>;
-  /** The earliest end that a holder has set; infinite if none has. Not a number where one does not parse. */
+  /** The earliest end set by a holder; infinite if there is none, NaN if one does not parse. */
   readonly holdersEndSeconds: number;
-  /** The least that anybody who wrote on the token has said was paid. */
+  /** The smallest paid amount in any caveat of the token. */
   readonly leastPaidMsat: bigint | undefined;
-  /** A claim row does not wait for its token: only what has none can end later than it says (M2). */
+  /** The end of a claim row does not wait for an extended token, so only a token without a row can be extended (M2). */
   readonly hasRow: boolean;
   readonly needsDigest: boolean;
   readonly needsClientAddress: boolean;
@@ -36,10 +36,10 @@ const CHALLENGE_ID_BYTES = 8;
 const CLAIM_LABEL = encodeAscii('l402-edge claim ');
 const CALL_LABEL = encodeAscii('l402-edge call ');
 
-/** A token is shown to one service, as a rule: the reading for the latest is kept. */
+/** A token is usually presented to one service: only the latest reading is kept. */
 const readings = new WeakMap<ProvedToken, { readonly service: string; readonly reading: TokenReading }>();
 
-/** Reads a proved token as a service does. */
+/** Reads a proved token for a service. */
 export function readToken(token: ProvedToken, service: string): TokenReading {
   const known = readings.get(token);
   if (known?.service === service) return known.reading;
@@ -54,7 +54,7 @@ export function readToken(token: ProvedToken, service: string): TokenReading {
     needsClientAddress: caveats.some(({ condition }) => condition === 'client'),
     claimObjectName: formatClaimObjectName(id, paymentHash),
     claimId: nameClaim(paymentHash),
-    // The same through every narrowed token, and of no use to whoever is told it.
+    // The same for every narrowed copy of the token, and useless to anyone who learns it.
     secretId: nameSecretly(signatures[0]!),
     challengeId: nameChallenge(id.random),
   };
@@ -62,17 +62,17 @@ export function readToken(token: ProvedToken, service: string): TokenReading {
   return reading;
 }
 
-/** The names of a challenge and of the token that is made for it begin alike: so a payment tells which challenge it was for. */
+/** Returns the id of a challenge. The token made for it begins with the same bytes, so a payment shows which challenge it was for. */
 export function nameChallenge(random: Uint8Array): string {
   return formatHex(random.slice(0, CHALLENGE_ID_BYTES));
 }
 
-/** A name that nobody can work out who knows no more than the payment hash. */
+/** Returns a name that cannot be computed from the payment hash alone. */
 function nameSecretly(signature: Uint8Array): string {
   return formatHex(sha256(concatBytes(CALL_LABEL, signature)).slice(0, 16));
 }
 
-/** A name for a payment. */
+/** Returns a name for a payment. */
 export function nameClaim(paymentHash: Uint8Array): string {
   return formatHex(sha256(concatBytes(CLAIM_LABEL, paymentHash)).slice(0, 16));
 }

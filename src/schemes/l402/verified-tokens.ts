@@ -1,7 +1,7 @@
 /*
- * Tokens that this isolate has proved already, by the text they were sent as: a pass is shown with every call, and its
- * signature does not change. Only the proof is kept. What a token allows now, when it ends and whether its epoch is still
- * in grace is judged at every request anew. Bounded; the oldest goes first. Effects: memory.
+ * Tokens that this isolate has already proved, by the text in which they were sent: a pass is presented with every call, and
+ * its signature does not change. Only the proof is kept. What the token allows, its end and the grace period of its epoch are
+ * judged at every request. Bounded; the oldest is dropped first. Effects: memory.
  */
 import { type Credential } from '#protocol/credential-header.ts';
 import { type ProvedToken } from './proved-token.ts';
@@ -10,17 +10,17 @@ export interface VerifiedTokens {
   /** The credential that was read from exactly this text. */
   readonly find: (text: string) => Credential | undefined;
   readonly tokenOf: (credential: Credential) => ProvedToken | undefined;
-  /** Keeps a proof. A single call is not worth a place: it comes once. */
+  /** Keeps a proof. A single call comes only once, so it is not kept. */
   readonly remember: (credential: Credential, token: ProvedToken) => void;
-  /** Says which text a credential was read from, so that its proof can be found by it. */
+  /** Links a credential to its text, so that its proof can be found by the text. */
   readonly name: (credential: Credential, text: string) => void;
 }
 
 const MOST_KEPT = 2048;
-/** Four times the length of a token as it is sold. */
+/** Four times the length of a token as sold. */
 const LONGEST_TEXT = 2048;
 
-/** An empty memory. */
+/** Creates an empty cache. */
 export function createVerifiedTokens(): VerifiedTokens {
   const byText = new Map<string, Credential>();
   const tokens = new WeakMap<Credential, ProvedToken>();
