@@ -258,7 +258,7 @@ export interface Finished {
   readonly cooledHolder?: string | undefined;
 }
 
-/** Who holds a narrowed token: its first counter, which whoever holds it cannot change. `undefined`: the payer. */
+/** The holder of a narrowed token, named by its first counter, which no later holder can change. `undefined`: the payer. */
 export function holderOf(draws: readonly Pick<Draw, 'key'>[]): string | undefined {
   return draws[0]?.key;
 }

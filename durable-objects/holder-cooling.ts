@@ -1,15 +1,14 @@
 /*
- * Cooling of those who hold a narrowed token (M12): calls of theirs that were given back, one after the other, make them wait,
- * and nobody else who uses the payment. A holder is the first counter on its token: whom the payer gave it, whoever it was handed
- * on to. Where many holders of one payment fail, it is the payment that fails, and all wait: a payer cannot make up holders to
- * go round the cooling. Kept in memory: an object that is started anew begins anew, which costs an origin some failures more.
- * Bounded. Effects: memory.
+ * Cools down the holders of narrowed tokens (M12). After several releases in a row a holder waits; the payer and other holders do
+ * not. A holder is named by the first counter of its token: the one that the payer added, however often the token was narrowed
+ * after that. If many holders of a payment fail, the payment itself cools down, so a payer cannot avoid it by making up holders.
+ * Kept in memory: a restarted object forgets it, which costs an origin a few failures. Bounded. Effects: memory.
  */
 import { coolsUntilMs } from './claim-rules.ts';
 
 /** Most holders, and most calls in flight, that an object remembers; the oldest is dropped first. */
 export const MOST_HOLDERS = 4096;
-/** From so many failing holders on the payment cools down itself. */
+/** With this many failing holders, the payment itself cools down. */
 export const MOST_FAILING_HOLDERS = 8;
 
 interface Cooling {
@@ -35,7 +34,7 @@ export class HolderCooling {
     return this.#coolings.get(holder)?.untilMs ?? 0;
   }
 
-  /** Whether so many holders of the payment fail that it is the payment's own failure. */
+  /** Whether enough holders of the payment fail for the payment itself to cool down. */
   isWide(payment: string): boolean {
     return (this.#failing.get(payment) ?? 0) >= MOST_FAILING_HOLDERS;
   }

@@ -12,11 +12,12 @@ const HEAD = `# Configuration
 
 Written by \`npm run docs\` from the schemas in src/ and their comments; a test holds it to them. Do not edit it.
 
-What is sold stands in gateway.config.ts, which is bundled with the Worker; where it runs stands in variables; keys that must stay
-secret are Worker secrets. A key that is unknown or wrong stops the gateway: every request is answered with 500 \`config_invalid\`, and
-the log lists the problems at once, each by its key and never with a value. \`npm start\`, \`npm run build\` and \`npm run deploy\` say
-so before that. Two things wait for others: while a variable or a key beside \`origin\` and \`routes\` has a wrong form or name, what the
-file means as a whole is not looked at; and a route with a wrong form is looked at no further. Complete files are in [examples](../examples/).
+gateway.config.ts says what is sold, and is bundled with the Worker. Variables say where it runs. Keys are Worker secrets.
+
+An unknown or wrong key stops the gateway: it answers every request with 500 \`config_invalid\`, and the log lists the problems, each by
+its key and never with a value. \`npm start\`, \`npm run build\` and \`npm run deploy\` tell you before that. Two checks come later: while a
+variable, or a key other than \`origin\` and \`routes\`, has a wrong form, the file as a whole is not checked; and a route with a wrong form is
+not checked further. Complete files are in [examples](../examples/).
 
 A key without a default may be left out, unless it is needed.
 `;

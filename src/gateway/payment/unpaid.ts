@@ -106,7 +106,7 @@ export async function admitUnpaid(
     unmade();
     return refused(quoted.refusal);
   }
-  // Only now: whoever is over its quota must not take the turns of others.
+  // Only now, so that a client over its quota does not use up the turns of others.
   const trial = judgeTrial(context, policy, turn);
   if (trial !== undefined) {
     unmade();

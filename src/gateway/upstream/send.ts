@@ -40,7 +40,7 @@ export async function send(
     return heldBack({ code: 'origin_busy', detail: 'no place at the origin came free in time', retryAfterSeconds: BUSY_RETRY_SECONDS });
   }
   const startedMs = deps.clock();
-  // Last of all: whoever is held back for another reason must not have had the turn.
+  // Last of all, so that a call that is held back for another reason does not use up the turn.
   const trial = judgeTrial(context, route.policy, { trafficClass, holders: voters, halfOpen: deps.halfOpen });
   if (trial !== undefined) {
     leave?.();

@@ -22,7 +22,7 @@ type Close = (code: number, reason: string) => void;
 /** Ends that messages are handed to, and what closes both ends of each. */
 const receivers = new Map<WebSocket, Close>();
 
-/** Cuts off whoever holds most, if all together hold too much. */
+/** Closes the socket with the most unread bytes if all sockets together hold too many. */
 function boundBuffers(): void {
   let total = 0;
   let fullest: WebSocket | undefined;
