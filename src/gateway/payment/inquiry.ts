@@ -8,6 +8,7 @@ import { accept, refuse, type Result } from '#protocol/result.ts';
 import { type Quote } from '#schemes/scheme.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { findFormField, isForm, LARGEST_FORM_BYTES } from '../request/form-fields.ts';
+import { type Look } from '../policy/look.ts';
 import { type BodyHolder, type BodyOutcome, type HeldBody } from '../request/held-body.ts';
 import { type Upstream } from '../routing/upstream.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
@@ -15,9 +16,6 @@ import { type RequestFacts } from '../request/request-facts.ts';
 import { quoteSale, type QuoteOutcome } from '../pricing/quote.ts';
 import { type Sold } from '../route.ts';
 import { type RequestContext } from '../request-context.ts';
-
-/** Returns the context of a request with the current snapshot and clock, or the policy's refusal. */
-export type Look = () => Result<RequestContext, GatewayRefusal> | Promise<Result<RequestContext, GatewayRefusal>>;
 
 export interface Inquiry {
   readonly request: Request;

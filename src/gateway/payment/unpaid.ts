@@ -3,7 +3,15 @@
  * (M17, M20). An external price is asked for after that. Effects: the ports.
  */
 import { type Quote } from '#schemes/scheme.ts';
-import { type Background, type ClientKey, type QuotaAnswer, type QuotaClass, type ReadyChallenge } from '../../ports.ts';
+import {
+  type Background,
+  type ClientKey,
+  type QuotaAnswer,
+  type QuotaBounds,
+  type QuotaClass,
+  type QuotaOrder,
+  type ReadyChallenge,
+} from '../../ports.ts';
 import { type Admission } from '../admission.ts';
 import { noteFault } from '../answers/fault.ts';
 import { judgeTrial } from '../policy/policy.ts';
@@ -11,7 +19,7 @@ import { type GateDeps } from '../gate-deps.ts';
 import { type HeldBody } from '../request/held-body.ts';
 import { findPool, nameOffer } from './offer-key.ts';
 import { rateOfAll, takeSteps } from '../policy/rate.ts';
-import { stateQuota } from '../answers/rate-fields.ts';
+import { stateQuota, type StatedLimit } from '../answers/rate-fields.ts';
 import { nameChallenge, openIssuer } from './ready-challenge.ts';
 import { refillPool } from './refill.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
@@ -41,26 +49,75 @@ export interface UnpaidRequest {
 const QUOTA_RETRY_SECONDS = 5;
 
 /** Decides a request without a usable payment. */
-export async function admitUnpaid(
-  unpaid: UnpaidRequest,
-  { deps, background }: { deps: GateDeps; background: Background },
-): Promise<Admission> {
-  const { context, reason, service, quote, known, isFixed, presented, usedUp, body } = unpaid;
+export async function admitUnpaid(unpaid: UnpaidRequest, by: By): Promise<Admission> {
+  const { context, body } = unpaid;
+  const { deps } = by;
+  const noTurn = judgeTrial(context, context.route.policy, { ...turnOf(context, deps), looksOnly: true });
+  if (noTurn !== undefined) return refused(noTurn);
+  const asked = await askQuota(unpaid, by);
+  if (asked === undefined) {
+    return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
+  }
+  const { answer, bounds, trafficClass } = asked;
+  const limits = stateQuota(answer.readings, bounds);
+  switch (answer.kind) {
+    case 'refused': {
+      // Payments cost an attacker next to nothing: a client that finds this traffic class full is treated as any other client
+      // (M35).
+      if (answer.isCrowded === true && trafficClass === 'paid') return admitUnpaid({ ...unpaid, usedUp: undefined }, by);
+      const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
+      return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
+    }
+    case 'free': {
+      const steps = rateOfAll(deps.settings.policy.rate);
+      const dispatch = { context, trafficClass: 'free_call', steps, voters: [], holders: holdersOf(context, deps) } as const;
+      return { kind: 'free', dispatch, body, limits };
+    }
+    case 'challenge':
+      return offerChallenge(unpaid, { ...asked, answer, limits }, by);
+  }
+}
+
+interface By {
+  readonly deps: GateDeps;
+  readonly background: Background;
+}
+
+function refused(reason: GatewayRefusal): Admission {
+  return { kind: 'refuse', reason };
+}
+
+function turnOf({ client }: RequestContext, { halfOpen }: GateDeps) {
+  const { address, key } = client();
+  return { trafficClass: 'unpaid', holders: address === undefined ? [] : [key.key], halfOpen } as const;
+}
+
+/** What the quota was asked, and what it answered. */
+interface Asked {
+  readonly client: ClientKey;
+  readonly trafficClass: QuotaClass;
+  readonly bounds: QuotaBounds;
+  readonly shard: number;
+  readonly challengeId: string;
+  readonly region: number;
+  readonly offer: QuotaOrder['ask']['offer'];
+  readonly answer: QuotaAnswer;
+}
+
+/** `undefined`: the quota cannot be asked. */
+async function askQuota(
+  { context, service, known, isFixed, presented, usedUp }: UnpaidRequest,
+  { deps, background }: By,
+): Promise<Asked | undefined> {
   const { quota, random, settings, schemes, log } = deps;
   const { policy } = context.route;
-  const refused = (refusal: GatewayRefusal): Admission => ({ kind: 'refuse', reason: refusal });
   const facts = context.client();
-  const holders = facts.address === undefined ? [] : [facts.key.key];
-  const turn = { trafficClass: 'unpaid', holders, halfOpen: deps.halfOpen } as const;
-  const noTurn = judgeTrial(context, policy, { ...turn, looksOnly: true });
-  if (noTurn !== undefined) return refused(noTurn);
   const trafficClass: QuotaClass = usedUp === undefined ? 'unpaid' : 'paid';
   const { crowd } = facts.key;
   const client: ClientKey = usedUp === undefined ? facts.key : { key: `paid/${usedUp}`, ...(crowd === undefined ? {} : { crowd }) };
   const { bounds, totals } = usedUp === undefined ? policy.quota : policy.quota.paid;
   const shard = quota.shardOf(client);
   const challengeId = nameChallenge(shard, random);
-  const steps = rateOfAll(settings.policy.rate);
   const pool = isFixed && known !== undefined ? findPool(known, settings) : undefined;
   // Clients with an unknown address are not one client.
   const repeats = policy.quota.repeats && (trafficClass === 'paid' || facts.address !== undefined);
@@ -68,46 +125,44 @@ export async function admitUnpaid(
   const region = settings.claimRegion ?? facts.region;
   const keyOf = async (quote: Quote) => nameOffer(quote, { signing: (await openIssuer(schemes)).signing, region, settings });
   const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
-  let answer: QuotaAnswer;
   try {
     const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, presented };
-    answer = await quota.ask({ client, trafficClass, ask, bounds, totals, region });
+    const answer = await quota.ask({ client, trafficClass, ask, bounds, totals, region });
+    if (pool !== undefined) deps.control.noteStocked(shard, background);
+    return { client, trafficClass, bounds, shard, challengeId, region, offer, answer };
   } catch (error) {
     noteFault(log, { at: 'quota.ask', error });
-    return refused({ code: 'quota_unavailable', detail: 'the quota cannot be asked', retryAfterSeconds: QUOTA_RETRY_SECONDS });
+    return undefined;
   }
-  if (pool !== undefined) deps.control.noteStocked(shard, background);
-  const limits = stateQuota(answer.readings, bounds);
-  if (answer.kind === 'refused' && answer.isCrowded === true && trafficClass === 'paid') {
-    // Payments cost an attacker next to nothing: a client that finds this traffic class full is treated as any other client
-    // (M35).
-    return admitUnpaid({ ...unpaid, usedUp: undefined }, { deps, background });
-  }
-  if (answer.kind === 'refused') {
-    const detail = answer.by === 'requests' ? 'too many requests without a payment' : 'too many invoices that have not been paid';
-    return refused({ code: 'quota_exceeded', detail, retryAfterSeconds: answer.retryAfterSeconds, limits });
-  }
-  if (answer.kind === 'free')
-    return {
-      kind: 'free',
-      dispatch: { context, trafficClass: 'free_call', steps, voters: [], holders: holdersOf(context, deps) },
-      body,
-      limits,
-    };
-  const { item, refill } = answer;
-  if (refill !== undefined && known !== undefined && pool !== undefined) {
-    background(refillPool({ quote: known, shard, region, count: refill, bounds: pool }, deps));
+}
+
+interface Allowed extends Asked {
+  readonly answer: Extract<QuotaAnswer, { kind: 'challenge' }>;
+  readonly limits: readonly StatedLimit[];
+}
+
+/** The quota allows a challenge: a ready one, or one that is made now. */
+async function offerChallenge(
+  { context, reason, quote, known }: UnpaidRequest,
+  allowed: Allowed,
+  { deps, background }: By,
+): Promise<Admission> {
+  const { quota, settings } = deps;
+  const { client, trafficClass, shard, challengeId, region, offer, limits } = allowed;
+  const { item, refill } = allowed.answer;
+  if (refill !== undefined && known !== undefined && offer?.pool !== undefined) {
+    background(refillPool({ quote: known, shard, region, count: refill, bounds: offer.pool }, deps));
   }
   // There will be no invoice: the challenge is no longer open, but still counts in its minute.
   const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
-  const limited = await takeSteps(steps, deps);
+  const limited = await takeSteps(rateOfAll(settings.policy.rate), deps);
   const quoted = limited.ok ? await quote() : limited;
   if (!quoted.ok) {
     unmade();
     return refused(quoted.refusal);
   }
   // Only now, so that a client over its quota does not use up the turns of others.
-  const trial = judgeTrial(context, policy, turn);
+  const trial = judgeTrial(context, context.route.policy, turnOf(context, deps));
   if (trial !== undefined) {
     unmade();
     return refused(trial);
