@@ -9,6 +9,7 @@ import { type RateLimiter } from '#durable-objects/rate-limiter.ts';
 import { type ReplaySet } from '#durable-objects/replay-set.ts';
 import { type Settlements } from '#durable-objects/settlements.ts';
 import { createConcurrency } from '#gateway/policy/concurrency.ts';
+import { type GatewayPolicySettings } from '#gateway/policy/policy.ts';
 import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { createHeldBodies } from '#gateway/request/held-body.ts';
@@ -37,7 +38,7 @@ import { createPlatformOrigin, platformClock, platformRandom, platformWait } fro
 import { createPricing, type ServiceBinding } from './adapters/pricing-service.ts';
 import { createSalesLog } from './adapters/sales-log.ts';
 import { rememberAnswers } from './adapters/remembered-quota.ts';
-import { readConfig, type Gateway } from './config/config.ts';
+import { readConfig, type Config, type Gateway } from './config/config.ts';
 import { type Origin } from './ports.ts';
 
 /** The classes behind the object bindings. */
@@ -62,47 +63,38 @@ const PLACE_MARGIN_MS = 10_000;
 
 /** Builds everything once, or lists what is missing and wrong. */
 export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonly string[]> {
-  const config = readConfig(gateway, env as Readonly<Record<string, unknown>>);
+  const config = readConfig(gateway, env as Variables);
   const missing = OBJECT_BINDINGS.filter((name) => env[name] === undefined).map(
     (name) => `${name}: the Durable Object namespace of ${OBJECTS[name]} is not bound`,
   );
   if (!config.ok) return refuse([...config.refusal, ...missing]);
-  const services = readServices(env, config.value.settings.routes);
-  if (!services.ok) return refuse([...services.refusal, ...missing]);
+  const bound = readBindings(env, config.value);
+  if (!bound.ok) return refuse([...bound.refusal, ...missing]);
   if (missing.length > 0) return refuse(missing);
-  const { REPLAY_SET, QUOTA, RATE_LIMITER, CONTROL, SETTLEMENTS } = env as Namespaces;
-  const { RATE_LIMIT } = env;
-  const { settings, bridge, originKey, pricing, adminSecret, tokenKeys, warnings } = config.value;
-  const bindings = new Map(pricing.bindings.map((name) => [name, (env as Readonly<Record<string, unknown>>)[name] as ServiceBinding]));
-  const unbound = [...bindings].filter(([, binding]) => typeof binding?.fetch !== 'function');
-  if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
-  if (env.BRIDGE !== undefined && typeof env.BRIDGE.fetch !== 'function') return refuse(['BRIDGE: neither a service nor a VPC service']);
-  for (const warning of warnings) jsonLog('config_warning', { message: warning });
-  const { skewSeconds, policy } = settings;
+  for (const warning of config.value.warnings) jsonLog('config_warning', { message: warning });
+  return accept(connect(config.value, env as Env & Namespaces, bound.value));
+}
+
+/** Creates every adapter that the gate needs. */
+function connect(config: Config, env: Env & Namespaces, { services, pricingServices }: Bindings): GateDeps {
+  const { settings, bridge, originKey, pricing, adminSecret, tokenKeys } = config;
+  const { policy } = settings;
   const time = { clock: platformClock, wait: platformWait };
   const log = boundLog(jsonLog, platformClock);
-  const origin = createPlatformOrigin(services.value);
-  const { breaker } = policy;
-  const probePath = breaker?.probePath;
-  const claims = createDurableClaims(REPLAY_SET);
-  const control = createDurableControl(CONTROL, {
+  const origin = createPlatformOrigin(services);
+  const claims = createDurableClaims(env.REPLAY_SET);
+  const control = createDurableControl(env.CONTROL, {
     ...policy,
     ...time,
     random: platformRandom,
-    probe:
-      breaker === undefined || probePath === undefined
-        ? undefined
-        : createOriginProbe({
-            ...time,
-            reach: (name, init) => reachOrigin(origin, `${name}${probePath}`, init),
-            limitMs: breaker.slowHeadMs,
-          }),
+    probe: createProbe(policy, origin),
     log,
   });
-  const hmac = config.value.hmac === 'node' ? nodeHmac : webcryptoHmac;
-  const keys = createKeyRing({ ...tokenKeys, skewSeconds, hmac, clock: platformClock });
+  const hmac = config.hmac === 'node' ? nodeHmac : webcryptoHmac;
+  const signs = { hmac, clock: platformClock, random: platformRandom };
+  const keys = createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock: platformClock });
   const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac, random: platformRandom })];
-  return accept({
+  return {
     settings,
     lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
     claims,
@@ -111,8 +103,13 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
     knownPasses: createKnownPasses(),
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
-    quota: rememberAnswers(createDurableQuota(QUOTA, { time }), platformClock),
-    rates: createRateLimits({ namespace: RATE_LIMITER, binding: RATE_LIMIT, isolates: policy.isolates, clock: platformClock }),
+    quota: rememberAnswers(createDurableQuota(env.QUOTA, { time }), platformClock),
+    rates: createRateLimits({
+      namespace: env.RATE_LIMITER,
+      binding: env.RATE_LIMIT,
+      isolates: policy.isolates,
+      clock: platformClock,
+    }),
     control,
     operator: adminSecret && {
       secret: adminSecret,
@@ -128,21 +125,40 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
       createConcurrency({ ...policy.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
     schemes,
     proveSettled: createSettlement(),
-    settlements: config.value.settlementFeed ? createDurableSettlements(SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
-    pricing: createPricing({
-      secret: pricing.secret,
-      bindingOf: (name) => bindings.get(name),
-      hmac,
-      clock: platformClock,
-      random: platformRandom,
-    }),
+    settlements: config.settlementFeed ? createDurableSettlements(env.SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
+    pricing: createPricing({ ...signs, secret: pricing.secret, bindingOf: (name) => pricingServices.get(name) }),
     origin,
     originProof: originKey && createOriginProof({ ...originKey, hmac, clock: platformClock }),
-    clock: platformClock,
+    ...time,
     random: platformRandom,
-    wait: platformWait,
     log,
-  });
+  };
+}
+
+/** The breaker's question to an origin, if the seller names a path for it. */
+function createProbe({ breaker }: GatewayPolicySettings, origin: Origin) {
+  const probePath = breaker?.probePath;
+  if (breaker === undefined || probePath === undefined) return undefined;
+  const reach = (name: string, init: RequestInit) => reachOrigin(origin, `${name}${probePath}`, init);
+  return createOriginProbe({ wait: platformWait, reach, limitMs: breaker.slowHeadMs });
+}
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** The Workers that the seller's file names. */
+interface Bindings {
+  readonly services: ReadonlyMap<string, Fetcher>;
+  readonly pricingServices: ReadonlyMap<string, ServiceBinding>;
+}
+
+function readBindings(env: Env, { settings, pricing }: Config): Result<Bindings, readonly string[]> {
+  const services = readServices(env, settings.routes);
+  if (!services.ok) return services;
+  const pricingServices = new Map(pricing.bindings.map((name) => [name, (env as Variables)[name] as ServiceBinding]));
+  const unbound = [...pricingServices].filter(([, binding]) => typeof binding?.fetch !== 'function');
+  if (unbound.length > 0) return refuse(unbound.map(([name]) => `${name}: the service binding that a route's price names is not bound`));
+  if (env.BRIDGE !== undefined && typeof env.BRIDGE.fetch !== 'function') return refuse(['BRIDGE: neither a service nor a VPC service']);
+  return accept({ services: services.value, pricingServices });
 }
 
 /** Sends a request to an origin by its name plus a path. */
@@ -173,7 +189,7 @@ function readServices(env: Env, { routes }: RouteTable): Result<ReadonlyMap<stri
   for (const { match, upstream } of routes) {
     if (upstream?.origin.kind !== 'service') continue;
     const { binding } = upstream.origin;
-    const service = (env as Readonly<Record<string, unknown>>)[binding] as Fetcher | undefined;
+    const service = (env as Variables)[binding] as Fetcher | undefined;
     // A Durable Object namespace or a store is an object too, but has no `fetch`.
     if (typeof service === 'object' && typeof service.fetch === 'function') services.set(binding, service);
     else problems.push(`${binding}: no service of this name is bound; the origin of route "${match}" asks for it`);

@@ -166,33 +166,77 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
+type Variables = Readonly<Record<string, unknown>>;
+
+/** Both parts of the configuration, each valid on its own. */
+interface Parts {
+  readonly file: z.output<typeof GatewaySchema>;
+  readonly vars: z.output<typeof VariablesSchema>;
+  readonly variables: Variables;
+  readonly secrets: ReadonlyMap<number, Uint8Array>;
+  /** No route has a price: PRICE_SATS is the price of everything. */
+  readonly everything: boolean;
+}
+
 /** Reads both parts of the configuration. Problems are whole sentences that start with a key. */
-export function readConfig(gateway: unknown, variables: Readonly<Record<string, unknown>>): Result<Config, readonly string[]> {
+export function readConfig(gateway: unknown, variables: Variables): Result<Config, readonly string[]> {
   const problems: string[] = [];
+  const parts = readParts(gateway, variables, problems);
+  if (parts === undefined) return refuse(problems);
+  const compiled = compileFile(parts, problems);
+  problems.push(...findSharedKeys(parts));
+  if (problems.length > 0 || compiled === undefined) return refuse(problems);
+
+  const { vars, secrets } = parts;
+  const { settings, pricingServices } = compiled;
+  const { settlementFeed, hmac, epochHours, graceHours } = parts.file;
+  return accept({
+    settings,
+    bridge: { url: vars.BRIDGE_URL.replace(/\/$/, ''), key: { id: vars.BRIDGE_KEY_ID, secret: parseHex(vars.BRIDGE_SECRET)! } },
+    settlementFeed,
+    hmac,
+    originKey: vars.ORIGIN_SECRET === undefined ? undefined : { keyId: vars.ORIGIN_KEY_ID, secret: parseHex(vars.ORIGIN_SECRET)! },
+    pricing: {
+      secret: vars.PRICING_SECRET === undefined ? undefined : parseHex(vars.PRICING_SECRET)!,
+      bindings: pricingServices.filter((service) => BINDING_NAME.test(service)),
+    },
+    adminSecret: vars.ADMIN_SECRET === undefined ? undefined : parseHex(vars.ADMIN_SECRET)!,
+    tokenKeys: { secrets, currentKeyId: Number(vars.TOKEN_KEY_ID), epochHours, graceHours },
+    warnings: findUnreachable(settings.routes).map(
+      ({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`,
+    ),
+  });
+}
+
+/** `undefined`: too little can be read to find further problems. */
+function readParts(gateway: unknown, variables: Variables, problems: string[]): Parts | undefined {
   const secrets = readTokenSecrets(variables, problems);
   const named = namedSecrets(gateway);
   const texts = Object.entries(variables).filter(
     ([name, value]) => typeof value === 'string' && !name.startsWith(TOKEN_SECRET) && (name in VariablesSchema.shape || !named.has(name)),
   );
   const vars = VariablesSchema.safeParse(Object.fromEntries(texts), PLAIN_WORDS);
-  const file = GatewaySchema.safeParse(gateway, PLAIN_WORDS);
+  const strict = GatewaySchema.safeParse(gateway, PLAIN_WORDS);
   if (!vars.success) problems.push(...describeIssues(vars.error.issues, { place: '', schema: VariablesSchema }));
-  if (!file.success) problems.push(...describeIssues(file.error.issues, { place: 'gateway.config.ts: ', schema: GatewaySchema }));
+  if (!strict.success) problems.push(...describeIssues(strict.error.issues, { place: 'gateway.config.ts: ', schema: GatewaySchema }));
   const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
   // A value that is not a number is a separate problem and is not repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
     problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
-  const readable = file.success ? file.data : readRest(gateway);
-  const originless = readable !== undefined && readable.origin === undefined && variables['ORIGIN_URL'] === undefined;
-  const everything = variables['PRICE_SATS'] !== undefined || (readable?.routes ?? []).length === 0;
-  if (originless && (everything || readable.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
+  const file = strict.success ? strict.data : readRest(gateway);
+  const everything = variables['PRICE_SATS'] !== undefined || (file?.routes ?? []).length === 0;
+  const originless = file !== undefined && file.origin === undefined && variables['ORIGIN_URL'] === undefined;
+  if (originless && (everything || file.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
     problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
-  if (!vars.success || readable === undefined) return refuse(problems);
+  return vars.success && file !== undefined ? { file, vars: vars.data, variables, secrets, everything } : undefined;
+}
 
-  const { ORIGIN_URL, PRICE_SATS, BRIDGE_URL, BRIDGE_KEY_ID, BRIDGE_SECRET, ORIGIN_SECRET, ORIGIN_KEY_ID, PRICING_SECRET } = vars.data;
-  const { ADMIN_SECRET, NETWORK } = vars.data;
-  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours, graceHours, ...rest } = readable;
-  const { smallestInvoiceMsat, settlementFeed, claimRegion: chosenRegion, claimShardBits, hmac, ...settings } = rest;
+/** Makes the gate's settings of the seller's file and the variables that override it. */
+function compileFile({ file, vars, variables, everything }: Parts, problems: string[]) {
+  const { ORIGIN_URL, PRICE_SATS, PRICING_SECRET, NETWORK } = vars;
+  const { origin, routes: written, zoneHosts, originTimeoutSeconds, epochHours: _, graceHours, ...rest } = file;
+  const { smallestInvoiceMsat, settlementFeed: _feed, hmac: _hmac, claimRegion: chosenRegion, claimShardBits, ...settings } = rest;
+  const inFile = (found: readonly string[]) => problems.push(...found.map((problem) => `gateway.config.ts: ${problem}`));
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
     problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
@@ -201,48 +245,41 @@ export function readConfig(gateway: unknown, variables: Readonly<Record<string, 
   const prepared = prepareRoutes(offered, {
     smallestInvoiceMsat: everything ? 1n : BigInt(smallestInvoiceMsat),
     upstream: { origin: ORIGIN_URL ?? origin, timeoutSeconds: originTimeoutSeconds, zoneHosts, variables },
-    gateway: readable,
+    gateway: file,
   });
-  const policy = compileGatewayPolicy(readable);
-  const pool = compilePool(readable.pool, settings);
-  if (!pool.ok) problems.push(...pool.refusal.map((problem) => `gateway.config.ts: ${problem}`));
-  if (!policy.ok) problems.push(...policy.refusal.map((problem) => `gateway.config.ts: ${problem}`));
-  if (!prepared.ok) problems.push(...prepared.refusal.map((problem) => `gateway.config.ts: ${problem}`));
+  const policy = compileGatewayPolicy(file);
+  const pool = compilePool(file.pool, settings);
+  for (const part of [pool, policy, prepared]) if (!part.ok) inFile(part.refusal);
   // Tokens of a past epoch must outlive it (M8).
   const lives = [settings.redeemSeconds, ...offered.map(secondsOf)];
   const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(...lives);
   if (graceHours * 3600 < longest) {
-    const least = Math.ceil(longest / 3600);
-    problems.push(`gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least ${least}`);
+    inFile([`graceHours: shorter than the longest life of a token that is sold; at least ${Math.ceil(longest / 3600)}`]);
   }
-  const services = prepared.ok ? findPricingServices(prepared.value) : [];
-  if (services.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
-  // A key for one purpose must not be able to sign for another (M28).
-  const others = [...secrets.values()].map(formatHex);
-  for (const [name, own] of Object.entries({ BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
-    if (own !== undefined && others.some((other) => other.toLowerCase() === own.toLowerCase())) {
-      problems.push(`${name}: a key of its own, not one that signs something else`);
-    }
-    if (own !== undefined) others.push(own);
-  }
-  if (problems.length > 0 || !file.success || !prepared.ok || !policy.ok || !pool.ok) return refuse(problems);
-
+  const pricingServices = prepared.ok ? findPricingServices(prepared.value) : [];
+  if (pricingServices.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
+  if (!prepared.ok || !policy.ok || !pool.ok) return undefined;
   const routes = compileRoutes(prepared.value);
   const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
-  return accept({
+  return {
     settings: { ...settings, claimRegion, claimShardBits, routes, network: NETWORK, pool: pool.value, policy: policy.value },
-    bridge: { url: BRIDGE_URL.replace(/\/$/, ''), key: { id: BRIDGE_KEY_ID, secret: parseHex(BRIDGE_SECRET)! } },
-    settlementFeed,
-    hmac,
-    originKey: ORIGIN_SECRET === undefined ? undefined : { keyId: ORIGIN_KEY_ID, secret: parseHex(ORIGIN_SECRET)! },
-    pricing: {
-      secret: PRICING_SECRET === undefined ? undefined : parseHex(PRICING_SECRET)!,
-      bindings: services.filter((service) => BINDING_NAME.test(service)),
-    },
-    adminSecret: ADMIN_SECRET === undefined ? undefined : parseHex(ADMIN_SECRET)!,
-    tokenKeys: { secrets, currentKeyId, epochHours, graceHours },
-    warnings: findUnreachable(routes).map(({ match, coveredBy }) => `route "${match}" can never match: "${coveredBy}" comes first`),
-  });
+    pricingServices,
+  };
+}
+
+/** A key for one purpose must not be able to sign for another (M28). */
+function findSharedKeys({ vars, secrets }: Parts): readonly string[] {
+  const { BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET } = vars;
+  const problems: string[] = [];
+  const others = [...secrets.values()].map(formatHex);
+  for (const [name, own] of Object.entries({ BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
+    if (own === undefined) continue;
+    if (others.some((other) => other.toLowerCase() === own.toLowerCase())) {
+      problems.push(`${name}: a key of its own, not one that signs something else`);
+    }
+    others.push(own);
+  }
+  return problems;
 }
 
 /** Replaces an invalid route. As it is closed, it needs no price, and later routes keep their numbers. */

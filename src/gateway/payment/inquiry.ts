@@ -40,46 +40,27 @@ export interface Inquiry {
 /** The body of a request to which a token is narrowed is held in memory (M9). */
 const LARGEST_DIGESTED_BODY = 1 << 20;
 
+type Asked = Pick<Inquiry, 'request' | 'facts' | 'sold'> & { readonly context: RequestContext; readonly look: Look };
+
 /** Begins an inquiry, without asking anyone yet. */
-export function openInquiry(
-  {
-    request,
-    facts,
-    sold,
-    context: first,
-    look,
-  }: Pick<Inquiry, 'request' | 'facts' | 'sold'> & { readonly context: RequestContext; readonly look: Look },
-  { bodies, pricing, wait, log }: GateDeps,
-): Inquiry {
+export function openInquiry({ request, facts, sold, context: first, look }: Asked, deps: GateDeps): Inquiry {
   const { kind } = sold.sale.price;
   const { refusedInForm: names } = sold.route;
   const readsForm = names.length > 0 && facts.hasBody && isForm(facts.headers);
   const isPriceAsked = kind === 'function' || kind === 'service' || readsForm;
+  const body = openBody({ request, facts, sold }, deps);
   let context = first;
   let quoting: QuoteOutcome | Promise<QuoteOutcome> | undefined;
   let quoted: QuoteOutcome | undefined;
-  let held: HeldBody | undefined;
-  let digesting: Promise<Result<string, GatewayRefusal>> | undefined;
   const note = (outcome: QuoteOutcome): QuoteOutcome => {
     quoted = outcome;
-    if (outcome.ok) held ??= outcome.value.body;
+    if (outcome.ok) body.keep(outcome.value.body);
     return outcome;
-  };
-  const readWhole = async (holder: BodyHolder, largest = LARGEST_DIGESTED_BODY): Promise<BodyOutcome> => {
-    if (held?.kind === 'read') return accept(held.bytes);
-    const read = await bodies.read(request, { most: limitOf(held, sold.upstream, largest), holder });
-    if (read.ok) held = { kind: 'read', bytes: read.value };
-    return read;
-  };
-  const digest = async (holder: BodyHolder): Promise<Result<string, GatewayRefusal>> => {
-    if (!facts.hasBody) return accept(digestFor(facts, NO_BODY_HASH));
-    const read = await readWhole(holder);
-    return read.ok ? accept(digestFor(facts, sha256(read.value))) : read;
   };
   /** Refuses a form that contains a field which decides the price, at no cost to the client (M39). */
   const judgeForm = async (outcome: QuoteOutcome, holder: BodyHolder): Promise<QuoteOutcome> => {
     if (!outcome.ok) return outcome;
-    const read = await readWhole(holder, LARGEST_FORM_BYTES);
+    const read = await body.read(holder, LARGEST_FORM_BYTES);
     const found = read.ok ? findFormField(facts.headers, { bytes: read.value, names }) : read.refusal;
     return found === undefined ? outcome : refuse(found);
   };
@@ -97,15 +78,42 @@ export function openInquiry(
       context = looked.value;
       return undefined;
     },
-    body: () => held,
+    body: body.held,
     quote(holder) {
       if (quoting !== undefined) return quoting;
+      const { bodies, pricing, wait, log } = deps;
       const readBody = (most: number) => bodies.read(request, { most, holder });
       const asked = quoteSale(sold, facts, { request, readBody, pricing, wait, log });
       const noted = asked instanceof Promise ? asked.then(note) : note(asked);
       return (quoting = readsForm ? Promise.resolve(noted).then((outcome) => judgeForm(outcome, holder)) : noted);
     },
-    digest: (holder) => (digesting ??= digest(holder)),
+    digest: body.digest,
+  };
+}
+
+/** The body of the request, read at most once. */
+function openBody({ request, facts, sold }: Pick<Inquiry, 'request' | 'facts' | 'sold'>, { bodies }: GateDeps) {
+  let held: HeldBody | undefined;
+  let digesting: Promise<Result<string, GatewayRefusal>> | undefined;
+  const read = async (holder: BodyHolder, largest: number): Promise<BodyOutcome> => {
+    if (held?.kind === 'read') return accept(held.bytes);
+    const outcome = await bodies.read(request, { most: limitOf(held, sold.upstream, largest), holder });
+    if (outcome.ok) held = { kind: 'read', bytes: outcome.value };
+    return outcome;
+  };
+  const digest = async (holder: BodyHolder): Promise<Result<string, GatewayRefusal>> => {
+    if (!facts.hasBody) return accept(digestFor(facts, NO_BODY_HASH));
+    const outcome = await read(holder, LARGEST_DIGESTED_BODY);
+    return outcome.ok ? accept(digestFor(facts, sha256(outcome.value))) : outcome;
+  };
+  return {
+    held: (): HeldBody | undefined => held,
+    /** Keeps what the price was taken from, unless the body was read already. */
+    keep(body: HeldBody | undefined): void {
+      held ??= body;
+    },
+    read,
+    digest: (holder: BodyHolder) => (digesting ??= digest(holder)),
   };
 }
 

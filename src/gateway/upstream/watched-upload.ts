@@ -41,24 +41,18 @@ export function watchUpload(
   const stop = new AbortController();
   const from = source.getReader();
   const to = writable.getWriter();
-  let waitsFor: 'client' | 'origin' | 'nobody' = 'client';
+  const waits = openWaits(clock);
   let isBroken = false;
   let passed = 0;
-  let clientMs = 0;
-  let askedAtMs = 0;
-  let handedAtMs = 0;
   let reading: Promise<unknown> = Promise.resolve(undefined);
 
   const copy = async (): Promise<void> => {
     for (;;) {
-      waitsFor = 'client';
-      askedAtMs = clock();
+      waits.turnTo('client');
       const next = from.read().catch(() => undefined);
       reading = next;
       const part = await next;
-      clientMs += clock() - askedAtMs;
-      waitsFor = 'origin';
-      handedAtMs = clock();
+      waits.turnTo('origin');
       if (part === undefined) return breakOff();
       try {
         await (part.done ? to.close() : to.write(part.value));
@@ -68,10 +62,7 @@ export function watchUpload(
         else void from.cancel().catch(() => undefined);
         return;
       }
-      if (part.done) {
-        waitsFor = 'nobody';
-        return;
-      }
+      if (part.done) return waits.turnTo('nobody');
       passed += part.value.byteLength;
     }
   };
@@ -80,27 +71,45 @@ export function watchUpload(
     stop.abort(new Error('the client broke its upload off'));
     void to.abort(new Error('the client broke its upload off')).catch(() => undefined);
   };
-  const waitedMs = () => clientMs + (waitsFor === 'client' ? clock() - askedAtMs : 0);
-  const isTrickling = () =>
-    waitsFor !== 'nobody' && waitedMs() >= PATIENCE_MS && (waitsFor === 'client' || clock() - handedAtMs < PATIENCE_MS);
   void copy();
 
   return {
     body: readable,
     signal: stop.signal,
-    isDone: () => waitsFor === 'nobody',
-    isTrickling,
-    clientMs: waitedMs,
-    blameForDelay: () => (isBroken || waitsFor === 'client' ? 'client' : 'origin'),
+    isDone: () => waits.party() === 'nobody',
+    isTrickling: waits.isTrickling,
+    clientMs: waits.clientMs,
+    blameForDelay: () => (isBroken || waits.party() === 'client' ? 'client' : 'origin'),
     async blameForFailure(wait) {
       if (isBroken) return 'client';
-      if (waitsFor !== 'client') return isTrickling() ? 'unclear' : 'origin';
-      const wasTrickling = isTrickling();
+      if (waits.party() !== 'client') return waits.isTrickling() ? 'unclear' : 'origin';
+      const wasTrickling = waits.isTrickling();
       const over = new AbortController();
       const next = await Promise.race([reading, wait(SIGN_OF_LIFE_MS, over.signal)]);
       over.abort();
       if (next !== undefined) return wasTrickling ? 'unclear' : 'origin';
       return passed === 0 ? 'nobody' : 'client';
     },
+  };
+}
+
+/** The party that an upload waits for; `nobody`: it has ended. */
+type Party = 'client' | 'origin' | 'nobody';
+
+/** Keeps who is waited for, and for how long the client has been. */
+function openWaits(clock: Clock) {
+  let party: Party = 'client';
+  let sinceMs = clock();
+  let endedMs = 0;
+  const clientMs = (): number => endedMs + (party === 'client' ? clock() - sinceMs : 0);
+  return {
+    party: (): Party => party,
+    turnTo(next: Party): void {
+      endedMs = clientMs();
+      party = next;
+      sinceMs = clock();
+    },
+    clientMs,
+    isTrickling: (): boolean => party !== 'nobody' && clientMs() >= PATIENCE_MS && (party === 'client' || clock() - sinceMs < PATIENCE_MS),
   };
 }
