@@ -72,7 +72,9 @@ export function countVote(breaker: Breaker, vote: OriginVote, { settings, nowMs 
   if (state === 'half_open') {
     const working = votes.filter(({ outcome }) => outcome === 'ok').length;
     const failing = votes.filter(({ outcome }) => outcome !== 'ok').length;
-    if (working >= VOTERS_TO_CLOSE && working > failing) return CLOSED_BREAKER;
+    // A seller may have one customer only: nobody has seen the origin fail for a whole window.
+    const isQuiet = working > 0 && failing === 0 && nowMs >= breaker.openUntilMs + settings.windowMs;
+    if (isQuiet || (working >= VOTERS_TO_CLOSE && working > failing)) return CLOSED_BREAKER;
     return failing >= LEAST_VOTERS_TO_OPEN ? openBreaker(next, settings, nowMs) : next;
   }
   return isFailing(votes, settings) ? openBreaker(next, settings, nowMs) : next;

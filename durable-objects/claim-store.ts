@@ -173,7 +173,7 @@ export class ClaimStore {
   finish({ paymentHash, reservationId, outcome, endsAtSeconds }: FinishRequest, nowMs: number): FinishAnswer {
     const held = this.#holdPayment(paymentHash, endsAtSeconds);
     const payment = nameOf(paymentHash);
-    const isWide = () => this.#cooling.isWide(payment);
+    const isWide = () => this.#cooling.isWide(payment, nowMs);
     const finished = finishUse(held.row, { reservationId, outcome }, { isOpen: this.#isOpen, nowMs, isWide });
     if (finished.number !== undefined) this.#open.close(finished.number);
     if (finished.payment !== undefined) change(held, finished.payment);

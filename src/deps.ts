@@ -16,6 +16,7 @@ import { createHeldBodies } from '#gateway/request/held-body.ts';
 import { createOriginProof } from '#gateway/upstream/origin-proof.ts';
 import { SERVICE_NAME } from '#gateway/routing/upstream.ts';
 import { createKnownPasses } from '#gateway/payment/first-use.ts';
+import { createAskedInVain } from '#gateway/payment/asked-in-vain.ts';
 import { createRefusedClaims } from '#gateway/payment/refused-claims.ts';
 import { type RouteTable } from '#gateway/route.ts';
 import { createSettlement } from '#gateway/payment/settlement.ts';
@@ -101,6 +102,7 @@ function connect(config: Config, env: Env & Namespaces, { services, pricingServi
     sales: createSalesLog(log),
     noteFirst: claims.noteFirst,
     knownPasses: createKnownPasses(),
+    askedInVain: createAskedInVain(),
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
     quota: rememberAnswers(createDurableQuota(env.QUOTA, { time }), platformClock),

@@ -159,7 +159,7 @@ const ConcurrencySchema = z.strictObject({
 
 const GatewayPolicySchema = z.strictObject({
   ...shared,
-  /** Rate limit of all unpaid requests together. Default: no limit. */
+  /** Rate limit of all free calls and new invoices together; an invoice given again does not count. Default: no limit. */
   rate: z.optional(z.union([RateSchema, off])),
   /** `false`: no circuit breaker. */
   breaker: z.prefault(z.union([BreakerSchema, off]), {}),

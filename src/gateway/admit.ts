@@ -45,7 +45,7 @@ export async function admit(
     const steps = [...rateOfAll(settings.policy.rate), ...rateOfRoute(route)];
     return {
       kind: 'free',
-      dispatch: { context, trafficClass: 'free', steps, voters: [], holders: holdersOf(facts, deps) },
+      dispatch: { context, trafficClass: 'free', steps, voters: [], ...holdersOf(facts, deps) },
       body: undefined,
       limits: [],
     };

@@ -27,6 +27,7 @@ import { type HeldBodies } from './request/held-body.ts';
 import { type OriginProof } from './upstream/origin-proof.ts';
 import { type Operator } from './operator.ts';
 import { type KnownPasses } from './payment/first-use.ts';
+import { type AskedInVain } from './payment/asked-in-vain.ts';
 import { type RefusedClaims } from './payment/refused-claims.ts';
 import { type RouteTable } from './route.ts';
 import { type ProveSettled } from './payment/settlement.ts';
@@ -59,6 +60,7 @@ export interface GateDeps {
   /** Passes that this isolate has already looked up in the claims. */
   readonly knownPasses: KnownPasses;
   /** Refused claims that this isolate remembers. */
+  readonly askedInVain: AskedInVain;
   readonly refusedClaims: RefusedClaims;
   /** The request bodies that this isolate is reading. */
   readonly bodies: HeldBodies;

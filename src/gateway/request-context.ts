@@ -26,4 +26,5 @@ export interface Dispatch {
   readonly voters: readonly string[];
   /** The payment and the client, as far as known: neither may take all places (M41). */
   readonly holders: readonly string[];
+  readonly network?: string | undefined;
 }

@@ -130,6 +130,18 @@ describe('an open breaker', () => {
     expect(stateOf(vote(each(2, 'ok', { from: 2, atMs: 10_000 }), halfOpen), 10_000)).toBe('closed');
   });
 
+  it('M12: half open, one payer alone closes it when nobody has failed for a whole window', () => {
+    const after = (votes: readonly Vote[]) => stateOf(vote(votes, opened), 70_000);
+    expect(after([{ outcome: 'ok', by: 2, atMs: 69_999 }])).toBe('half_open');
+    expect(after([{ outcome: 'ok', by: 2, atMs: 70_000 }])).toBe('closed');
+    expect(
+      after([
+        { outcome: 'failed', by: 3, atMs: 60_000 },
+        { outcome: 'ok', by: 2, atMs: 70_000 },
+      ]),
+    ).toBe('half_open');
+  });
+
   it("M12: half open, a probe of the gateway's own decides at once", () => {
     expect(stateOf(vote([probe('ok', 10_000)], opened), 10_000)).toBe('closed');
     expect(stateOf(vote([probe('failed', 10_000)], opened), 10_000)).toBe('open');

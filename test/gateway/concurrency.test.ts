@@ -194,3 +194,31 @@ describe('places at an origin', () => {
     expect(await places.enter(ORIGIN, { who: 'paid', holders: ['d'], left: first.signal })).toBeUndefined();
   });
 });
+
+describe('an IPv6 /48', () => {
+  const from = (network: string, client: number): Caller => ({ who: 'paid', holders: [`${network}/${client}`], network });
+
+  it('M41: holds half of what others have left, however many clients it has', async () => {
+    const { places } = makePlaces({ most: 16, mostWaiting: 0 });
+    const entered = await Promise.all(Array.from({ length: 16 }, (_, client) => places.enter(ORIGIN, from('a', client))));
+    expect(entered.filter((leave) => leave !== undefined)).toHaveLength(8);
+    expect(await places.enter(ORIGIN, from('b', 1))).toBeTypeOf('function');
+  });
+
+  it('M41: is not shut out by one of its clients', async () => {
+    const { places } = makePlaces({ most: 16, mostWaiting: 0 });
+    const greedy = await Promise.all(Array.from({ length: 16 }, () => places.enter(ORIGIN, from('a', 0))));
+    expect(greedy.filter((leave) => leave !== undefined)).toHaveLength(4);
+    expect(await places.enter(ORIGIN, from('a', 1))).toBeTypeOf('function');
+  });
+
+  it('M41: waits in no more than half of the line', async () => {
+    const { places } = makePlaces({ most: 1, mostWaiting: 8 });
+    await places.enter(ORIGIN, paid);
+    let refused = 0;
+    for (let client = 0; client < 8; client++)
+      void places.enter(ORIGIN, from('a', client)).then((leave) => (refused += leave === undefined ? 1 : 0));
+    await settle();
+    expect(refused).toBe(4);
+  });
+});

@@ -2,6 +2,7 @@
  * The ports behind the policies as tests fake them: a control snapshot that is what the test says, a quota and limits that let
  * everyone pass.
  */
+import { createAskedInVain } from '#gateway/payment/asked-in-vain.ts';
 import { createHalfOpenTrials } from '#gateway/policy/half-open.ts';
 import { createKnownPasses } from '#gateway/payment/first-use.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
@@ -48,9 +49,9 @@ export function openPolicies(): Pick<GateDeps, 'quota' | 'rates' | 'control' | '
 }
 
 /** Sales that nobody keeps. */
-export function openSales(): Pick<GateDeps, 'sales' | 'knownPasses' | 'noteFirst'> {
+export function openSales(): Pick<GateDeps, 'sales' | 'knownPasses' | 'noteFirst' | 'askedInVain'> {
   const sales = { payment: () => undefined, use: () => undefined };
-  return { sales, knownPasses: createKnownPasses(), noteFirst: () => Promise.resolve(false) };
+  return { sales, askedInVain: createAskedInVain(), knownPasses: createKnownPasses(), noteFirst: () => Promise.resolve(false) };
 }
 
 const MANY = { perMinute: 10_000, open: 10_000, totalPerMinute: 160_000, totalOpen: 160_000 } as const;

@@ -107,26 +107,27 @@ describe('the breaker on the path', () => {
   });
 });
 
-describe('a turn at an origin that is half open', () => {
-  const half = async (policy: Gateway['policy'], more: NonNullable<Gateway['routes']>) => {
-    const state = { status: 500 };
-    const lightning = startEmbedded();
-    const origin = () => Promise.resolve(new Response('', { status: state.status }));
-    const gateway = { routes: [...routes, ...more], policy: { breaker, ...policy } };
-    const door = openGateway(gateway, { parts: { lightning, origin } });
-    const ask = async (path: string, address: string, authorization = '') => {
-      const response = await door.ask(path, from(address, authorization === '' ? {} : { authorization }));
-      return (await codeOf(response.clone())) ?? response.status;
-    };
-    for (let payer = 0; payer < 4; payer++) {
-      vi.setSystemTime(Date.now() + 2000);
-      await ask('/once', `192.0.2.${payer}`, (await makeToken({ service: 'once' })).authorization);
-    }
-    vi.setSystemTime(Date.now() + 12_000);
-    state.status = 200;
-    return ask;
+/** A gateway whose origin has failed, works again, and is half open. */
+const half = async (policy: Gateway['policy'], more: NonNullable<Gateway['routes']>) => {
+  const state = { status: 500 };
+  const lightning = startEmbedded();
+  const origin = () => Promise.resolve(new Response('', { status: state.status }));
+  const gateway = { routes: [...routes, ...more], policy: { breaker, ...policy } };
+  const door = openGateway(gateway, { parts: { lightning, origin } });
+  const ask = async (path: string, address: string, authorization = '') => {
+    const response = await door.ask(path, from(address, authorization === '' ? {} : { authorization }));
+    return (await codeOf(response.clone())) ?? response.status;
   };
+  for (let payer = 0; payer < 4; payer++) {
+    vi.setSystemTime(Date.now() + 2000);
+    await ask('/once', `192.0.2.${payer}`, (await makeToken({ service: 'once' })).authorization);
+  }
+  vi.setSystemTime(Date.now() + 12_000);
+  state.status = 200;
+  return ask;
+};
 
+describe('a turn at an origin that is half open', () => {
   it('M12 M41: is not taken by a pass that is over its own rate', async () => {
     const ask = await half({}, [{ match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600, maxPerMinute: 1 } }]);
     const { authorization } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass', maxPerMinute: 1 } } });
@@ -139,8 +140,34 @@ describe('a turn at an origin that is half open', () => {
   it('M12 M20: is not taken by a stranger that is over its quota', async () => {
     const ask = await half({ challenges: { perMinute: 1, open: 1, overQuota: 'refuse' } }, []);
     expect(await ask('/once', '198.51.100.1')).toBe('payment_required');
-    vi.setSystemTime(Date.now() + 1000);
+    vi.setSystemTime(Date.now() + 4000);
     for (let call = 0; call < 20; call++) expect(await ask('/once', '198.51.100.1')).toBe('quota_exceeded');
+    expect(await ask('/once', '192.0.2.9')).toBe('payment_required');
+  });
+});
+
+describe('turns at an origin that is half open', () => {
+  const passRoute = { match: 'GET /pass', service: 'pass', priceSats: 1, access: { seconds: 3600 } };
+
+  it('M12 M41: are left to others by one pass that works and calls on, so the breaker closes', async () => {
+    const ask = await half({}, [passRoute]);
+    const { authorization } = await makeToken({ service: 'pass', terms: { access: { kind: 'pass' } } });
+    const served: boolean[] = [];
+    for (let payer = 0; payer < 20; payer++) {
+      for (let call = 0; call < 5; call++) {
+        vi.setSystemTime(Date.now() + 300);
+        await ask('/pass', '198.51.100.1', authorization);
+      }
+      served.push((await ask('/once', `203.0.113.${payer}`, (await makeToken({ service: 'once' })).authorization)) === 200);
+    }
+    expect(served.filter(Boolean).length).toBeGreaterThanOrEqual(18);
+  });
+
+  it('M18 M41: are not taken by an invoice that is given again', async () => {
+    const ask = await half({ challenges: { perMinute: 1, open: 1 } }, []);
+    expect(await ask('/once', '198.51.100.1')).toBe('payment_required');
+    vi.setSystemTime(Date.now() + 4000);
+    for (let call = 0; call < 20; call++) expect(await ask('/once', '198.51.100.1')).toBe('payment_required');
     expect(await ask('/once', '192.0.2.9')).toBe('payment_required');
   });
 });

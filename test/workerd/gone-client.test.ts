@@ -23,10 +23,10 @@ function leaveDuringClaim() {
     return answer;
   };
   const door = openGateway(testGateway, { parts: { claims: { reserve } } });
-  const use = async (authorization: string, { goes }: { goes: boolean }) => {
+  const use = async (authorization: string, { goes, path = '/call/gone' }: { goes: boolean; path?: string }) => {
     const gone = new AbortController();
     leave = goes ? () => gone.abort() : () => undefined;
-    const response = await door.ask('/call/gone', { headers: { authorization }, signal: gone.signal });
+    const response = await door.ask(path, { headers: { authorization }, signal: gone.signal });
     return (await codeOf(response.clone())) ?? response.status;
   };
   return { door, use, asked: () => asked };
@@ -48,6 +48,15 @@ describe('a client that goes away while its payment is claimed', () => {
     for (let times = 0; times < RELEASES_BEFORE_COOLING; times++) expect(await use(authorization, { goes: true })).toBe('client_gone');
     expect(await use(authorization, { goes: false })).toBe('payment_cooling');
     expect(door.seen).toEqual([]);
+  });
+
+  it('M11: has its payment told once all the same, because the seller has it', async () => {
+    const { door, use } = leaveDuringClaim();
+    const { authorization } = await makeToken({ service: 'pack', terms: { access: { kind: 'calls', calls: 3 } } });
+    expect(await use(authorization, { goes: true, path: '/pack/gone' })).toBe('client_gone');
+    for (let call = 0; call < 3; call++) expect(await use(authorization, { goes: false, path: '/pack/gone' })).toBe(200);
+    const told = (event: string) => door.logged.filter(([name]) => name === event).length;
+    expect([told('payment'), told('use')]).toEqual([1, 3]);
   });
 
   it('M11: is not even asked about when it had gone before', async () => {

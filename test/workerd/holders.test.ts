@@ -72,6 +72,15 @@ describe('a holder whose calls are given back', () => {
     expect(reached).toBeLessThan(20);
   });
 
+  it('M12: alone makes itself wait where others failed long ago', async () => {
+    const { token, ask, narrow, fail } = await open();
+    for (let holder = 0; holder < 8; holder++) expect(await fail(await narrow(token))).toBe(401);
+    vi.setSystemTime(Date.now() + 300_000);
+    const [child, sibling] = [await narrow(token), await narrow(token, 50)];
+    for (let call = 0; call < 3; call++) expect(await fail(child)).toBe(401);
+    expect([await ask(child), await ask(token), await ask(sibling)]).toEqual(['payment_cooling', 200, 200]);
+  });
+
   it('M12: has none in a row once one was counted', async () => {
     const { token, ask, narrow, fail } = await open();
     const child = await narrow(token, 50);

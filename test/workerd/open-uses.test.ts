@@ -208,7 +208,7 @@ class Reference {
     const finished = finishUse(
       this.payment,
       { reservationId, outcome },
-      { isOpen: this.#isOpen, nowMs, isWide: () => this.#cooling.isWide('one') },
+      { isOpen: this.#isOpen, nowMs, isWide: () => this.#cooling.isWide('one', nowMs) },
     );
     if (finished.number !== undefined) this.#open.delete(finished.number);
     this.payment = finished.payment ?? this.payment;

@@ -65,6 +65,7 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
     const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, tools }) : { kind: 'not_good', reason: proved.refusal };
     if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
+    if (proved.ok && inquiry.isPriceAsked) tools.deps.askedInVain.note(nameAsker(proved.value, inquiry), tools.deps.clock());
     if (trial.kind === 'not_good') {
       // Keeps the first reason.
       if (reason === NOT_PAID) ({ reason } = trial);
@@ -138,6 +139,8 @@ async function prepare(
   const paymentHashHex = formatHex(payment.paymentHash);
   const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, payment), deps.clock());
   if (spent !== undefined) return over(paymentHashHex, spent, payment);
+  const inVain = inquiry.isPriceAsked ? deps.askedInVain.find(nameAsker(payment, inquiry), deps.clock()) : undefined;
+  if (inVain !== undefined) return { kind: 'refuse', reason: inVain };
   const { address, key } = inquiry.facts.client();
   const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : (key.group ?? key.key) } as const;
   const quoted = await inquiry.quote(holder);
@@ -147,6 +150,10 @@ async function prepare(
   const late = await standAgain(payment, { inquiry, tools });
   if (late !== undefined) return judgedBad(payment, late);
   return { kind: 'ready', digest: digested?.value };
+}
+
+function nameAsker({ paymentHash }: ProvedPayment, { facts }: Inquiry): string {
+  return `${formatHex(paymentHash)} ${facts.client().key.key}`;
 }
 
 /** Checks again what may have changed meanwhile, apart from the token itself: policies, revocations, keys. */
@@ -179,16 +186,16 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
     const { key, group } = client.key;
-    const voters = client.address === undefined ? [paymentHashHex] : [paymentHashHex, key];
-    const holders = client.address === undefined || group === undefined ? voters : [...voters, group];
+    const holders = client.address === undefined ? [paymentHashHex] : [paymentHashHex, key];
     const dispatch: Dispatch = {
       context: inquiry.context(),
       trafficClass: 'paid',
       steps,
       stated: use?.limits ?? [],
       sendByMs: use?.sendByMs,
-      voters,
+      voters: holders,
       holders,
+      network: client.address === undefined ? undefined : group,
     };
     const { passEndsAtSeconds } = grant;
     return { kind: 'enter', quote, dispatch, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };
@@ -202,6 +209,7 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
   if (charge !== undefined) background(claiming);
   const claimed = await claiming;
   if (claimed.kind === 'granted') return enter(claimed.use);
+  if (claimed.isFirst === true) tellPayment(grant, { quote, isFirst: true }, { deps, background });
   return over(paymentHashHex, claimed.reason, payment);
 }
 

@@ -33,7 +33,8 @@ export interface LeaseTerms {
 
 export type Claimed =
   | { readonly kind: 'granted'; readonly use: Use | undefined }
-  | { readonly kind: 'refused'; readonly reason: GatewayRefusal };
+  /** `isFirst`: the use was granted, as the payment's first, and given back. */
+  | { readonly kind: 'refused'; readonly reason: GatewayRefusal; readonly isFirst?: boolean };
 
 /** Reserves a use of the payment, or says why there is none. */
 export async function reserveUse(terms: UseTerms, deps: GateDeps): Promise<Claimed> {
@@ -58,7 +59,7 @@ export async function reserveUse(terms: UseTerms, deps: GateDeps): Promise<Claim
   }
   if (isGone()) {
     await release(answer.lease, deps);
-    return refused(CLIENT_GONE);
+    return { ...refused(CLIENT_GONE), isFirst: answer.isFirst === true };
   }
   const { tokenRate } = terms;
   const limits = tokenRate === undefined ? [] : stateRate('token', tokenRate, answer.rate);

@@ -70,7 +70,7 @@ export async function admitUnpaid(unpaid: UnpaidRequest, by: By): Promise<Admiss
     }
     case 'free': {
       const steps = rateOfAll(deps.settings.policy.rate);
-      const dispatch = { context, trafficClass: 'free_call', steps, voters: [], holders: holdersOf(context, deps) } as const;
+      const dispatch = { context, trafficClass: 'free_call', steps, voters: [], ...holdersOf(context, deps) } as const;
       return { kind: 'free', dispatch, body, limits };
     }
     case 'challenge':
@@ -155,14 +155,16 @@ async function offerChallenge(
   }
   // There will be no invoice: the challenge is no longer open, but still counts in its minute.
   const unmade = () => quota.giveBack({ client, challengeId: item?.id ?? challengeId, wasMade: false }, background);
-  const limited = await takeSteps(rateOfAll(settings.policy.rate), deps);
+  // A challenge given again costs nobody anything: it draws on no limit and takes no turn that newcomers need (M41).
+  const isRepeated = allowed.answer.isRepeated === true;
+  const limited = await takeSteps(isRepeated ? [] : rateOfAll(settings.policy.rate), deps);
   const quoted = limited.ok ? await quote() : limited;
   if (!quoted.ok) {
     unmade();
     return refused(quoted.refusal);
   }
   // Only now, so that a client over its quota does not use up the turns of others.
-  const trial = judgeTrial(context, context.route.policy, turnOf(context, deps));
+  const trial = isRepeated ? undefined : judgeTrial(context, context.route.policy, turnOf(context, deps));
   if (trial !== undefined) {
     unmade();
     return refused(trial);

@@ -1,7 +1,8 @@
 /*
  * How many calls this isolate has under way at an origin, and who waits for a place: those who have paid first, then first
  * come, first served, for a bounded time and in a bounded number. No payment and no client holds more than a quarter of the
- * places that others have left, or of the line (M41). A place that is never given back (a Worker that was ended) is free again after its time.
+ * places that others have left, or of the line, and no IPv6 /48 more than half (M41). A place that is never given back (a
+ * Worker that was ended) is free again after its time.
  * State of one isolate; no other effects than the timer it is given.
  */
 import { type Clock, type Wait } from '../../ports.ts';
@@ -29,6 +30,8 @@ export interface Caller {
   readonly who: Payers;
   /** The payment and the client, as far as known. */
   readonly holders: readonly string[];
+  /** The IPv6 /48 of the client: it may change its /64 at will. */
+  readonly network?: string | undefined;
   /** Aborted when the client is gone; this gives back its place, or its position in the queue. */
   readonly left?: AbortSignal | undefined;
 }
@@ -38,7 +41,7 @@ export interface Concurrency {
   readonly enter: (origin: string, caller: Caller) => Promise<Leave | undefined>;
 }
 
-interface Place extends Pick<Caller, 'who' | 'holders'> {
+interface Place extends Pick<Caller, 'who' | 'holders' | 'network'> {
   readonly endsAtMs: number;
 }
 
@@ -56,21 +59,31 @@ interface Line {
 const PAID_PART = 4;
 /** What one payment or client may hold of the places that others have left, and of the line (M41): so the last are for newcomers. */
 const HOLDER_PART = 4;
+/** The same for one network, whose clients need not know each other. */
+const NETWORK_PART = 2;
 
 /** Creates the places at origins. */
 export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, wait }: ConcurrencyOptions): Concurrency {
   const lines = new Map<string, Line>();
   const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
-  const mostInLine = shareOf(mostWaiting);
+  const mayWait = (queue: readonly Waiting[], { holders, network }: Caller): boolean =>
+    queue.length < mostWaiting &&
+    holders.every((name) => countInLine(queue, ({ caller }) => caller.holders.includes(name)) < shareOf(mostWaiting, HOLDER_PART)) &&
+    (network === undefined || countInLine(queue, ({ caller }) => caller.network === network) < shareOf(mostWaiting, NETWORK_PART));
 
-  const hasRoom = ({ places }: Line, { who, holders }: Caller): boolean =>
-    places.size < most &&
-    (who === 'paid' || countUnpaid(places) < mostUnpaid) &&
-    holders.every((name) => isBelowShare(most - places.size, countOf(places, name)));
+  const hasRoom = ({ places }: Line, { who, holders, network }: Caller): boolean => {
+    const isBelow = (part: number, isOf: (place: Place) => boolean) => isBelowShare(part, most - places.size, countOf(places, isOf));
+    return (
+      places.size < most &&
+      (who === 'paid' || countOf(places, (place) => place.who === 'unpaid') < mostUnpaid) &&
+      holders.every((name) => isBelow(HOLDER_PART, (place) => place.holders.includes(name))) &&
+      (network === undefined || isBelow(NETWORK_PART, (place) => place.network === network))
+    );
+  };
 
   const take = (origin: string, line: Line, caller: Caller): Leave => {
-    const { who, holders, left } = caller;
-    const place: Place = { endsAtMs: clock() + placeMs, who, holders };
+    const { who, holders, network, left } = caller;
+    const place: Place = { endsAtMs: clock() + placeMs, who, holders, network };
     line.places.add(place);
     const leave = () => {
       left?.removeEventListener('abort', leave);
@@ -106,7 +119,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
       if (!hasRoom(line, caller)) dropEnded(line, clock());
       // Queues behind those who wait, unless they wait only for their own share.
       if (hasRoom(line, caller) && !queue.some((other) => hasRoom(line, other.caller))) return take(origin, line, caller);
-      if (queue.length >= mostWaiting || caller.holders.some((name) => countInLine(queue, name) >= mostInLine)) return undefined;
+      if (!mayWait(queue, caller)) return undefined;
       const done = new AbortController();
       const { promise, resolve } = Promise.withResolvers<Leave | undefined>();
       const waiting: Waiting = { caller, resolve };
@@ -128,28 +141,22 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
 }
 
 /** Whether a holder may take one more of what others have left. */
-function isBelowShare(free: number, held: number): boolean {
-  return held < Math.ceil((free + held) / HOLDER_PART);
+function isBelowShare(part: number, free: number, held: number): boolean {
+  return held < Math.ceil((free + held) / part);
 }
 
-function shareOf(most: number): number {
-  return Math.max(1, Math.floor(most / HOLDER_PART));
+function shareOf(most: number, part: number): number {
+  return Math.max(1, Math.floor(most / part));
 }
 
-function countUnpaid(places: ReadonlySet<Place>): number {
+function countOf(places: ReadonlySet<Place>, isOf: (place: Place) => boolean): number {
   let count = 0;
-  for (const { who } of places) if (who === 'unpaid') count += 1;
+  for (const place of places) if (isOf(place)) count += 1;
   return count;
 }
 
-function countOf(places: ReadonlySet<Place>, name: string): number {
-  let count = 0;
-  for (const { holders } of places) if (holders.includes(name)) count += 1;
-  return count;
-}
-
-function countInLine(queue: readonly Waiting[], name: string): number {
-  return queue.filter(({ caller }) => caller.holders.includes(name)).length;
+function countInLine(queue: readonly Waiting[], isOf: (waiting: Waiting) => boolean): number {
+  return queue.filter(isOf).length;
 }
 
 function isNobodyWaiting({ waiting }: Line): boolean {
@@ -160,13 +167,13 @@ function dropEnded({ places }: Line, nowMs: number): void {
   for (const place of places) if (place.endsAtMs <= nowMs) places.delete(place);
 }
 
-/** Returns the holder of a place at an origin for a call without a payment. Empty if places are not limited. */
+/** Returns the holder of a place at an origin for a call without a payment. None if places are not limited. */
 export function holdersOf(
   { client }: { readonly client: () => ClientFacts },
   { places }: { readonly places?: Concurrency | undefined },
-): readonly string[] {
-  if (places === undefined) return [];
+): Pick<Caller, 'holders' | 'network'> {
+  if (places === undefined) return { holders: [] };
   const { address, key } = client();
   // Clients with an unknown address are not one client.
-  return address === undefined ? [] : [key.key];
+  return address === undefined ? { holders: [] } : { holders: [key.key], network: key.group };
 }

@@ -1,7 +1,8 @@
 /*
  * Who may try a half-open origin: one call a second per isolate and traffic class, so no crowd in one class can starve
- * another (M22). A call that reveals nothing about the origin (for example, its client broke it off) passes its turn on, and
- * its sender waits ten seconds: nobody can waste all turns. Effects: memory, bounded.
+ * another (M22). Whoever has had a turn waits three seconds for the next: it takes two voters to close a breaker, so nobody
+ * may take all turns alone, not even with calls that work. A call that reveals nothing about the origin (for example, its
+ * client broke it off) passes its turn on, and its sender waits ten seconds. Effects: memory, bounded.
  */
 
 /** A call that would try. */
@@ -23,6 +24,8 @@ export interface HalfOpenTrials {
 
 /** The interval between turns of each traffic class in an isolate. */
 export const HALF_OPEN_MS = 1000;
+/** How long a holder waits after a turn. */
+export const HOLDER_TURN_MS = 3000;
 /** How long a holder waits after a wasted turn. */
 export const HOLDER_TRIAL_MS = 10_000;
 /** Most holders remembered; the oldest is dropped first. */
@@ -31,27 +34,31 @@ const MOST_HOLDERS = 1024;
 /** Creates the record of trials, empty. */
 export function createHalfOpenTrials(): HalfOpenTrials {
   const triedAtMs = new Map<string, number>();
-  const wastedAtMs = new Map<string, number>();
+  const waitsUntilMs = new Map<string, number>();
   const wasWithin = (atMs: number | undefined, ms: number, nowMs: number) => atMs !== undefined && nowMs < atMs + ms;
   const nameTurns = ({ trafficClass, origin }: HalfOpenTrial) => `${trafficClass} ${origin}`;
   const nameHolder = ({ trafficClass, origin }: HalfOpenTrial, holder: string) => `${trafficClass} ${origin} ${holder}`;
   const isFree = (trial: HalfOpenTrial, nowMs: number) =>
-    !trial.holders.some((holder) => wasWithin(wastedAtMs.get(nameHolder(trial, holder)), HOLDER_TRIAL_MS, nowMs)) &&
+    !trial.holders.some((holder) => nowMs < (waitsUntilMs.get(nameHolder(trial, holder)) ?? 0)) &&
     !wasWithin(triedAtMs.get(nameTurns(trial)), HALF_OPEN_MS, nowMs);
+  const makeWait = (trial: HalfOpenTrial, untilMs: number) => {
+    for (const name of trial.holders.map((holder) => nameHolder(trial, holder))) {
+      waitsUntilMs.delete(name);
+      if (waitsUntilMs.size >= MOST_HOLDERS) waitsUntilMs.delete(waitsUntilMs.keys().next().value!);
+      waitsUntilMs.set(name, untilMs);
+    }
+  };
   return {
     isFree,
     take(trial, nowMs) {
       if (!isFree(trial, nowMs)) return false;
       triedAtMs.set(nameTurns(trial), nowMs);
+      makeWait(trial, nowMs + HOLDER_TURN_MS);
       return true;
     },
     giveBack(trial, nowMs) {
       triedAtMs.delete(nameTurns(trial));
-      for (const name of trial.holders.map((holder) => nameHolder(trial, holder))) {
-        wastedAtMs.delete(name);
-        if (wastedAtMs.size >= MOST_HOLDERS) wastedAtMs.delete(wastedAtMs.keys().next().value!);
-        wastedAtMs.set(name, nowMs);
-      }
+      makeWait(trial, nowMs + HOLDER_TRIAL_MS);
     },
   };
 }

@@ -23,7 +23,7 @@ export async function send(
   { dispatch, ...options }: Omit<ForwardOptions, 'upstream' | 'left'> & { dispatch: Dispatch },
   { deps, background }: { deps: GateDeps; background: Background },
 ): Promise<{ readonly sent: Sent; readonly limits: readonly StatedLimit[] }> {
-  const { context, trafficClass, steps, stated = [], sendByMs = Infinity, voters, holders } = dispatch;
+  const { context, trafficClass, steps, stated = [], sendByMs = Infinity, voters, holders, network } = dispatch;
   const { origin, upstream, route } = context;
   const heldBack = (reason: GatewayRefusal) => ({ sent: { kind: 'held_back', reason }, limits: [] }) as const;
   const limited = await takeSteps(steps, deps);
@@ -34,6 +34,7 @@ export async function send(
   const leave = await places?.enter(namePlaces(upstream, options.facts), {
     who: trafficClass === 'paid' ? 'paid' : 'unpaid',
     holders,
+    network,
     left,
   });
   if (places !== undefined && leave === undefined) {
