@@ -1,7 +1,7 @@
 /*
  * Every Durable Object of the gateway: its binding name and its class. The Worker, the local runner and the tests read this
- * table, and a test compares wrangler.toml with it. A new object needs a row here, a class exported by objects.ts, and its
- * binding. Pure.
+ * table, and a test compares wrangler.toml with it. CONTRIBUTING lists the files that a new
+ * object touches. Pure.
  */
 export const OBJECTS = {
   REPLAY_SET: 'ReplaySet',

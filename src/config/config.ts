@@ -178,7 +178,7 @@ interface Parts {
   readonly everything: boolean;
 }
 
-/** Reads both parts of the configuration. Problems are whole sentences that start with a key. */
+/** Reads both parts of the configuration. Each problem starts with a key. */
 export function readConfig(gateway: unknown, variables: Variables): Result<Config, readonly string[]> {
   const problems: string[] = [];
   const parts = readParts(gateway, variables, problems);

@@ -16,12 +16,12 @@ export class ReplaySet extends ShippedReplaySet {
    */
   addRows({ rows, day, like }: { rows: number; day: number; like: number }): void {
     const { sql } = this.ctx.storage;
-    const [form] = sql.exec<{ sql: string }>(`SELECT sql FROM sqlite_master WHERE name = 'payments_v2_${like}'`);
-    sql.exec(form!.sql.replace(/^CREATE TABLE \S+/, `CREATE TABLE IF NOT EXISTS payments_v2_${day}`));
+    const [form] = sql.exec<{ sql: string }>(`SELECT sql FROM sqlite_master WHERE name = 'payments_v3_${like}'`);
+    sql.exec(form!.sql.replace(/^CREATE TABLE \S+/, `CREATE TABLE IF NOT EXISTS payments_v3_${day}`));
     sql.exec(
       `WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < ?),
          keys AS MATERIALIZED (SELECT randomblob(32) AS key, n FROM counted ORDER BY 1)
-       INSERT INTO payments_v2_${day} SELECT key, 1, 0, 0, 0, 0, json_array(json_array(n, lower(hex(randomblob(16))), 1, ?, json_array())), '' FROM keys`,
+       INSERT INTO payments_v3_${day} SELECT key, 1, 0, 0, 0, 0, json_array(json_array(n, lower(hex(randomblob(16))), 1, ?, json_array())), '', 0 FROM keys`,
       rows,
       Date.now() + LEASE_MS,
     );
