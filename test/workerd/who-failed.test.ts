@@ -331,6 +331,27 @@ describe('a client that leaves while the origin is quiet', () => {
 });
 
 describe('a client that goes away', () => {
+  it('M40: votes for slowness only where the origin was slow by the measure of its seller', async () => {
+    for (const [slowHeadSeconds, votes] of [
+      [24, ['slow']],
+      [90, []],
+    ] as const) {
+      let nowMs = Date.now();
+      const leaving = new AbortController();
+      const asked = Promise.withResolvers<void>();
+      const gateway = { ...shop, originTimeoutSeconds: 120, policy: { breaker: { slowHeadSeconds } } };
+      const silent: GateDeps['origin'] = () => (asked.resolve(), new Promise(() => undefined));
+      const { door, voted, timeOut } = openShop(silent, { gateway, parts: { clock: () => nowMs } });
+      const { authorization } = await makeToken({ service: 'call' });
+      const lost = door.ask('/call/a', { headers: { authorization }, signal: leaving.signal });
+      await asked.promise;
+      leaving.abort();
+      nowMs += 25_000;
+      timeOut(25_000);
+      expect([(await lost).status, voted()]).toEqual([504, votes]);
+    }
+  });
+
   it('M41: gives its place at the origin back at once, its call is broken off there, and counted', async () => {
     const gateway = { ...shop, policy: { concurrency: { most: 1 } } };
     let broken = 0;

@@ -18,7 +18,7 @@ export type Forwarded =
   /** `isProved`: the client did its part, as far as it was asked to (M40). */
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
   | { readonly kind: 'timed_out' }
-  | { readonly kind: 'given_up' }
+  | { readonly kind: 'given_up'; readonly client: ClientPart }
   /** The client had a place at the origin and went away: the call was broken off (M41). */
   | { readonly kind: 'client_left' }
   /** The client broke off its upload, or was too slow (M40). */
@@ -96,7 +96,7 @@ export async function forward(
     void wait(upstream.timeoutSeconds * 1000).then(() =>
       resolve({ kind: isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? 'upload_failed' : 'timed_out' }),
     );
-    void giveUp?.then(() => resolve({ kind: 'given_up' }));
+    void giveUp?.then(() => resolve({ kind: 'given_up', client }));
     const leave = () => resolve({ kind: 'client_left' });
     if (left?.aborted === true) leave();
     left?.addEventListener('abort', leave, { once: true });

@@ -80,7 +80,8 @@ function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): Origi
     case 'timed_out':
       return 'failed';
     case 'given_up':
-      return 'slow';
+      // A seller may allow more time than a call is waited for once its client is gone.
+      return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : undefined;
     case 'client_left':
     case 'upload_failed':
     case 'body_too_large':
