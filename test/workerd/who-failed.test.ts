@@ -183,6 +183,30 @@ describe('an upload', () => {
     expect([outcomes(), votes]).toEqual([['counted'], []]);
   });
 
+  it('M40: that leaves the origin less than its time is given back at the time-out, and votes only for a quick client', async () => {
+    for (const [clientMs, votes] of [
+      [900, ['failed']],
+      [1500, []],
+    ] as const) {
+      let nowMs = Date.now();
+      const upload = openUpload();
+      const whole = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      const takes = takesThen(10, () => (whole.resolve(), new Promise(() => undefined)));
+      const answers: GateDeps['origin'] = (request) => (begun.resolve(), takes(request));
+      const { door, outcomes, voted, timeOut } = openShop(answers, { parts: { clock: () => nowMs } });
+      const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '10' }));
+      await begun.promise;
+      nowMs += clientMs;
+      upload.send('ten bytes.');
+      upload.end();
+      await whole.promise;
+      nowMs += TIMEOUT_SECONDS * 1000 - clientMs;
+      timeOut(TIMEOUT_SECONDS * 1000);
+      expect([(await asked).status, outcomes(), voted()]).toEqual([504, ['released'], votes]);
+    }
+  });
+
   it('M40: that trickles until the origin loses patience votes for nothing, whether it answers 500 or goes', async () => {
     for (const then of [resets, () => Promise.resolve(new Response('', { status: 500 }))]) {
       let nowMs = Date.now();

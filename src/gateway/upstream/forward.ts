@@ -17,7 +17,7 @@ export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response; readonly client: ClientPart }
   /** `isProved`: the client did its part, as far as it was asked to (M40). */
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
-  | { readonly kind: 'timed_out' }
+  | { readonly kind: 'timed_out'; readonly client: ClientPart }
   | { readonly kind: 'given_up'; readonly client: ClientPart }
   /** The client had a place at the origin and went away: the call was broken off (M41). */
   | { readonly kind: 'client_left' }
@@ -94,7 +94,7 @@ export async function forward(
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
     void wait(upstream.timeoutSeconds * 1000).then(() =>
-      resolve({ kind: isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? 'upload_failed' : 'timed_out' }),
+      resolve(isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? { kind: 'upload_failed' } : { kind: 'timed_out', client }),
     );
     void giveUp?.then(() => resolve({ kind: 'given_up', client }));
     const leave = () => resolve({ kind: 'client_left' });

@@ -11,6 +11,7 @@ import { takeSteps } from '../policy/rate.ts';
 import { type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type Dispatch } from '../request-context.ts';
+import { PATIENCE_MS } from './watched-upload.ts';
 
 /** `held_back`: the call was not sent, and the origin knows nothing of it. */
 export type Sent = Forwarded | { readonly kind: 'held_back'; readonly reason: GatewayRefusal };
@@ -78,7 +79,8 @@ function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): Origi
     case 'unreachable':
       return sent.isProved ? 'failed' : undefined;
     case 'timed_out':
-      return 'failed';
+      // An origin that waited for the client did not have its whole time.
+      return sent.client.waitedMs() < PATIENCE_MS ? 'failed' : undefined;
     case 'given_up':
       // A seller may allow more time than a call is waited for once its client is gone.
       return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : undefined;
