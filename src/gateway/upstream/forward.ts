@@ -11,7 +11,7 @@ import { EXPOSED_FIELDS } from '../answers/refuse.ts';
 import { remainingHeaders, type Remaining } from '../answers/remaining.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { limitBody, sendBody } from './sized-body.ts';
-import { watchUpload, type Blame, type WatchedUpload } from './watched-upload.ts';
+import { CLIENTS_PART, watchUpload, type Blame, type WatchedUpload } from './watched-upload.ts';
 
 export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response; readonly client: ClientPart }
@@ -32,6 +32,8 @@ export interface ClientPart {
   readonly hasFailed: () => boolean;
   /** Whether its upload has been waited for long: what the origin says then may be said of the client. */
   readonly isAwaited: () => boolean;
+  /** Whether its upload hardly moved: what the origin failed at then is the client's fault. */
+  readonly isTooSlow: () => boolean;
   /** For how long its upload was waited for. */
   readonly waitedMs: () => number;
 }
@@ -86,6 +88,7 @@ export async function forward(
   const client: ClientPart = {
     hasFailed: () => isTooLong() || left?.aborted === true || upload?.isDone() === false,
     isAwaited: () => upload?.isTrickling() === true,
+    isTooSlow: () => upload?.isTooSlow() === true,
     waitedMs: () => upload?.clientMs() ?? 0,
   };
   return new Promise((resolve) => {
@@ -102,9 +105,6 @@ export async function forward(
     left?.addEventListener('abort', leave, { once: true });
   });
 }
-
-/** Of the time limit, a client may take so much for its upload: beyond that the origin did not have its time. */
-const CLIENTS_PART = 0.25;
 
 /** Whose delay it is when the time is over: one who holds the last byte back must not make it the origin's (M40). */
 function isClientsDelay(upload: WatchedUpload | undefined, limitMs: number): boolean {

@@ -73,7 +73,7 @@ function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): Origi
   switch (sent.kind) {
     case 'answered':
       // An origin may lose patience with a client that trickles.
-      if (sent.response.status >= 500) return sent.client.isAwaited() ? undefined : 'failed';
+      if (sent.response.status >= 500) return sent.client.isAwaited() || sent.client.isTooSlow() ? undefined : 'failed';
       // What the client took for its upload is not the origin's time (M40).
       return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : 'ok';
     case 'unreachable':
