@@ -4,74 +4,12 @@
  */
 import { reset } from 'cloudflare:test';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { defineGateway, type Gateway } from '#src/config/config.ts';
 import { type GateDeps } from '#gateway/gate-deps.ts';
 import { SIGN_OF_LIFE_MS } from '#gateway/upstream/watched-upload.ts';
-import { type OriginVote } from '#durable-objects/breaker-rules.ts';
-import { type Wait } from '#src/ports.ts';
 import { makeToken } from '#support/tokens.ts';
-import { openGateway } from './front-door.ts';
+import { openShop, openUpload, post, resets, shop, takesThen, TIMEOUT_SECONDS, untilAborted } from './upload-shop.ts';
 
 beforeEach(() => reset());
-
-const TIMEOUT_SECONDS = 7;
-const shop = defineGateway({
-  originTimeoutSeconds: TIMEOUT_SECONDS,
-  origin: 'http://origin.test',
-  routes: [
-    { match: '/call/*', service: 'call', priceSats: 1 },
-    { match: '/own/*', service: 'own', priceSats: 1, releaseStatuses: [404, 302] },
-    { match: '/whole/*', brokenBody: 'released', service: 'whole', priceSats: 1 },
-    { match: '/pass/*', service: 'pass', priceSats: 1, access: { seconds: 3600 } },
-  ],
-});
-
-/** Waits are over only when the test says so; votes and outcomes are noted. */
-function openShop(origin: GateDeps['origin'], { gateway = shop, parts = {} }: { gateway?: Gateway; parts?: Partial<GateDeps> } = {}) {
-  const waits: { readonly ms: number; readonly over: () => void }[] = [];
-  const wait: Wait = (ms, signal) =>
-    new Promise((over) => {
-      waits.push({ ms, over: () => void (signal?.aborted === true || over()) });
-    });
-  const votes: OriginVote[] = [];
-  const control: GateDeps['control'] = {
-    read: () => ({ index: { openUntilMs: new Map(), maintenances: [], isRevoked: () => false }, isStale: false }),
-    report: (vote: OriginVote) => void votes.push(vote),
-  } as unknown as GateDeps['control'];
-  const door = openGateway(gateway, { parts: { origin, wait, control, ...parts } });
-  const timeOut = (ms: number) => waits.filter((one) => one.ms === ms).forEach(({ over }) => over());
-  const outcomes = () => door.logged.filter(([event]) => event === 'use').map(([, fields]) => fields['outcome']);
-  return { door, votes, timeOut, outcomes, voted: () => votes.map(({ outcome }) => outcome) };
-}
-
-/** A body that a client sends as the test says. */
-function openUpload() {
-  let control: ReadableStreamDefaultController<Uint8Array>;
-  const body = new ReadableStream<Uint8Array>({ start: (controller) => void (control = controller) });
-  const send = (text: string) => control.enqueue(new TextEncoder().encode(text));
-  return { body, send, end: () => control.close(), breakOff: () => control.error(new Error('reset by peer')) };
-}
-
-async function post(service: string, body: BodyInit, headers: Record<string, string> = {}): Promise<RequestInit> {
-  const { authorization } = await makeToken({ service, ...(service === 'pass' ? { terms: { access: { kind: 'pass' } } } : {}) });
-  return { method: 'POST', body, headers: { authorization, ...headers } };
-}
-
-/** Takes `bytes` of what it is sent, and then does what the test says. */
-const takesThen =
-  (bytes: number, then: (request: Request) => Promise<Response>): GateDeps['origin'] =>
-  async (request) => {
-    const reader = (request.body as ReadableStream<Uint8Array>).getReader();
-    for (let taken = 0; taken < bytes;) {
-      const part = await reader.read();
-      if (part.done) break;
-      taken += part.value.byteLength;
-    }
-    return then(request);
-  };
-const resets = () => Promise.reject(new Error('connection reset'));
-const untilAborted = ({ signal }: Request) =>
-  new Promise<Response>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
 
 describe('an upload', () => {
   it.each([
@@ -183,16 +121,27 @@ describe('an upload', () => {
     expect([outcomes(), votes]).toEqual([['counted'], []]);
   });
 
-  it('M40: that trickles until the origin loses patience votes for nothing, whether it answers 500 or goes', async () => {
-    for (const then of [resets, () => Promise.resolve(new Response('', { status: 500 }))]) {
+  it('M40: that leaves the origin less than its time is given back at the time-out, and votes only for a quick client', async () => {
+    for (const [clientMs, votes] of [
+      [900, ['failed']],
+      [1500, []],
+    ] as const) {
       let nowMs = Date.now();
       const upload = openUpload();
-      const answers = takesThen(5, () => ((nowMs += 1500), upload.send('more'), then()));
-      const { door, outcomes, votes } = openShop(answers, { gateway: { ...shop, policy: { breaker: {} } }, parts: { clock: () => nowMs } });
-      const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '1000' }));
-      upload.send('lines');
-      expect((await asked).status).toBeGreaterThanOrEqual(500);
-      expect([outcomes(), votes]).toEqual([['released'], []]);
+      const whole = Promise.withResolvers<void>();
+      const begun = Promise.withResolvers<void>();
+      const takes = takesThen(10, () => (whole.resolve(), new Promise(() => undefined)));
+      const answers: GateDeps['origin'] = (request) => (begun.resolve(), takes(request));
+      const { door, outcomes, voted, timeOut } = openShop(answers, { parts: { clock: () => nowMs } });
+      const asked = door.ask('/call/job', await post('call', upload.body, { 'content-length': '10' }));
+      await begun.promise;
+      nowMs += clientMs;
+      upload.send('ten bytes.');
+      upload.end();
+      await whole.promise;
+      nowMs += TIMEOUT_SECONDS * 1000 - clientMs;
+      timeOut(TIMEOUT_SECONDS * 1000);
+      expect([(await asked).status, outcomes(), voted()]).toEqual([504, ['released'], votes]);
     }
   });
 
@@ -331,6 +280,27 @@ describe('a client that leaves while the origin is quiet', () => {
 });
 
 describe('a client that goes away', () => {
+  it('M40: votes for slowness only where the origin was slow by the measure of its seller', async () => {
+    for (const [slowHeadSeconds, votes] of [
+      [24, ['slow']],
+      [90, []],
+    ] as const) {
+      let nowMs = Date.now();
+      const leaving = new AbortController();
+      const asked = Promise.withResolvers<void>();
+      const gateway = { ...shop, originTimeoutSeconds: 120, policy: { breaker: { slowHeadSeconds } } };
+      const silent: GateDeps['origin'] = () => (asked.resolve(), new Promise(() => undefined));
+      const { door, voted, timeOut } = openShop(silent, { gateway, parts: { clock: () => nowMs } });
+      const { authorization } = await makeToken({ service: 'call' });
+      const lost = door.ask('/call/a', { headers: { authorization }, signal: leaving.signal });
+      await asked.promise;
+      leaving.abort();
+      nowMs += 25_000;
+      timeOut(25_000);
+      expect([(await lost).status, voted()]).toEqual([504, votes]);
+    }
+  });
+
   it('M41: gives its place at the origin back at once, its call is broken off there, and counted', async () => {
     const gateway = { ...shop, policy: { concurrency: { most: 1 } } };
     let broken = 0;

@@ -11,14 +11,14 @@ import { EXPOSED_FIELDS } from '../answers/refuse.ts';
 import { remainingHeaders, type Remaining } from '../answers/remaining.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { limitBody, sendBody } from './sized-body.ts';
-import { watchUpload, type Blame, type WatchedUpload } from './watched-upload.ts';
+import { CLIENTS_PART, watchUpload, type Blame, type WatchedUpload } from './watched-upload.ts';
 
 export type Forwarded =
   | { readonly kind: 'answered'; readonly response: Response; readonly client: ClientPart }
   /** `isProved`: the client did its part, as far as it was asked to (M40). */
   | { readonly kind: 'unreachable'; readonly isProved: boolean }
-  | { readonly kind: 'timed_out' }
-  | { readonly kind: 'given_up' }
+  | { readonly kind: 'timed_out'; readonly client: ClientPart }
+  | { readonly kind: 'given_up'; readonly client: ClientPart }
   /** The client had a place at the origin and went away: the call was broken off (M41). */
   | { readonly kind: 'client_left' }
   /** The client broke off its upload, or was too slow (M40). */
@@ -32,6 +32,8 @@ export interface ClientPart {
   readonly hasFailed: () => boolean;
   /** Whether its upload has been waited for long: what the origin says then may be said of the client. */
   readonly isAwaited: () => boolean;
+  /** Whether its upload hardly moved: what the origin failed at then is the client's fault. */
+  readonly isTooSlow: () => boolean;
   /** For how long its upload was waited for. */
   readonly waitedMs: () => number;
 }
@@ -86,6 +88,7 @@ export async function forward(
   const client: ClientPart = {
     hasFailed: () => isTooLong() || left?.aborted === true || upload?.isDone() === false,
     isAwaited: () => upload?.isTrickling() === true,
+    isTooSlow: () => upload?.isTooSlow() === true,
     waitedMs: () => upload?.clientMs() ?? 0,
   };
   return new Promise((resolve) => {
@@ -94,17 +97,14 @@ export async function forward(
       async () => resolve(isTooLong() ? { kind: 'body_too_large' } : describeFailure(await upload?.blameForFailure(wait))),
     );
     void wait(upstream.timeoutSeconds * 1000).then(() =>
-      resolve({ kind: isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? 'upload_failed' : 'timed_out' }),
+      resolve(isClientsDelay(upload, upstream.timeoutSeconds * 1000) ? { kind: 'upload_failed' } : { kind: 'timed_out', client }),
     );
-    void giveUp?.then(() => resolve({ kind: 'given_up' }));
+    void giveUp?.then(() => resolve({ kind: 'given_up', client }));
     const leave = () => resolve({ kind: 'client_left' });
     if (left?.aborted === true) leave();
     left?.addEventListener('abort', leave, { once: true });
   });
 }
-
-/** Of the time limit, a client may take so much for its upload: beyond that the origin did not have its time. */
-const CLIENTS_PART = 0.25;
 
 /** Whose delay it is when the time is over: one who holds the last byte back must not make it the origin's (M40). */
 function isClientsDelay(upload: WatchedUpload | undefined, limitMs: number): boolean {

@@ -11,6 +11,7 @@ import { takeSteps } from '../policy/rate.ts';
 import { type StatedLimit } from '../answers/rate-fields.ts';
 import { type GatewayRefusal } from '../answers/refusals.ts';
 import { type Dispatch } from '../request-context.ts';
+import { PATIENCE_MS } from './watched-upload.ts';
 
 /** `held_back`: the call was not sent, and the origin knows nothing of it. */
 export type Sent = Forwarded | { readonly kind: 'held_back'; readonly reason: GatewayRefusal };
@@ -73,15 +74,17 @@ function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): Origi
   switch (sent.kind) {
     case 'answered':
       // An origin may lose patience with a client that trickles.
-      if (sent.response.status >= 500) return sent.client.isAwaited() ? undefined : 'failed';
+      if (sent.response.status >= 500) return sent.client.isAwaited() || sent.client.isTooSlow() ? undefined : 'failed';
       // What the client took for its upload is not the origin's time (M40).
       return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : 'ok';
     case 'unreachable':
       return sent.isProved ? 'failed' : undefined;
     case 'timed_out':
-      return 'failed';
+      // An origin that waited for the client did not have its whole time.
+      return sent.client.waitedMs() < PATIENCE_MS ? 'failed' : undefined;
     case 'given_up':
-      return 'slow';
+      // A seller may allow more time than a call is waited for once its client is gone.
+      return tookMs - sent.client.waitedMs() > slowHeadMs ? 'slow' : undefined;
     case 'client_left':
     case 'upload_failed':
     case 'body_too_large':

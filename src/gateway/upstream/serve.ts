@@ -152,9 +152,10 @@ export function judgeOutcome(forwarded: Sent, context: RedirectContext): 'commit
     case 'body_too_large':
       return 'commit';
     case 'answered': {
-      const { response } = forwarded;
+      const { response, client } = forwarded;
       const { status } = response;
-      if (status >= 500) return 'release';
+      // Otherwise who trickles until the origin gives up has its work for nothing (M40).
+      if (status >= 500) return client.isTooSlow() ? 'commit' : 'release';
       if (!context.upstream.releaseStatuses.has(status)) return 'commit';
       return status < 400 ? judgeRedirect(response, context) : 'release';
     }

@@ -13,6 +13,8 @@ export interface WatchedUpload {
   readonly isDone: () => boolean;
   /** Whether the client has been waited for long, and the origin not: it may have lost patience with the client. */
   readonly isTrickling: () => boolean;
+  /** Whether so much of the time went by while hardly anything came that a failure is the client's. */
+  readonly isTooSlow: () => boolean;
   /** For how long the client was waited for. */
   readonly clientMs: () => number;
   /** Who is to blame if the origin takes too long. */
@@ -29,6 +31,13 @@ export type Blame = 'origin' | 'client' | 'nobody' | 'unclear';
 
 /** An origin that goes sooner has not lost patience with a client that trickles. */
 export const PATIENCE_MS = 1000;
+/**
+ * Of the origin's time, a client may take so much: of the time limit with its upload, or of the time until the origin fails with
+ * parts that hardly move.
+ */
+export const CLIENTS_PART = 0.25;
+/** Whoever means to send a body is faster, even over a poor line; whoever only keeps a call open sends less. */
+const SLOW_BYTES_PER_SECOND = 1024;
 /** A client that is still sending shows it within this time after the origin has gone. */
 export const SIGN_OF_LIFE_MS = 1000;
 
@@ -43,7 +52,6 @@ export function watchUpload(
   const to = writable.getWriter();
   const waits = openWaits(clock);
   let isBroken = false;
-  let passed = 0;
   let reading: Promise<unknown> = Promise.resolve(undefined);
 
   const copy = async (): Promise<void> => {
@@ -52,7 +60,7 @@ export function watchUpload(
       const next = from.read().catch(() => undefined);
       reading = next;
       const part = await next;
-      waits.turnTo('origin');
+      waits.turnTo('origin', part?.value?.byteLength);
       if (part === undefined) return breakOff();
       try {
         await (part.done ? to.close() : to.write(part.value));
@@ -63,7 +71,6 @@ export function watchUpload(
         return;
       }
       if (part.done) return waits.turnTo('nobody');
-      passed += part.value.byteLength;
     }
   };
   const breakOff = (): void => {
@@ -78,17 +85,18 @@ export function watchUpload(
     signal: stop.signal,
     isDone: () => waits.party() === 'nobody',
     isTrickling: waits.isTrickling,
+    isTooSlow: waits.isTooSlow,
     clientMs: waits.clientMs,
     blameForDelay: () => (isBroken || waits.party() === 'client' ? 'client' : 'origin'),
     async blameForFailure(wait) {
-      if (isBroken) return 'client';
+      if (isBroken || waits.isTooSlow()) return 'client';
       if (waits.party() !== 'client') return waits.isTrickling() ? 'unclear' : 'origin';
       const wasTrickling = waits.isTrickling();
       const over = new AbortController();
       const next = await Promise.race([reading, wait(SIGN_OF_LIFE_MS, over.signal)]);
       over.abort();
       if (next !== undefined) return wasTrickling ? 'unclear' : 'origin';
-      return passed === 0 ? 'nobody' : 'client';
+      return waits.hasBegun() ? 'client' : 'nobody';
     },
   };
 }
@@ -96,20 +104,31 @@ export function watchUpload(
 /** The party that an upload waits for; `nobody`: it has ended. */
 type Party = 'client' | 'origin' | 'nobody';
 
-/** Keeps who is waited for, and for how long the client has been. */
+/** Keeps who is waited for, for how long the client has been, and for how much of that it hardly sent anything. */
 function openWaits(clock: Clock) {
   let party: Party = 'client';
   let sinceMs = clock();
   let endedMs = 0;
-  const clientMs = (): number => endedMs + (party === 'client' ? clock() - sinceMs : 0);
+  let endedSlowMs = 0;
+  let begunMs: number | undefined;
+  const waitedMs = (): number => (party === 'client' ? clock() - sinceMs : 0);
+  const clientMs = (): number => endedMs + waitedMs();
+  // Before its first part the origin has nothing to work on.
+  const slowMs = (bytes: number): number =>
+    endedSlowMs + (begunMs !== undefined && bytes * 1000 < SLOW_BYTES_PER_SECOND * waitedMs() ? waitedMs() : 0);
   return {
     party: (): Party => party,
-    turnTo(next: Party): void {
+    hasBegun: (): boolean => begunMs !== undefined,
+    /** `bytes`: what came in the wait that ends. */
+    turnTo(next: Party, bytes = 0): void {
       endedMs = clientMs();
+      endedSlowMs = slowMs(bytes);
       party = next;
       sinceMs = clock();
+      if (bytes > 0) begunMs ??= sinceMs;
     },
     clientMs,
     isTrickling: (): boolean => party !== 'nobody' && clientMs() >= PATIENCE_MS && (party === 'client' || clock() - sinceMs < PATIENCE_MS),
+    isTooSlow: (): boolean => begunMs !== undefined && slowMs(0) >= PATIENCE_MS && slowMs(0) > CLIENTS_PART * (clock() - begunMs),
   };
 }
