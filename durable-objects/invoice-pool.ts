@@ -5,27 +5,16 @@
  * block and the demand back to disk before it is put to sleep; a crash loses at most one block per offer, none of which
  * anyone has seen. Effects: the given storage, one timer.
  */
-import {
-  fadeDemand,
-  hasLife,
-  isOfNode,
-  MOST_ITEMS_AT_ONCE,
-  NO_DEMAND,
-  noteDemand,
-  REFILL_LEASE_MS,
-  WARM_COUNT,
-  wantItems,
-  type Demand,
-  type KnownNode,
-  type PoolBounds,
-  type ReadyChallenge,
-} from './pool-rules.ts';
+import { openDemand, type OfferDemand } from './pool-demand.ts';
+import { openPoolRows } from './pool-rows.ts';
+import { MOST_ITEMS_AT_ONCE, type PoolBounds, type ReadyChallenge } from './pool-rules.ts';
+import { openShelf, type IssueTerms, type Shelf } from './pool-shelf.ts';
 
 export interface InvoicePool {
   /** Counts an ask; returns a challenge if there is one, and how many more the caller should make. */
   take(
     offer: string,
-    terms: PoolBounds & { readonly node: KnownNode | undefined },
+    terms: PoolBounds & IssueTerms,
     nowMs: number,
   ): { readonly item: ReadyChallenge | undefined; readonly refill: number };
   /** Returns how many challenges the caller should make, without counting an ask. */
@@ -43,168 +32,97 @@ export const MOST_OFFERS = 256;
 export const MOST_ITEMS = 20_000;
 const IDLE_MS = 1000;
 
-interface Block {
-  readonly id: number;
-  readonly count: number;
-  readonly endsAtMs: number;
-}
-
-interface Shelf {
-  /** On disk, oldest first. */
-  blocks: Block[];
-  /** Already off the disk; the next one to issue is last. */
-  hand: ReadyChallenge[];
-  size: number;
-  demand: Demand;
-  /** The instant of the demand that is on disk. */
-  writtenAtMs: number;
-  leaseEndsAtMs: number;
+/** What the pool has of an offer, and the demand for it. */
+interface PooledOffer {
+  readonly shelf: Shelf;
+  readonly demand: OfferDemand;
 }
 
 /** Opens the pool of an object from its disk. */
 export function openInvoicePool(storage: DurableObjectStorage): InvoicePool {
-  const { sql } = storage;
-  sql.exec(
-    'CREATE TABLE IF NOT EXISTS pool_v1 (id INTEGER PRIMARY KEY, offer TEXT NOT NULL, ends_at_ms INTEGER NOT NULL, count INTEGER NOT NULL, items TEXT NOT NULL)',
-  );
-  sql.exec('CREATE TABLE IF NOT EXISTS demand_v1 (offer TEXT PRIMARY KEY, count REAL NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID');
-  const shelves = new Map<string, Shelf>();
-  let size = 0;
-  let isReturnPlanned = false;
-  let wasAsked = false;
+  const rows = openPoolRows(storage.sql);
+  const offers = new Map<string, PooledOffer>();
+  const room = { left: MOST_ITEMS };
 
-  const findShelf = (offer: string): Shelf | undefined => {
-    const known = shelves.get(offer);
-    if (known !== undefined) {
-      // Moves it to the end: the least recently used shelf is forgotten first.
-      shelves.delete(offer);
-      shelves.set(offer, known);
-      return known;
+  /** `undefined`: the object has challenges of too many other offers. */
+  const findOffer = (name: string): PooledOffer | undefined => {
+    if (!offers.has(name) && !makeRoom(offers)) return undefined;
+    const offer = offers.get(name) ?? { shelf: openShelf(name, { rows, room }), demand: openDemand(name, rows) };
+    // Moves it to the end: the least recently used offer is forgotten first.
+    offers.delete(name);
+    offers.set(name, offer);
+    return offer;
+  };
+  for (const { offer, block } of rows.listBlocks()) findOffer(offer)?.shelf.restore(block);
+  for (const { offer, demand } of rows.listDemands()) findOffer(offer)?.demand.restore(demand);
+
+  const noteUse = runWhenIdle(() => {
+    for (const { shelf, demand } of offers.values()) {
+      shelf.returnToDisk();
+      demand.write();
     }
-    if (shelves.size >= MOST_OFFERS) {
-      const idle = [...shelves].find(([, shelf]) => shelf.size === 0)?.[0];
-      if (idle === undefined) return undefined;
-      shelves.delete(idle);
-    }
-    const shelf: Shelf = { blocks: [], hand: [], size: 0, demand: NO_DEMAND, writtenAtMs: 0, leaseEndsAtMs: 0 };
-    shelves.set(offer, shelf);
-    return shelf;
-  };
-  const change = (shelf: Shelf, by: number) => {
-    shelf.size += by;
-    size += by;
-  };
-  const drop = (shelf: Shelf, { id, count }: Block) => {
-    sql.exec('DELETE FROM pool_v1 WHERE id = ?', id);
-    change(shelf, -count);
-  };
-  const write = (offer: string, items: readonly ReadyChallenge[]): Block => {
-    const endsAtMs = Math.max(...items.map((item) => item.endsAtMs));
-    const insert = 'INSERT INTO pool_v1 (offer, ends_at_ms, count, items) VALUES (?, ?, ?, ?) RETURNING id';
-    const { id } = sql.exec<{ id: number }>(insert, offer, endsAtMs, items.length, JSON.stringify(items)).one();
-    return { id, count: items.length, endsAtMs };
-  };
-  for (const { id, offer, count, ends_at_ms: endsAtMs } of sql.exec<{ id: number; offer: string; count: number; ends_at_ms: number }>(
-    'SELECT id, offer, count, ends_at_ms FROM pool_v1 ORDER BY ends_at_ms',
-  )) {
-    const shelf = findShelf(offer);
-    shelf?.blocks.push({ id, count, endsAtMs });
-    if (shelf !== undefined) change(shelf, count);
-  }
-
-  for (const { offer, count, at_ms: atMs } of sql.exec<{ offer: string; count: number; at_ms: number }>('SELECT * FROM demand_v1')) {
-    const shelf = findShelf(offer);
-    if (shelf !== undefined) Object.assign(shelf, { demand: { count, atMs }, writtenAtMs: atMs });
-  }
-
-  const returnWhenIdle = () => {
-    wasAsked = true;
-    if (isReturnPlanned) return;
-    isReturnPlanned = true;
-    wasAsked = false;
-    setTimeout(() => {
-      isReturnPlanned = false;
-      // A busy object keeps its block in memory.
-      if (wasAsked) {
-        returnWhenIdle();
-        return;
-      }
-      for (const [offer, shelf] of shelves) returnToDisk(offer, shelf);
-      // Keeps the object awake until the write is done.
-      void storage.sync();
-    }, IDLE_MS);
-  };
-  const returnToDisk = (offer: string, shelf: Shelf) => {
-    const { demand, hand } = shelf;
-    if (hand.length > 0) shelf.blocks.unshift(write(offer, hand.toReversed()));
-    shelf.hand = [];
-    if (demand.atMs === shelf.writtenAtMs || demand.count < WARM_COUNT) return;
-    sql.exec('INSERT OR REPLACE INTO demand_v1 VALUES (?, ?, ?)', offer, demand.count, demand.atMs);
-    shelf.writtenAtMs = demand.atMs;
-  };
-
-  const takeItem = (shelf: Shelf, bounds: Parameters<InvoicePool['take']>[1], nowMs: number): ReadyChallenge | undefined => {
-    for (;;) {
-      const item = shelf.hand.pop();
-      if (item === undefined) {
-        const block = shelf.blocks.shift();
-        if (block === undefined) return undefined;
-        const rows = hasLife(block, bounds, nowMs)
-          ? [...sql.exec<{ items: string }>('SELECT items FROM pool_v1 WHERE id = ?', block.id)]
-          : [];
-        drop(shelf, block);
-        shelf.hand = rows.flatMap(({ items }) => JSON.parse(items) as ReadyChallenge[]).toReversed();
-        change(shelf, shelf.hand.length);
-        continue;
-      }
-      change(shelf, -1);
-      // Made by another node: dropped, nobody has seen it (M44).
-      if (hasLife(item, bounds, nowMs) && isOfNode(item, bounds.node)) return item;
-    }
-  };
-
-  const wanted = (shelf: Shelf, bounds: PoolBounds, nowMs: number): number => {
-    const count = Math.min(wantItems(shelf, bounds, nowMs), MOST_ITEMS - size);
-    if (count <= 0) return 0;
-    shelf.leaseEndsAtMs = nowMs + REFILL_LEASE_MS;
-    return count;
-  };
+    // Keeps the object awake until the write is done.
+    void storage.sync();
+  });
+  const wantOf = ({ shelf, demand }: PooledOffer, bounds: PoolBounds, nowMs: number): number =>
+    demand.want({ size: shelf.size, room: room.left }, bounds, nowMs);
 
   return {
-    take(offer, bounds, nowMs) {
-      const shelf = findShelf(offer);
-      if (shelf === undefined) return { item: undefined, refill: 0 };
-      shelf.demand = noteDemand(shelf.demand, nowMs);
-      returnWhenIdle();
-      const item = takeItem(shelf, bounds, nowMs);
-      return { item, refill: wanted(shelf, bounds, nowMs) };
+    take(name, terms, nowMs) {
+      const offer = findOffer(name);
+      if (offer === undefined) return { item: undefined, refill: 0 };
+      offer.demand.note(nowMs);
+      noteUse();
+      const item = offer.shelf.take(terms, nowMs);
+      return { item, refill: wantOf(offer, terms, nowMs) };
     },
-    want(offer, bounds, nowMs) {
-      const shelf = shelves.get(offer);
-      return shelf === undefined ? 0 : wanted(shelf, bounds, nowMs);
+    want(name, bounds, nowMs) {
+      const offer = offers.get(name);
+      return offer === undefined ? 0 : wantOf(offer, bounds, nowMs);
     },
-    stock(offer, items, { high }) {
-      const shelf = findShelf(offer);
-      if (shelf === undefined) return;
-      shelf.leaseEndsAtMs = 0;
-      const room = Math.min(MOST_ITEMS_AT_ONCE, high - shelf.size, MOST_ITEMS - size);
-      if (items.length === 0 || room <= 0) return;
-      const block = write(offer, items.slice(0, room));
-      shelf.blocks.push(block);
-      change(shelf, block.count);
+    stock(name, items, { high }) {
+      const offer = findOffer(name);
+      if (offer === undefined) return;
+      offer.demand.endLease();
+      const most = Math.min(MOST_ITEMS_AT_ONCE, high - offer.shelf.size, room.left);
+      if (items.length > 0 && most > 0) offer.shelf.add(items.slice(0, most));
     },
     prune(nowMs) {
-      sql.exec('DELETE FROM pool_v1 WHERE ends_at_ms <= ?', nowMs);
-      for (const [offer, shelf] of shelves) {
-        for (const block of shelf.blocks) if (block.endsAtMs <= nowMs) change(shelf, -block.count);
-        shelf.blocks = shelf.blocks.filter(({ endsAtMs }) => endsAtMs > nowMs);
-        if (shelf.size > 0 || fadeDemand(shelf.demand, nowMs) >= WARM_COUNT) continue;
-        shelves.delete(offer);
-        if (shelf.writtenAtMs > 0) sql.exec('DELETE FROM demand_v1 WHERE offer = ?', offer);
+      rows.dropEndedBlocks(nowMs);
+      for (const [name, { shelf, demand }] of offers) {
+        shelf.forgetEnded(nowMs);
+        if (shelf.size > 0 || !demand.isCold(nowMs)) continue;
+        offers.delete(name);
+        demand.drop();
       }
     },
     get size() {
-      return size;
+      return MOST_ITEMS - room.left;
     },
   };
+}
+
+/** Makes room for one more offer; forgets the least recently used one without challenges. False: each of them has some. */
+function makeRoom(offers: Map<string, PooledOffer>): boolean {
+  if (offers.size < MOST_OFFERS) return true;
+  const idle = [...offers].find(([, { shelf }]) => shelf.size === 0)?.[0];
+  return idle !== undefined && offers.delete(idle);
+}
+
+/** Returns a function that notes a use. `task` runs once there was none for a while: a busy object keeps its blocks in memory. */
+function runWhenIdle(task: () => void): () => void {
+  let isPlanned = false;
+  let wasUsed = false;
+  const noteUse = () => {
+    wasUsed = true;
+    if (isPlanned) return;
+    isPlanned = true;
+    wasUsed = false;
+    setTimeout(() => {
+      isPlanned = false;
+      if (wasUsed) noteUse();
+      else task();
+    }, IDLE_MS);
+  };
+  return noteUse;
 }

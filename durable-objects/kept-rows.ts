@@ -46,9 +46,7 @@ export function keepRows<Row extends KeptRow>(
   storage: DurableObjectStorage,
   { weigh, table = 'rows_v1' }: KeptRowsOptions<Row>,
 ): KeptRows<Row> {
-  const { sql } = storage;
-  dropOtherVersions(sql, table);
-  sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, ends_at_ms INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID`);
+  const disk = openTable<Row>(storage.sql, table);
   const rows = new Map<string, Row>();
   const changed = new Set<string>();
   let weight = 0;
@@ -63,9 +61,7 @@ export function keepRows<Row extends KeptRow>(
     rows.set(key, row);
     weight += weigh(row);
   };
-  for (const { key, row } of sql.exec<{ key: string; row: string }>(`SELECT key, row FROM ${table} ORDER BY ends_at_ms`)) {
-    put(key, JSON.parse(row) as Row);
-  }
+  for (const [key, row] of disk.readAll()) put(key, row);
 
   const change = (key: string, row: Row | undefined) => {
     put(key, row);
@@ -78,18 +74,10 @@ export function keepRows<Row extends KeptRow>(
   const flush = async () => {
     isFlushPlanned = false;
     storage.transactionSync(() => {
-      for (const key of changed) {
-        const row = rows.get(key);
-        if (row === undefined) sql.exec(`DELETE FROM ${table} WHERE key = ?`, key);
-        else sql.exec(`INSERT OR REPLACE INTO ${table} VALUES (?, ?, ?)`, key, row.endsAtMs, JSON.stringify(row));
-      }
+      for (const key of changed) disk.write(key, rows.get(key));
     });
     changed.clear();
-    if (rows.size === 0) return;
-    const alarmMs = await storage.getAlarm();
-    const latestMs = Date.now() + ALARM_MS;
-    // A later alarm was set while the clock was ahead.
-    if (alarmMs === null || alarmMs > latestMs) await storage.setAlarm(latestMs);
+    if (rows.size > 0) await planSweep(storage);
   };
 
   return {
@@ -111,4 +99,31 @@ export function keepRows<Row extends KeptRow>(
     },
     flush,
   };
+}
+
+/** Opens the table that holds the rows. */
+function openTable<Row extends KeptRow>(sql: SqlStorage, table: string) {
+  dropOtherVersions(sql, table);
+  sql.exec(`CREATE TABLE IF NOT EXISTS ${table} (key TEXT PRIMARY KEY, ends_at_ms INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID`);
+  return {
+    /** Reads every row, soonest to end first, one at a time: there may be many. */
+    *readAll(): Iterable<readonly [key: string, row: Row]> {
+      for (const { key, row } of sql.exec<{ key: string; row: string }>(`SELECT key, row FROM ${table} ORDER BY ends_at_ms`)) {
+        yield [key, JSON.parse(row) as Row];
+      }
+    },
+    /** Writes a row. `undefined`: deletes it. */
+    write(key: string, row: Row | undefined): void {
+      if (row === undefined) sql.exec(`DELETE FROM ${table} WHERE key = ?`, key);
+      else sql.exec(`INSERT OR REPLACE INTO ${table} VALUES (?, ?, ?)`, key, row.endsAtMs, JSON.stringify(row));
+    },
+  };
+}
+
+/** Sets the alarm for the next sweep, unless it is already set. */
+async function planSweep(storage: DurableObjectStorage): Promise<void> {
+  const alarmMs = await storage.getAlarm();
+  const latestMs = Date.now() + ALARM_MS;
+  // A later alarm was set while the clock was ahead.
+  if (alarmMs === null || alarmMs > latestMs) await storage.setAlarm(latestMs);
 }

@@ -1,30 +1,26 @@
 /*
- * The usages of one traffic class in an object: of its clients, of their networks, and of all together. quota-rules.ts
- * decides; this file knows which usages an ask concerns, limits how many there are, and keeps the challenges that may be
- * issued again. Effects: the rows (kept-rows.ts).
+ * The usages of one traffic class in an object: of its clients, of their networks, and of all together. quota-rules.ts and
+ * usage-rules.ts decide; this file knows which usages an ask concerns, and limits how many there are. Effects: the rows
+ * (kept-rows.ts).
  */
-import { createHoldings, mustWait } from './crowd-rules.ts';
-import { findRepeatable, forgetShown, rememberChallenge, type IssuedChallenge } from './issued-rules.ts';
+import { type IssuedChallenge } from './issued-rules.ts';
 import { keepRows } from './kept-rows.ts';
 import { type ReadyChallenge } from './pool-rules.ts';
 import {
   askQuota,
-  countChallenges,
-  countReady,
-  NO_USAGE,
   giveBackChallenge,
-  MINUTE_MS,
+  NO_USAGE,
   weighUsage,
   widenBounds,
   type ClientKey,
-  type OpenChallenge,
   type PaidChallenge,
   type QuotaAnswer,
   type QuotaAsk,
   type QuotaBounds,
-  type QuotaLevel,
   type Usage,
 } from './quota-rules.ts';
+import { countCrowds } from './usage-crowds.ts';
+import { concludeAsk, forgetPresented, rememberIssued } from './usage-rules.ts';
 
 export interface UsageAsk {
   readonly client: ClientKey;
@@ -61,12 +57,6 @@ export interface UsageStoreOptions {
   readonly mostCounted: number;
 }
 
-/** The usage of the client, the usage of all clients, and the limits of the latter. */
-interface Pressed extends Pick<UsageAsk, 'totals'> {
-  readonly own: Usage;
-  readonly total: Usage;
-}
-
 const TOTAL = 'total';
 /**
  * Shared by the clients that come when the table is full. A live usage is never evicted: that would give its owner a fresh
@@ -78,31 +68,9 @@ const OVERFLOW = 'overflow';
 /** Opens the usages of a table. */
 export function openUsageStore(storage: DurableObjectStorage, { table, mostUsages, mostCounted }: UsageStoreOptions): UsageStore {
   const rows = keepRows<Usage>(storage, { weigh: weighUsage, table });
-  // In memory only, rebuilt from the rows on disk: a stored row per network would double the cost of a challenge.
-  const held = { open: createHoldings(), recent: createHoldings() };
-  const note = (crowd: readonly string[], { atMs, endsAtMs }: OpenChallenge) => {
-    held.open.add(crowd, endsAtMs);
-    held.recent.add(crowd, atMs + MINUTE_MS);
-  };
-  for (const name of rows.keys()) {
-    const { crowd = [], challenges } = rows.get(name)!;
-    for (const challenge of challenges) note(crowd, challenge);
-  }
+  const crowds = countCrowds(Array.from(rows.keys(), (name) => rows.get(name)!));
 
-  /** Whether this client must leave the remaining capacity to others (M35). */
-  const isCrowded = ({ crowd = [] }: ClientKey, { own, total, totals }: Pressed, nowMs: number): boolean => {
-    held.open.advance(nowMs);
-    held.recent.advance(nowMs);
-    const mine = countChallenges(own, nowMs);
-    const all = countChallenges(total, nowMs);
-    const { open, perMinute } = totals.challenges;
-    const around = (of: typeof held.open) => crowd.map((name) => of.count(name));
-    return (
-      mustWait({ held: all.open, bound: open, own: mine.open, around: around(held.open) }) ||
-      mustWait({ held: all.recent, bound: perMinute, own: mine.recent, around: around(held.recent) })
-    );
-  };
-
+  /** Names the usages that an ask concerns: the client's own first, that of all clients last. */
   const namesOf = (client: ClientKey, nowMs: number): readonly string[] => {
     const own = usageNames(client);
     const isFull = () => rows.size + own.length > mostUsages || rows.weight >= mostCounted;
@@ -116,75 +84,43 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
       const usage = rows.get(name);
       const changed = usage === undefined ? undefined : giveBackChallenge(usage, paid);
       if (usage === undefined || changed === undefined) continue;
-      const challenge = usage.challenges.find(({ id }) => id === paid.challengeId);
-      if (usage.crowd !== undefined && challenge !== undefined) {
-        held.open.remove(usage.crowd, challenge.endsAtMs);
-        if (paid.wasMade !== false) held.recent.remove(usage.crowd, challenge.atMs + MINUTE_MS);
-      }
+      crowds.giveBack(usage, paid);
       isKnown = true;
       rows.set(name, changed);
     }
     return isKnown;
   };
-
-  const remember = (name: string, challenge: IssuedChallenge) => {
-    const usage = rows.get(name)!;
-    rows.set(name, { ...usage, issued: rememberChallenge(usage.issued ?? [], challenge) });
-  };
   const forget = (name: string, paymentHashes: readonly string[]) => {
     const usage = rows.get(name);
-    const issued = forgetShown(usage?.issued ?? [], paymentHashes);
-    if (usage !== undefined && issued.length < (usage.issued?.length ?? 0)) rows.set(name, { ...usage, issued });
+    const changed = usage === undefined ? undefined : forgetPresented(usage, paymentHashes);
+    if (changed !== undefined) rows.set(name, changed);
   };
 
   return {
-    ask({ client, ask, bounds, totals }, takeReady, nowMs) {
-      const { offer, presented } = ask;
+    ask(order, takeReady, nowMs) {
+      const { client, ask, totals } = order;
       const names = namesOf(client, nowMs);
-      // The overflow is shared by many clients.
-      const remembers = offer?.repeats === true && names[0] !== OVERFLOW;
-      if (presented !== undefined && presented.length > 0) forget(names[0]!, presented);
-      const levels = names.map((name): QuotaLevel => {
-        const usage = rows.get(name) ?? NO_USAGE;
-        return { usage, bounds: name === TOTAL ? totals : name.startsWith('client ') ? bounds : widenBounds(bounds) };
-      });
-      const pressed = { own: names[0] === OVERFLOW ? NO_USAGE : levels[0]!.usage, total: levels.at(-1)!.usage, totals };
-      const crowded = isCrowded(client, pressed, nowMs);
-      const { answer, usages = [], repeatUsages, challenge } = askQuota(levels, { ...ask, isCrowded: crowded }, nowMs);
-      const write = (changed: readonly Usage[]) => {
-        for (const [index, usage] of changed.entries()) {
-          const isOwn = index === 0 && names[0] !== OVERFLOW && client.crowd !== undefined;
-          rows.set(names[index]!, isOwn ? { ...usage, crowd: client.crowd } : usage);
-        }
-      };
-      if (answer.kind === 'challenge' && challenge !== undefined) {
-        const item = takeReady();
-        note(client.crowd ?? [], item === undefined ? challenge : { ...challenge, endsAtMs: item.endsAtMs });
-        if (item === undefined) {
-          write(usages);
-          return answer;
-        }
-        write(usages.map((usage) => countReady(usage, challenge, item)));
-        if (remembers) remember(names[0]!, { offer: offer.key, item });
-        return { ...answer, item };
-      }
-      if (repeatUsages !== undefined && remembers && presented !== undefined) {
-        const item = findRepeatable(levels[0]!.usage.issued ?? [], offer, nowMs);
-        if (item !== undefined) {
-          // Counts one more request, where requests are counted, and no new challenge.
-          if (bounds.requests !== undefined) write(repeatUsages);
-          return { kind: 'challenge', readings: answer.readings, item, isRepeated: true };
-        }
-      }
-      write(usages);
-      const issued = remembers && answer.kind === 'refused' ? (rows.get(names[0]!)?.issued ?? []) : [];
-      return issued.length === 0 ? answer : { ...answer, held: [...new Set(issued.map((challenge) => challenge.offer))] };
+      const isShared = names[0] === OVERFLOW;
+      if (ask.presented !== undefined) forget(names[0]!, ask.presented);
+      const levels = names.map((name) => ({ usage: rows.get(name) ?? NO_USAGE, bounds: boundsOf(name, order) }));
+      const own = levels[0]!;
+      const pressed = { own: isShared ? NO_USAGE : own.usage, total: levels.at(-1)!.usage, totals };
+      const isCrowded = crowds.isCrowded(client, pressed, nowMs);
+      const decision = askQuota(levels, { ...ask, isCrowded }, nowMs);
+      const { challenge } = decision;
+      const ready = challenge === undefined ? undefined : takeReady();
+      if (challenge !== undefined) crowds.add(client, { ...challenge, endsAtMs: ready?.endsAtMs ?? challenge.endsAtMs });
+      const repeatable = ask.offer?.repeats === true && !isShared ? ask.offer : undefined;
+      const { answer, usages } = concludeAsk(decision, { own, repeatable, presented: ask.presented, ready }, nowMs);
+      for (const [index, usage] of usages.entries()) rows.set(names[index]!, index === 0 && !isShared ? ownedBy(client, usage) : usage);
+      return answer;
     },
     giveBack: (paid) => giveBackFrom([...usageNames(paid.client), OVERFLOW, TOTAL], paid),
     giveBackAnywhere: (paid) => void giveBackFrom([...rows.keys()], paid),
     keep({ client, offer, item }) {
       const [name] = usageNames(client);
-      if (rows.get(name!)?.challenges.some(({ id }) => id === item.id) === true) remember(name!, { offer, item });
+      const usage = rows.get(name!);
+      if (usage?.challenges.some(({ id }) => id === item.id) === true) rows.set(name!, rememberIssued(usage, { offer, item }));
     },
     sweep: (nowMs) => rows.sweep(nowMs),
     flush: () => rows.flush(),
@@ -193,4 +129,14 @@ export function openUsageStore(storage: DurableObjectStorage, { table, mostUsage
 
 function usageNames({ key, group }: ClientKey): readonly string[] {
   return group === undefined ? [`client ${key}`] : [`client ${key}`, `group ${group}`];
+}
+
+/** Returns the usage with the network and the area of its client. */
+function ownedBy({ crowd }: ClientKey, usage: Usage): Usage {
+  return crowd === undefined ? usage : { ...usage, crowd };
+}
+
+function boundsOf(name: string, { bounds, totals }: UsageAsk): QuotaBounds {
+  if (name === TOTAL) return totals;
+  return name.startsWith('client ') ? bounds : widenBounds(bounds);
 }

@@ -1,7 +1,6 @@
 /*
- * The Lightning port over HTTP to the bridge: signed requests, and answers whose signature belongs to this very request and
- * whose form is exactly the contract's (M28). Over the public network, or through a binding to a service or a VPC. Effects:
- * one fetch per call.
+ * The Lightning port over HTTP to the bridge (bridge-call.ts): what is ordered and looked up there, and which node makes its
+ * invoices. Effects: one fetch per call.
  */
 import {
   LOOK_UP_LIMIT_MS,
@@ -14,39 +13,14 @@ import {
   type MintBatchRequest,
   type MintRequest,
 } from '#lnd-bridge/contract.ts';
-import { checkAnswer, signRequest, type BridgeKey } from '#lnd-bridge/request-auth.ts';
 import { formatHex } from '#protocol/bytes.ts';
-import { type Clock, type InvoiceOrder, type KnownNode, type Lightning, type Random } from '../ports.ts';
-import { type ServiceBinding } from './pricing-service.ts';
+import { type Background, type Clock, type InvoiceOrder, type KnownNode, type Lightning } from '../ports.ts';
+import { createBridgeCall, type BridgeCall, type BridgeOptions } from './bridge-call.ts';
 
-/** Far above the largest answer of the contract about one invoice. */
-const LARGEST_ANSWER = 16_384;
-/** The same for a batch. */
+/** In bytes, far above the largest answer of the contract about a batch. */
 const LARGEST_BATCH_ANSWER = MOST_ORDERS_IN_BATCH * 5000;
 /** What a bridge accepts by default, in bytes: orders beyond it are left out. */
 const LARGEST_BATCH = 16_384;
-
-export interface BridgeOptions {
-  /** Without a trailing slash. */
-  readonly url: string;
-  /** A binding through which the bridge is reached; it makes the host of the URL irrelevant. */
-  readonly binding?: ServiceBinding | undefined;
-  readonly key: BridgeKey;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-interface BridgeCall<Answer> {
-  readonly method: 'GET' | 'POST';
-  readonly pathAndQuery: string;
-  /** Empty: no body. */
-  readonly body: string;
-  readonly limitMs: number;
-  /** In bytes. Default: that of one invoice. */
-  readonly largestAnswer?: number;
-  /** From the contract. */
-  readonly schema: { readonly safeParse: (value: unknown) => { readonly success: boolean; readonly data?: Answer | undefined } };
-}
 
 /** How old the knowledge of the current node may be, and how often it is asked for. Each invoice brings it too. */
 const NODE_KNOWN_MS = 300_000;
@@ -58,57 +32,11 @@ const LARGEST_NODE_ANSWER = 65_536;
 const STATES = { open: 'open', settled: 'settled', expired: 'gone', canceled: 'gone' } as const;
 
 /** Creates the Lightning port of the bridge at this URL. */
-export function createBridgeLightning({ url, binding, key, clock, random }: BridgeOptions): Lightning {
-  async function call<Answer>({ limitMs, largestAnswer = LARGEST_ANSWER, schema, ...request }: BridgeCall<Answer>): Promise<Answer> {
-    const { method, pathAndQuery, body } = request;
-    const nonceHex = formatHex(random(16));
-    const send: ServiceBinding['fetch'] = (address, init) => (binding === undefined ? fetch(address, init) : binding.fetch(address, init));
-    const response = await send(`${url}${pathAndQuery}`, {
-      method,
-      headers: { 'content-type': 'application/json', ...signRequest(request, { key, nowSeconds: Math.floor(clock() / 1000), nonceHex }) },
-      body: body === '' ? null : body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(limitMs),
-    });
-    const text = await response.text();
-    if (text.length > largestAnswer) throw new Error('the bridge sent an answer that is too large');
-    const header = (name: string) => response.headers.get(name);
-    if (!checkAnswer({ status: response.status, body: text, nonceHex, header }, key)) {
-      // The most common mistake when setting up a bridge: it signs nothing for keys that it does not know.
-      const hint = response.status === 401 ? ': do BRIDGE_KEY_ID, BRIDGE_SECRET and the clocks agree with those of the bridge?' : '';
-      throw new Error(`the bridge answered ${response.status} without a signature of its own${hint}`);
-    }
-    if (response.status !== 200) throw new Error(`the bridge answered ${response.status}`);
-    const { data } = schema.safeParse(JSON.parse(text));
-    if (data === undefined) throw new Error('the bridge sent an answer that is not of the contract');
-    return data;
-  }
-
-  let node: KnownNode | undefined;
-  let askedAtMs: number | undefined;
-  const learn = (nodeKeyHex: string | undefined): string | undefined => {
-    if (nodeKeyHex === undefined) return undefined;
-    node = { name: nodeKeyHex.slice(0, NODE_NAME_DIGITS), learnedAtMs: clock() };
-    return node.name;
-  };
-  const askForNode = async () => {
-    const bounds = { limitMs: LOOK_UP_LIMIT_MS, largestAnswer: LARGEST_NODE_ANSWER };
-    const { nodes } = await call({ method: 'GET', pathAndQuery: '/v1/node', body: '', ...bounds, schema: NodeAnswer });
-    // Invoices come from the first node that is usable.
-    learn(nodes.find(({ status, breaker }) => status === 'ok' && breaker === 'closed')?.nodeKeyHex);
-  };
-
+export function createBridgeLightning(options: BridgeOptions): Lightning {
+  const call = createBridgeCall(options);
+  const { current, learn } = watchNode(call, options.clock);
   return {
-    currentNode(background) {
-      const nowMs = clock();
-      const isOld = node === undefined || Math.abs(nowMs - node.learnedAtMs) >= NODE_KNOWN_MS;
-      if (isOld && (askedAtMs === undefined || Math.abs(nowMs - askedAtMs) >= NODE_ASKED_MS)) {
-        askedAtMs = nowMs;
-        // Without an answer the node stays unknown, and nothing is dropped.
-        background(askForNode().catch(() => undefined));
-      }
-      return node;
-    },
+    currentNode: current,
     async mint(order) {
       const body = JSON.stringify(formatOrder(order));
       const limitMs = MINT_LIMIT_MS;
@@ -135,6 +63,35 @@ export function createBridgeLightning({ url, binding, key, clock, random }: Brid
       return STATES[answer.state];
     },
   };
+}
+
+/** Keeps the node that makes the invoices now. Each invoice tells it; without invoices the bridge is asked. */
+function watchNode(call: BridgeCall, clock: Clock) {
+  let node: KnownNode | undefined;
+  let askedAtMs: number | undefined;
+  /** Returns the name under which the node is known. */
+  const learn = (nodeKeyHex: string | undefined): string | undefined => {
+    if (nodeKeyHex === undefined) return undefined;
+    node = { name: nodeKeyHex.slice(0, NODE_NAME_DIGITS), learnedAtMs: clock() };
+    return node.name;
+  };
+  const ask = async () => {
+    const bounds = { limitMs: LOOK_UP_LIMIT_MS, largestAnswer: LARGEST_NODE_ANSWER };
+    const { nodes } = await call({ method: 'GET', pathAndQuery: '/v1/node', body: '', ...bounds, schema: NodeAnswer });
+    // Invoices come from the first node that is usable.
+    learn(nodes.find(({ status, breaker }) => status === 'ok' && breaker === 'closed')?.nodeKeyHex);
+  };
+  const current = (background: Background): KnownNode | undefined => {
+    const nowMs = clock();
+    const isOld = node === undefined || Math.abs(nowMs - node.learnedAtMs) >= NODE_KNOWN_MS;
+    if (isOld && (askedAtMs === undefined || Math.abs(nowMs - askedAtMs) >= NODE_ASKED_MS)) {
+      askedAtMs = nowMs;
+      // Without an answer the node stays unknown, and nothing is dropped.
+      background(ask().catch(() => undefined));
+    }
+    return node;
+  };
+  return { current, learn };
 }
 
 function formatOrder({ amountMsat, ...order }: InvoiceOrder): MintRequest {

@@ -3,11 +3,12 @@
  * interval, which also sends what the isolate has seen of its origins. Only a request that finds no snapshot, or a very old
  * one, waits for the refresh; while the object is unreachable nobody waits. Effects: object calls, a timer.
  */
-import { type BreakerSettings, type OriginOutcome, type OriginVote } from '#durable-objects/breaker-rules.ts';
+import { type BreakerSettings, type OriginOutcome } from '#durable-objects/breaker-rules.ts';
 import { type Control as ControlObject } from '#durable-objects/control.ts';
 import { nameRevoked, type ControlSnapshot, type OriginReport, type SnapshotAnswer } from '#durable-objects/control-rules.ts';
 import { formatHex } from '#protocol/bytes.ts';
 import { type Background, type Clock, type Control, type ControlIndex, type Log, type Random, type Wait } from '../ports.ts';
+import { collectVotes, type CastVotes } from './origin-votes.ts';
 
 export interface ControlOptions {
   readonly refreshSeconds: number;
@@ -34,8 +35,6 @@ const FIRST_RETRY_MS = 1000;
 export const LONGEST_RETRY_MS = 15_000;
 /** How often an isolate reports that a quota shard is in use. */
 const NOTE_AGAIN_MS = 600_000;
-/** Most votes of one isolate on one origin between two refreshes. */
-const MOST_PENDING_VOTES = 256;
 const MOST_PROBES = 4;
 
 /** Creates the control port for the control object of a namespace. */
@@ -71,14 +70,10 @@ export function keepSnapshot(
   let snapshot: ControlSnapshot | undefined;
   let index: ControlIndex | undefined;
   let refreshedAtMs = 0;
-  let startedAtMs = 0;
-  let failures = 0;
-  let retryMs = 0;
-  let hasBadNews = false;
-  let refreshing: Promise<void> | undefined;
-  let pending = new Map<string, Map<string, OriginVote>>();
+  const pending = collectVotes();
+  const retry = createBackOff(random);
 
-  const send = async (votes: ReadonlyMap<string, readonly OriginVote[]>) => {
+  const send = async (votes: CastVotes) => {
     const reports = breaker === undefined ? [] : [...votes].map(([origin, cast]) => ({ origin, settings: breaker, votes: cast }));
     const answer = await withLimit(exchange(reports, snapshot?.version ?? -1), wait);
     if (answer.snapshot !== undefined) {
@@ -88,79 +83,101 @@ export function keepSnapshot(
       throw new Error('the control object sent no snapshot');
     }
     refreshedAtMs = clock();
-    failures = 0;
+    retry.clear();
   };
 
-  const lookForItself = async (suspects: readonly string[]) => {
+  const lookForItself = async (votes: CastVotes) => {
     if (probe === undefined || snapshot === undefined) return;
-    const halfOpen = snapshot.breakers.filter(({ openUntilMs }) => openUntilMs <= clock()).map(({ origin }) => origin);
-    const origins = [...new Set([...suspects, ...halfOpen])].slice(0, MOST_PROBES);
-    const seen = await Promise.all(origins.map(async (origin) => [origin, [{ outcome: await probe(origin), voters: [] }]] as const));
-    if (seen.length > 0) await send(new Map(seen));
+    const seen = await probeOrigins(listSuspects(votes, snapshot, clock()), probe);
+    if (seen.size > 0) await send(seen);
   };
 
   const refresh = async () => {
-    const votes = new Map([...pending].map(([origin, cast]) => [origin, [...cast.values()]]));
-    pending = new Map();
-    hasBadNews = false;
+    const votes = pending.take();
     try {
       await send(votes);
-      await lookForItself([...votes].filter(([, cast]) => cast.some(({ outcome }) => outcome === 'failed')).map(([origin]) => origin));
+      await lookForItself(votes);
     } catch (error) {
-      retryMs = backOffMs(failures, random);
-      failures += 1;
+      retry.grow();
       log('fault', { at: 'control.refresh', message: error instanceof Error ? error.message : 'unknown' });
     }
   };
 
-  /** Runs one refresh at a time, unless the request that started it was cut off together with it. */
-  const startRefresh = (background: Background): Promise<void> => {
-    const nowMs = clock();
-    if (refreshing !== undefined && msBetween(nowMs, startedAtMs) < 2 * LONGEST_REFRESH_MS) return refreshing;
-    startedAtMs = nowMs;
-    const started = refresh().finally(() => {
-      if (refreshing === started) refreshing = undefined;
-    });
-    refreshing = started;
-    background(started);
-    return started;
+  const refreshes = runOneAtATime(refresh, clock);
+  const startIfDue = (background: Background) => {
+    const intervalMs = retry.ms ?? (pending.hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000);
+    if (refreshes.msSinceStart() >= intervalMs) void refreshes.start(background);
   };
-
-  const isStaleAt = (nowMs: number) => index === undefined || msBetween(nowMs, refreshedAtMs) > staleMaxSeconds * 1000;
+  const isStale = () => index === undefined || msBetween(clock(), refreshedAtMs) > staleMaxSeconds * 1000;
 
   return {
     read(background) {
-      const nowMs = clock();
-      const isStale = isStaleAt(nowMs);
-      if (isStale && failures === 0) {
-        return withLimit(startRefresh(background), wait)
+      if (isStale() && retry.ms === undefined) {
+        return withLimit(refreshes.start(background), wait)
           .catch(() => undefined)
-          .then(() => ({ index, isStale: isStaleAt(clock()) }));
+          .then(() => ({ index, isStale: isStale() }));
       }
-      const intervalMs = failures > 0 ? retryMs : hasBadNews ? HURRIED_REFRESH_MS : refreshSeconds * 1000;
-      if (msBetween(nowMs, startedAtMs) >= intervalMs) void startRefresh(background);
-      return { index, isStale };
+      startIfDue(background);
+      return { index, isStale: isStale() };
     },
     report({ origin, ...vote }, background) {
-      const cast = pending.get(origin) ?? new Map<string, OriginVote>();
-      pending.set(origin, cast);
-      const voter = vote.voters.join(' ');
-      // New votes replace old ones: a busy origin that has just failed must not look healthy until the next refresh.
-      if (cast.size >= MOST_PENDING_VOTES && !cast.has(voter)) cast.delete(cast.keys().next().value!);
-      // Only the latest vote of a voter counts, at its latest position.
-      cast.delete(voter);
-      cast.set(voter, vote);
-      hasBadNews ||= vote.outcome !== 'ok';
-      const hurriedMs = failures > 0 ? retryMs : HURRIED_REFRESH_MS;
-      if (hasBadNews && msBetween(clock(), startedAtMs) >= hurriedMs) void startRefresh(background);
+      pending.add(origin, vote);
+      if (pending.hasBadNews) startIfDue(background);
     },
   };
 }
 
-/** Returns the delay after a failure. Half of it is random, so that isolates that failed together do not retry together. */
-function backOffMs(failures: number, random: Random): number {
-  const mostMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
-  return mostMs / 2 + (mostMs / 2) * (random(1)[0]! / 255);
+/** Runs one refresh at a time, unless the request that started it was cut off together with it. */
+function runOneAtATime(refresh: () => Promise<void>, clock: Clock) {
+  let startedAtMs = 0;
+  let refreshing: Promise<void> | undefined;
+  return {
+    start(background: Background): Promise<void> {
+      const nowMs = clock();
+      if (refreshing !== undefined && msBetween(nowMs, startedAtMs) < 2 * LONGEST_REFRESH_MS) return refreshing;
+      startedAtMs = nowMs;
+      const started = refresh().finally(() => {
+        if (refreshing === started) refreshing = undefined;
+      });
+      refreshing = started;
+      background(started);
+      return started;
+    },
+    /** The time since the latest start, finished or not. */
+    msSinceStart: () => msBetween(clock(), startedAtMs),
+  };
+}
+
+/** Lists the origins to probe: those that have just failed, and those whose breaker waits for a good call to close it. */
+function listSuspects(votes: CastVotes, { breakers }: ControlSnapshot, nowMs: number): readonly string[] {
+  const failed = [...votes].filter(([, cast]) => cast.some(({ outcome }) => outcome === 'failed')).map(([origin]) => origin);
+  const halfOpen = breakers.filter(({ openUntilMs }) => openUntilMs <= nowMs).map(({ origin }) => origin);
+  return [...new Set([...failed, ...halfOpen])].slice(0, MOST_PROBES);
+}
+
+async function probeOrigins(origins: readonly string[], probe: NonNullable<ControlOptions['probe']>): Promise<CastVotes> {
+  return new Map(await Promise.all(origins.map(async (origin) => [origin, [{ outcome: await probe(origin), voters: [] }]] as const)));
+}
+
+/** The delay after failures. Half of it is random, so that isolates that failed together do not retry together. */
+function createBackOff(random: Random) {
+  let failures = 0;
+  let ms: number | undefined;
+  return {
+    /** `undefined`: the last try did not fail. */
+    get ms() {
+      return ms;
+    },
+    grow() {
+      const mostMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10));
+      ms = mostMs / 2 + (mostMs / 2) * (random(1)[0]! / 255);
+      failures += 1;
+    },
+    clear() {
+      failures = 0;
+      ms = undefined;
+    },
+  };
 }
 
 /** Returns the absolute difference: after a clock is set back, old data must not stay valid until it has caught up. */

@@ -4,21 +4,18 @@
  * extra call. Paid challenges are reported within a second in any case, so that they are not issued again (M18). Effects:
  * object calls, a timer.
  */
-import { type KeptChallenge, type Quota as QuotaObject, type StockedOffer } from '#durable-objects/quota.ts';
+import { type Quota as QuotaObject, type StockedOffer } from '#durable-objects/quota.ts';
 import { REGION_UNKNOWN } from '#protocol/region.ts';
 import { type PoolBounds } from '#durable-objects/pool-rules.ts';
-import { type ClientKey, type PaidChallenge, type QuotaBounds } from '#durable-objects/quota-rules.ts';
+import { type ClientKey, type QuotaBounds } from '#durable-objects/quota-rules.ts';
+import { type Background, type Clock, type Quota, type Wait } from '../ports.ts';
 import { placedIn } from './object-places.ts';
-import { type Background, type Clock, type Quota, type QuotaClass, type Wait } from '../ports.ts';
+import { createQuotaOutbox } from './quota-outbox.ts';
 
 /** The number of objects that share all clients. Another number gives other objects, and all counts restart. */
 export const QUOTA_SHARDS = 16;
 /** Most paid challenges that wait for an ask of their object; beyond this they are sent separately. */
 const MOST_WAITING = 64;
-/** Most paid challenges that an isolate keeps for an unreachable object. */
-const MOST_UNTOLD = 256;
-/** Most made challenges that wait; beyond this the oldest cannot be issued again. */
-const MOST_KEPT = 64;
 /** Most challenges that this isolate remembers as given back: a token for many calls is given back once. */
 const MOST_REMEMBERED = 1024;
 const TELL_MS = 1000;
@@ -31,42 +28,19 @@ export interface DurableQuotaOptions {
   readonly time?: { readonly clock: Clock; readonly wait: Wait };
 }
 
-interface Waiting {
-  readonly paid: PaidChallenge[];
-  readonly kept: (KeptChallenge & { readonly trafficClass: QuotaClass })[];
-}
-
 /** Creates the quota port for the objects of a namespace. */
 export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject>, { time }: DurableQuotaOptions = {}): Quota {
-  const waiting = Array.from({ length: QUOTA_SHARDS }, (): Waiting => ({ paid: [], kept: [] }));
-  const tellingSinceMs = new Map<number, number>();
+  const outboxes = Array.from({ length: QUOTA_SHARDS }, createQuotaOutbox);
   const givenBack = new Set<string>();
   const stubFor = (shard: number, region = REGION_UNKNOWN) => namespace.get(namespace.idFromName(nameObject(shard)), placedIn(region));
   /** Reports paid challenges. They are removed once the object has confirmed them; reporting twice changes nothing. */
   const tell = async (shard: number): Promise<void> => {
-    const { paid } = waiting[shard]!;
-    const told = [...paid];
+    const told = outboxes[shard]!.listPaid();
     if (told.length === 0) return;
     await stubFor(shard).giveBack(told);
-    const isTold = new Set(told);
-    waiting[shard]!.paid.splice(0, Infinity, ...paid.filter((challenge) => !isTold.has(challenge)));
+    outboxes[shard]!.dropPaid(told);
   };
-  const tellSoon = (shard: number, background: Background) => {
-    if (time === undefined) return;
-    const nowMs = time.clock();
-    const sinceMs = tellingSinceMs.get(shard);
-    if (sinceMs !== undefined && Math.abs(nowMs - sinceMs) < LONGEST_TELL_MS) return;
-    tellingSinceMs.set(shard, nowMs);
-    const done = () => {
-      if (tellingSinceMs.get(shard) === nowMs) tellingSinceMs.delete(shard);
-    };
-    const told = time
-      .wait(TELL_MS)
-      .then(() => tell(shard))
-      .finally(done);
-    // On failure they are sent with the next ask or report.
-    background(told.catch(() => undefined));
-  };
+  const tellSoon = time === undefined ? () => undefined : tellOnceSoon(tell, time);
   const share = (offer: { readonly key: string; readonly bounds: PoolBounds }): StockedOffer => ({
     ...offer,
     bounds: sharePool(offer.bounds),
@@ -75,16 +49,15 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
     shardOf,
     async ask({ client, trafficClass, ask, bounds, totals, region }) {
       const shard = shardOf(client);
-      const { paid, kept } = waiting[shard]!;
+      const outbox = outboxes[shard]!;
       const { offer } = ask;
       const shared = offer?.pool === undefined ? ask : { ...ask, offer: { ...offer, pool: sharePool(offer.pool) } };
       const totalsHere = shareBounds(totals);
-      const told = { paid: paid.splice(0), kept: kept.splice(0) };
+      const news = outbox.take();
       try {
-        return await stubFor(shard, region).ask({ client, trafficClass, ask: shared, bounds, totals: totalsHere, ...told });
+        return await stubFor(shard, region).ask({ client, trafficClass, ask: shared, bounds, totals: totalsHere, ...news });
       } catch (error) {
-        paid.unshift(...told.paid);
-        kept.unshift(...told.kept);
+        outbox.putBack(news);
         throw error;
       }
     },
@@ -93,17 +66,11 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
       if (givenBack.size >= MOST_REMEMBERED) givenBack.delete(givenBack.keys().next().value!);
       givenBack.add(paid.challengeId);
       const shard = shardOfChallenge(paid.challengeId) ?? shardOf(paid.client);
-      const waitingHere = waiting[shard]!.paid;
-      waitingHere.push(paid);
-      // Drops the oldest, which counts until its invoice expires.
-      if (waitingHere.length > MOST_UNTOLD) waitingHere.shift();
-      if (waitingHere.length === MOST_WAITING) background(tell(shard).catch(() => undefined));
+      if (outboxes[shard]!.addPaid(paid) === MOST_WAITING) background(tell(shard).catch(() => undefined));
       else tellSoon(shard, background);
     },
     keep({ client, trafficClass, offer, item }) {
-      const { kept } = waiting[shardOf(client)]!;
-      kept.push({ client, trafficClass, offer, item });
-      if (kept.length > MOST_KEPT) kept.shift();
+      outboxes[shardOf(client)]!.addKept({ client, trafficClass, offer, item });
     },
     async stock({ shard, ...offer }, items) {
       await stubFor(shard).stock(share(offer), items);
@@ -111,6 +78,25 @@ export function createDurableQuota(namespace: DurableObjectNamespace<QuotaObject
     async want(shard, offers) {
       return stubFor(shard).want(offers.map(share));
     },
+  };
+}
+
+/** Returns a function that calls `tell` a moment later, once for all that is asked of a shard until then. */
+function tellOnceSoon(tell: (shard: number) => Promise<void>, { clock, wait }: NonNullable<DurableQuotaOptions['time']>) {
+  const tellingSinceMs = new Map<number, number>();
+  return (shard: number, background: Background): void => {
+    const nowMs = clock();
+    const sinceMs = tellingSinceMs.get(shard);
+    if (sinceMs !== undefined && Math.abs(nowMs - sinceMs) < LONGEST_TELL_MS) return;
+    tellingSinceMs.set(shard, nowMs);
+    const done = () => {
+      if (tellingSinceMs.get(shard) === nowMs) tellingSinceMs.delete(shard);
+    };
+    const told = wait(TELL_MS)
+      .then(() => tell(shard))
+      .finally(done);
+    // On failure they are sent with the next ask or report.
+    background(told.catch(() => undefined));
   };
 }
 
