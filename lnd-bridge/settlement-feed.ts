@@ -7,7 +7,7 @@ import { MOST_SETTLED_IN_PUSH, type SettlementPush } from './contract.ts';
 import { describeFault } from './fault-text.ts';
 import { type Push } from './gateway-push.ts';
 import { type Metrics } from './metrics.ts';
-import { type NodeEntry } from './node-pool.ts';
+import { type NodeEntry } from './pool-member.ts';
 import { type Wait } from './nodes/node-answers.ts';
 import { type Clock, type LightningNode, type Log, type SettledPayment } from './ports.ts';
 

@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { MintAnswer } from '#lnd-bridge/contract.ts';
 import { recoverSigner } from '#lnd-bridge/invoice-signature.ts';
 import { createEmbeddedNode, type EmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
-import { type NodeEntry } from '#lnd-bridge/node-pool.ts';
+import { type NodeEntry } from '#lnd-bridge/pool-member.ts';
 import { type LightningNode } from '#lnd-bridge/ports.ts';
 import { encodeAscii, formatHex } from '#protocol/bytes.ts';
 import { refuse } from '#protocol/result.ts';
