@@ -56,11 +56,11 @@ export function createNodePool(entries: readonly NodeEntry[], options: NodePoolO
     ownerByHash: createOwners(members.length),
     ownerByKey: createOwners(members.length),
   };
-  const inTurn = createTurns();
+  const withLock = createKeyLock();
   return {
     settlement: members.some(({ node }) => node.settlement === 'strict') ? 'strict' : 'preimage',
     // One at a time per key: a repeat that overtakes the first would make a second invoice on another node.
-    mint: (order, caller) => inTurn(order.idempotencyKey, () => mint(pool, { order, caller })),
+    mint: (order, caller) => withLock(order.idempotencyKey, () => mint(pool, { order, caller })),
     lookUp: (paymentHashHex, caller) => lookUp(pool, { paymentHashHex, caller }),
     statuses: () => Promise.all(members.map((member) => member.readStatus())),
     gauges: () => members.map((member) => member.readGauges()),
@@ -131,8 +131,8 @@ function createOwners(nodes: number): Owners {
   };
 }
 
-/** Runs the tasks of one key one after another, and those of different keys at once. */
-function createTurns(): <Value>(key: string, task: () => Promise<Value>) => Promise<Value> {
+/** Creates a lock for each key: tasks of one key run one after another, those of different keys at once. */
+function createKeyLock(): <Value>(key: string, task: () => Promise<Value>) => Promise<Value> {
   const pending = new Map<string, Promise<unknown>>();
   return async (key, task) => {
     const before = pending.get(key);

@@ -1,8 +1,7 @@
 /*
- * The way of one request to its endpoint: path, method, size, signature, replay, rate; cheap checks before expensive ones.
+ * Dispatches a request to its endpoint: path, method, size, signature, replay, rate; cheap checks before expensive ones.
  * Answers after a valid signature are signed too, including refusals. Only signed requests count towards the rate, so that
- * invalid requests of others cannot lock the gateway out. Effects: reads the request; the endpoints have
- * effects of their own.
+ * invalid requests of others cannot lock the gateway out. Effects: reads the request; those of the endpoints.
  */
 import { type IncomingMessage } from 'node:http';
 import { createAdmission } from './admission.ts';

@@ -20,7 +20,7 @@ export function readReply<Schema extends z.ZodMiniType>(
 }
 
 /** Reads the invoice that the node has just made. */
-export function readMade({ text }: NodeReply): Result<MintedInvoice, NodeRefusal> {
+export function readMintReply({ text }: NodeReply): Result<MintedInvoice, NodeRefusal> {
   const made = readAnswer(text, MintBody);
   return made.ok ? readMinted(made.value.serialized, made.value.paymentHash) : made;
 }

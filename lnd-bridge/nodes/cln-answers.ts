@@ -26,7 +26,7 @@ export const InvoicesBody = z.looseObject({
 export type ListedInvoice = z.infer<typeof InvoicesBody>['invoices'][number];
 
 /** The node's error codes. */
-export const ERROR = {
+export const ERROR_CODE = {
   labelExists: 900,
   waitDeleted: -1,
   waitExpired: 903,
@@ -46,7 +46,7 @@ export function readErrorCode(reply: NodeReply): number | undefined {
 }
 
 /** Reads the invoice that the node has just made. */
-export function readMade({ text }: NodeReply): Result<MintedInvoice, NodeRefusal> {
+export function readMintReply({ text }: NodeReply): Result<MintedInvoice, NodeRefusal> {
   const made = readAnswer(text, MintBody);
   return made.ok ? readMinted(made.value.bolt11, made.value.payment_hash) : made;
 }
@@ -61,7 +61,7 @@ export function readState(invoice: ListedInvoice, nowSeconds: number): Result<In
 
 /** Reads the payment that followed the index `last`; `undefined` if none came in time. */
 export function readNextPayment(reply: NodeReply, last: number): Result<SettledPayment | undefined, NodeRefusal> {
-  if (!isSuccess(reply)) return readErrorCode(reply) === ERROR.waitOver ? accept(undefined) : refuse(judgeError(reply));
+  if (!isSuccess(reply)) return readErrorCode(reply) === ERROR_CODE.waitOver ? accept(undefined) : refuse(judgeError(reply));
   const paid = readJson(reply.text, PaidBody);
   const index = readIndex(paid?.pay_index);
   const settledAtSeconds = readSeconds(paid?.paid_at);
@@ -78,7 +78,7 @@ export function judgeError({ status, text }: NodeReply): NodeRefusal {
       ? down('permission_missing', 'the rune does not allow this call')
       : down('credential_refused', 'the node refuses the rune');
   }
-  if (body?.code === ERROR.unknownMethod) return down('node_error', 'the node does not know this call: is its version too old?');
-  if (body?.code === ERROR.badParameters) return { code: 'order_refused', detail: 'the node does not make such an invoice' };
+  if (body?.code === ERROR_CODE.unknownMethod) return down('node_error', 'the node does not know this call: is its version too old?');
+  if (body?.code === ERROR_CODE.badParameters) return { code: 'order_refused', detail: 'the node does not make such an invoice' };
   return down('node_error', 'the node answered with an error');
 }

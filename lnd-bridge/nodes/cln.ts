@@ -16,13 +16,13 @@ import {
   type SettledPayment,
 } from '../ports.ts';
 import {
-  ERROR,
+  ERROR_CODE,
   InvoicesBody,
   isSuccess,
   judgeError,
   type ListedInvoice,
   readErrorCode,
-  readMade,
+  readMintReply,
   readNextPayment,
   readState,
 } from './cln-answers.ts';
@@ -138,8 +138,8 @@ async function mint(node: ClnOptions, order: InvoiceOrder): Promise<Result<Minte
   };
   const reply = await call(node, { method: 'invoice', parameters });
   if (!reply.ok) return reply;
-  if (isSuccess(reply.value)) return readMade(reply.value);
-  if (readErrorCode(reply.value) !== ERROR.labelExists) return refuse(judgeError(reply.value));
+  if (isSuccess(reply.value)) return readMintReply(reply.value);
+  if (readErrorCode(reply.value) !== ERROR_CODE.labelExists) return refuse(judgeError(reply.value));
   const found = await find(node, { label });
   if (!found.ok) return found;
   const state = readState(found.value, node.clock.nowSeconds());
@@ -159,7 +159,7 @@ async function waitSettled(
   if (!signal.aborted) {
     if (!waited.ok) return waited;
     const code = readErrorCode(waited.value);
-    const isEnd = isSuccess(waited.value) || code === ERROR.waitExpired || code === ERROR.waitDeleted;
+    const isEnd = isSuccess(waited.value) || code === ERROR_CODE.waitExpired || code === ERROR_CODE.waitDeleted;
     if (!isEnd) return refuse(judgeError(waited.value));
   }
   return lookUp(node, paymentHashHex);

@@ -16,7 +16,7 @@ import {
   type NodeFinding,
   type NodeRefusal,
 } from '../ports.ts';
-import { judgeError as judgeCommonError, readMade, readReply, readUnpaid } from './acinq-answers.ts';
+import { judgeError as judgeCommonError, readMintReply, readReply, readUnpaid } from './acinq-answers.ts';
 import {
   createIdentity,
   derivePreimage,
@@ -119,7 +119,7 @@ async function mint(node: EclairOptions, order: InvoiceOrder): Promise<Result<Mi
   };
   const reply = await call(node, { method: 'createinvoice', form });
   if (!reply.ok) return reply;
-  if (reply.value.status === 200) return readMade(reply.value);
+  if (reply.value.status === 200) return readMintReply(reply.value);
   const refusal = judgeError(reply.value);
   if (refusal.fault !== 'node_error' && refusal.code !== 'order_refused') return refuse(refusal);
   // A duplicate has no error code or text of its own: if the invoice exists, this was one.

@@ -30,7 +30,7 @@ export interface Asked {
 }
 
 /** Reads the invoice that the node has just made. */
-export function readMade(text: string): Result<MintedInvoice, NodeRefusal> {
+export function readMintReply({ text }: NodeReply): Result<MintedInvoice, NodeRefusal> {
   const made = readJson(text, AddInvoiceBody);
   const hash = made === undefined ? undefined : parseBase64(made.r_hash);
   return made === undefined || hash === undefined ? malformed() : readMinted(made.payment_request, formatHex(hash));

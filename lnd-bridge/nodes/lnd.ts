@@ -18,7 +18,7 @@ import {
   type SettledPayment,
 } from '../ports.ts';
 import { findKeyNeeded, findNotVisible, inspectCredential, type CredentialWords } from './credential-findings.ts';
-import { isDuplicate, judgeError, readInvoice, readMade, readStreamedPayment, readStreamedState } from './lnd-answers.ts';
+import { isDuplicate, judgeError, readInvoice, readMintReply, readStreamedPayment, readStreamedState } from './lnd-answers.ts';
 import { auditMacaroon } from './lnd-macaroon.ts';
 import {
   createIdentity,
@@ -110,7 +110,7 @@ async function mint(node: LndOptions, order: InvoiceOrder): Promise<Result<Minte
   });
   const reply = await send(node, { method: 'POST', path: '/v1/invoices', body });
   if (!reply.ok) return reply;
-  if (reply.value.status === 200) return readMade(reply.value.text);
+  if (reply.value.status === 200) return readMintReply(reply.value);
   if (!isDuplicate(reply.value.text)) return refuse(judgeError(reply.value));
   const found = await find(node, formatHex(sha256(preimage)));
   return found.ok ? repeatMint(found.value, order) : found;

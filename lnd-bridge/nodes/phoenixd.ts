@@ -15,7 +15,7 @@ import {
   type NodeFinding,
   type NodeRefusal,
 } from '../ports.ts';
-import { judgeError, readMade, readReply, readUnpaid } from './acinq-answers.ts';
+import { judgeError, readMintReply, readReply, readUnpaid } from './acinq-answers.ts';
 import { createIdentity, findingOf, malformed, type NodeOptions, pollSettled, readSeconds, repeatMint } from './node-answers.ts';
 import { type NodeReply } from './node-http.ts';
 
@@ -121,7 +121,7 @@ async function mint(node: PhoenixdOptions, order: InvoiceOrder): Promise<Result<
   };
   const reply = await post(node, { path: '/createinvoice', form });
   if (!reply.ok) return reply;
-  return reply.value.status === 200 ? readMade(reply.value) : refuse(judgeError(reply.value));
+  return reply.value.status === 200 ? readMintReply(reply.value) : refuse(judgeError(reply.value));
 }
 
 async function inspect(node: PhoenixdOptions, nodeKeyHex: LightningNode['nodeKeyHex']): Promise<readonly NodeFinding[]> {
