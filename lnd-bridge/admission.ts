@@ -49,3 +49,32 @@ export function createRateLimit(maxPerSecond: number): RateLimit {
     },
   };
 }
+
+export interface AdmissionRefusal {
+  readonly code: 'replayed' | 'rate_exceeded' | 'replay_memory_full';
+  readonly detail: string;
+}
+
+/**
+ * Creates the admission of signed requests: each nonce once, within the rate. Replays are checked first and not counted:
+ * repeating a recorded request must not use up the gateway's rate.
+ */
+export function createAdmission({
+  maxRequestsPerSecond,
+  maxSkewSeconds,
+}: {
+  maxRequestsPerSecond: number;
+  maxSkewSeconds: number;
+}): (nonceHex: string, nowSeconds: number) => AdmissionRefusal | undefined {
+  const rate = createRateLimit(maxRequestsPerSecond);
+  // A request signed at the far end of the window is valid for twice the skew. The capacity is all that the rate allows in
+  // that time, so it is reached only if the clock is set back.
+  const keepSeconds = 2 * maxSkewSeconds;
+  const nonces = createNonceMemory({ capacity: maxRequestsPerSecond * (keepSeconds + 1), keepSeconds });
+  return (nonceHex, nowSeconds) => {
+    if (nonces.has(nonceHex)) return { code: 'replayed', detail: 'this request was here before' };
+    if (!rate.take(nowSeconds)) return { code: 'rate_exceeded', detail: `at most ${maxRequestsPerSecond} requests a second` };
+    if (nonces.remember(nonceHex, nowSeconds) === 'full') return { code: 'replay_memory_full', detail: 'too many requests to remember' };
+    return undefined;
+  };
+}

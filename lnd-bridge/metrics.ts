@@ -31,70 +31,87 @@ interface Histogram {
   count: number;
 }
 
+interface Counters {
+  /** By node. */
+  readonly mints: Map<string, Histogram>;
+  /** By labels, as are those below. */
+  readonly failures: Map<string, number>;
+  readonly refusals: Map<string, number>;
+  readonly pushed: Map<string, number>;
+  readonly indexes: Map<string, number>;
+  readonly lags: Map<string, number>;
+  readonly pushFailures: Map<string, number>;
+  lost: number;
+}
+
 /** Creates counters at zero. */
 export function createMetrics(): Metrics {
-  const mints = new Map<string, Histogram>();
-  const failures = new Map<string, number>();
-  const refusals = new Map<string, number>();
-  const pushed = new Map<string, number>();
-  const indexes = new Map<string, number>();
-  const lags = new Map<string, number>();
-  const pushFailures = new Map<string, number>();
-  let lost = 0;
-
+  const counters: Counters = {
+    mints: new Map(),
+    failures: new Map(),
+    refusals: new Map(),
+    pushed: new Map(),
+    indexes: new Map(),
+    lags: new Map(),
+    pushFailures: new Map(),
+    lost: 0,
+  };
   return {
     countMint(node, tookMs) {
-      const histogram = mints.get(node) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
-      mints.set(node, histogram);
-      const seconds = tookMs / 1000;
-      histogram.sum += seconds;
-      histogram.count += 1;
-      BUCKETS.forEach((bound, index) => {
-        if (seconds <= bound) histogram.counts[index]! += 1;
-      });
+      const histogram = counters.mints.get(node) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
+      counters.mints.set(node, histogram);
+      observe(histogram, tookMs / 1000);
     },
-    countFailure: ({ node, operation, reason }) => add(failures, labels({ node, operation, reason })),
-    countRefusal: (code) => add(refusals, labels({ code })),
+    countFailure: ({ node, operation, reason }) => add(counters.failures, labels({ node, operation, reason })),
+    countRefusal: (code) => add(counters.refusals, labels({ code })),
     countLostAnswers(invoices) {
-      lost += invoices;
+      counters.lost += invoices;
     },
     countPush(node, { payments, index, lagSeconds }) {
-      add(pushed, labels({ node }), payments);
-      indexes.set(labels({ node }), index);
-      lags.set(labels({ node }), lagSeconds);
+      add(counters.pushed, labels({ node }), payments);
+      counters.indexes.set(labels({ node }), index);
+      counters.lags.set(labels({ node }), lagSeconds);
     },
-    countPushFailure: ({ node, reason }) => add(pushFailures, labels({ node, reason })),
-    format(gauges) {
-      const named = gauges.map(({ name, ...gauge }) => ({ node: labels({ node: name }), ...gauge }));
-      return [
-        ...family('mints_total', 'counter', 'Invoices made.'),
-        ...[...mints].map(([node, { count }]) => line('mints_total', { labels: labels({ node }), value: count })),
-        ...family('mint_seconds', 'histogram', 'Time from asking a node to a checked invoice.'),
-        ...[...mints].flatMap(([node, histogram]) => formatHistogram(node, histogram)),
-        ...family('node_failures_total', 'counter', 'Calls to a node that failed, by reason.'),
-        ...[...failures].map(([text, value]) => line('node_failures_total', { labels: text, value })),
-        ...family('refused_total', 'counter', 'Requests refused, by code.'),
-        ...[...refusals].map(([text, value]) => line('refused_total', { labels: text, value })),
-        ...family('lost_answers_total', 'counter', 'Invoices that were made but whose answer reached nobody.'),
-        line('lost_answers_total', { labels: '', value: lost }),
-        ...family('settlements_pushed_total', 'counter', 'Payments that the gateway was told of.'),
-        ...[...pushed].map(([text, value]) => line('settlements_pushed_total', { labels: text, value })),
-        ...family('settlement_index', 'gauge', 'The number that the node gives the latest payment that was pushed.'),
-        ...[...indexes].map(([text, value]) => line('settlement_index', { labels: text, value })),
-        ...family('settlement_lag_seconds', 'gauge', 'From the latest payment that was pushed to when the gateway had taken it.'),
-        ...[...lags].map(([text, value]) => line('settlement_lag_seconds', { labels: text, value })),
-        ...family('feed_failures_total', 'counter', 'Times that a feed of payments broke off, by reason.'),
-        ...[...pushFailures].map(([text, value]) => line('feed_failures_total', { labels: text, value })),
-        ...family('queue_depth', 'gauge', 'Calls that wait for a node.'),
-        ...named.map(({ node, waiting }) => line('queue_depth', { labels: node, value: waiting })),
-        ...family('calls_running', 'gauge', 'Calls that a node is working on.'),
-        ...named.map(({ node, running }) => line('calls_running', { labels: node, value: running })),
-        ...family('breaker_open', 'gauge', 'Whether a node is left alone at the moment.'),
-        ...named.map(({ node, isBreakerOpen }) => line('breaker_open', { labels: node, value: isBreakerOpen ? 1 : 0 })),
-        '',
-      ].join('\n');
-    },
+    countPushFailure: ({ node, reason }) => add(counters.pushFailures, labels({ node, reason })),
+    format: (gauges) => [...formatCounters(counters), ...formatGauges(gauges), ''].join('\n'),
   };
+}
+
+function formatCounters({ mints, failures, refusals, pushed, indexes, lags, pushFailures, lost }: Counters): string[] {
+  const lines = (name: string, values: ReadonlyMap<string, number>): string[] =>
+    [...values].map(([text, value]) => line(name, { labels: text, value }));
+  return [
+    ...family('mints_total', 'counter', 'Invoices made.'),
+    ...[...mints].map(([node, { count }]) => line('mints_total', { labels: labels({ node }), value: count })),
+    ...family('mint_seconds', 'histogram', 'Time from asking a node to a checked invoice.'),
+    ...[...mints].flatMap(([node, histogram]) => formatHistogram(node, histogram)),
+    ...family('node_failures_total', 'counter', 'Calls to a node that failed, by reason.'),
+    ...lines('node_failures_total', failures),
+    ...family('refused_total', 'counter', 'Requests refused, by code.'),
+    ...lines('refused_total', refusals),
+    ...family('lost_answers_total', 'counter', 'Invoices that were made but whose answer reached nobody.'),
+    line('lost_answers_total', { labels: '', value: lost }),
+    ...family('settlements_pushed_total', 'counter', 'Payments that the gateway was told of.'),
+    ...lines('settlements_pushed_total', pushed),
+    ...family('settlement_index', 'gauge', 'The number that the node gives the latest payment that was pushed.'),
+    ...lines('settlement_index', indexes),
+    ...family('settlement_lag_seconds', 'gauge', 'From the latest payment that was pushed to when the gateway had taken it.'),
+    ...lines('settlement_lag_seconds', lags),
+    ...family('feed_failures_total', 'counter', 'Times that a feed of payments broke off, by reason.'),
+    ...lines('feed_failures_total', pushFailures),
+  ];
+}
+
+function formatGauges(gauges: readonly NodeGauges[]): string[] {
+  const named = gauges.map(({ name, ...gauge }) => ({ node: labels({ node: name }), ...gauge }));
+  return [
+    ...family('queue_depth', 'gauge', 'Calls that wait for a node.'),
+    ...named.map(({ node, waiting }) => line('queue_depth', { labels: node, value: waiting })),
+    ...family('calls_running', 'gauge', 'Calls that a node is working on.'),
+    ...named.map(({ node, running }) => line('calls_running', { labels: node, value: running })),
+    ...family('breaker_open', 'gauge', 'Whether a node is left alone at the moment.'),
+    ...named.map(({ node, isBreakerOpen }) => line('breaker_open', { labels: node, value: isBreakerOpen ? 1 : 0 })),
+  ];
 }
 
 const PREFIX = 'l402_bridge_';
@@ -115,6 +132,14 @@ function labels(values: Readonly<Record<string, string>>): string {
   return `{${Object.entries(values)
     .map(([name, value]) => `${name}="${value}"`)
     .join(',')}}`;
+}
+
+function observe(histogram: Histogram, seconds: number): void {
+  histogram.sum += seconds;
+  histogram.count += 1;
+  BUCKETS.forEach((bound, index) => {
+    if (seconds <= bound) histogram.counts[index]! += 1;
+  });
 }
 
 function formatHistogram(node: string, { counts, sum, count }: Histogram): string[] {

@@ -10,7 +10,7 @@ import { createCheckedNode } from './checked-node.ts';
 import { type BridgeConfig } from './config.ts';
 import { holdBack, type HeldNodeOptions } from './held-node.ts';
 import { type Inspection, inspectNode, pickFatal, probeMint } from './inspection.ts';
-import { type NodeEntry } from './node-pool.ts';
+import { type NodeEntry } from './pool-member.ts';
 import { openNode } from './nodes/open-node.ts';
 import { type Clock, type Log } from './ports.ts';
 import { type BridgeKey } from './request-auth.ts';

@@ -6,21 +6,28 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import * as z from 'zod/mini';
 import { encodeAscii, formatBase64, formatHex } from '#protocol/bytes.ts';
-import { parseInvoice } from '#protocol/invoice.ts';
 import { msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type InvoiceState, type LightningNode, type NodeFinding, type NodeRefusal } from '../ports.ts';
+import {
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type MintedInvoice,
+  type NodeFinding,
+  type NodeRefusal,
+} from '../ports.ts';
+import { judgeError as judgeCommonError, readMintReply, readReply, readUnpaid } from './acinq-answers.ts';
 import {
   createIdentity,
   derivePreimage,
   findingOf,
+  type FoundInvoice,
   malformed,
+  NO_INBOUND,
   type NodeOptions,
   pollSettled,
-  readJson,
-  readMinted,
   readMsat,
-  readSeconds,
+  readSettled,
   repeatMint,
 } from './node-answers.ts';
 import { type NodeReply } from './node-http.ts';
@@ -30,7 +37,6 @@ export interface EclairOptions extends NodeOptions {
   readonly preimageSecret: Uint8Array;
 }
 
-const MintBody = z.looseObject({ serialized: z.string(), paymentHash: z.string() });
 const ReceivedBody = z.looseObject({
   invoice: z.looseObject({ serialized: z.string(), paymentHash: z.string() }),
   status: z.looseObject({
@@ -44,103 +50,91 @@ const BalancesBody = z.array(z.looseObject({ canReceive: z.unknown() }));
 
 /** Creates the bridge's port on an Eclair node. */
 export function createEclairNode(options: EclairOptions): LightningNode {
-  const { name, client, network, settlement, clock, wait, password, preimageSecret } = options;
-  const headers = {
-    authorization: `Basic ${formatBase64(encodeAscii(`:${password}`))}`,
-    'content-type': 'application/x-www-form-urlencoded',
-  };
-
-  function call(name: string, form: Readonly<Record<string, string>> = {}): Promise<Result<NodeReply, NodeRefusal>> {
-    return client.send({ method: 'POST', path: `/${name}`, headers, body: new URLSearchParams(form).toString() });
-  }
-
-  async function read<Schema extends z.ZodMiniType>(
-    name: string,
-    { form = {}, schema }: { form?: Readonly<Record<string, string>>; schema: Schema },
-  ): Promise<Result<z.infer<Schema>, NodeRefusal>> {
-    const reply = await call(name, form);
-    if (!reply.ok) return reply;
-    if (reply.value.status !== 200) return refuse(judgeError(reply.value));
-    const body = readJson(reply.value.text, schema);
-    return body === undefined ? malformed() : accept(body);
-  }
-
+  const { client, network, settlement, wait } = options;
   const nodeKeyHex = createIdentity(async () => {
-    const info = await read('getinfo', { schema: InfoBody });
+    const info = await read(options, { method: 'getinfo', schema: InfoBody });
     return info.ok ? accept({ keyHex: info.value.nodeId, network: info.value.network }) : info;
   }, options);
-
-  async function find(paymentHashHex: string): Promise<Result<{ invoice: string; state: InvoiceState }, NodeRefusal>> {
-    const received = await read('getreceivedinfo', { form: { paymentHash: paymentHashHex }, schema: ReceivedBody });
-    if (!received.ok) return received;
-    const { invoice, status } = received.value;
-    if (invoice.paymentHash !== paymentHashHex) return malformed();
-    if (status.type === 'received') {
-      const paidMsat = readMsat(status.amount);
-      const settledAtSeconds = readSeconds(status.receivedAt?.unix);
-      if (paidMsat === undefined || settledAtSeconds === undefined) return malformed();
-      return accept({ invoice: invoice.serialized, state: { paymentHashHex, state: 'settled', paidMsat, settledAtSeconds } });
-    }
-    const facts = parseInvoice(invoice.serialized);
-    if (!facts.ok) return malformed();
-    const isOver = status.type === 'expired' || facts.value.expiresAtSeconds <= clock.nowSeconds();
-    return accept({ invoice: invoice.serialized, state: { paymentHashHex, state: isOver ? 'expired' : 'open' } });
-  }
-
-  async function lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>> {
-    const found = await find(paymentHashHex);
-    return found.ok ? accept(found.value.state) : found;
-  }
-
   return {
     kind: 'eclair',
     network,
     settlement,
     smallestMsat: msat(1n),
     nodeKeyHex,
-    lookUp,
-
-    async mint(order) {
-      const preimage = derivePreimage(preimageSecret, { name, idempotencyKey: order.idempotencyKey });
-      const reply = await call('createinvoice', {
-        description: order.memo,
-        amountMsat: String(order.amountMsat),
-        expireIn: String(order.expirySeconds),
-        paymentPreimage: formatHex(preimage),
-      });
-      if (!reply.ok) return reply;
-      if (reply.value.status === 200) {
-        const minted = readJson(reply.value.text, MintBody);
-        return minted === undefined ? malformed() : readMinted(minted.serialized, minted.paymentHash);
-      }
-      const refusal = judgeError(reply.value);
-      if (refusal.fault !== 'node_error' && refusal.code !== 'order_refused') return refuse(refusal);
-      // A duplicate has no error code or text of its own: if the invoice exists, this was one.
-      const found = await find(formatHex(sha256(preimage)));
-      return found.ok ? repeatMint(found.value, order) : refuse(refusal);
-    },
-
-    waitSettled: (paymentHashHex, { signal }) => pollSettled(() => lookUp(paymentHashHex), { wait, signal }),
-    health: async () => ((await read('getinfo', { schema: InfoBody })).ok ? 'ok' : 'node_unavailable'),
-
-    async inspect() {
-      const findings: NodeFinding[] = [ONE_PASSWORD];
-      const key = await nodeKeyHex();
-      if (!key.ok) return [...findings, findingOf(key.refusal)];
-      const balances = await read('usablebalances', { schema: BalancesBody });
-      if (!balances.ok) findings.push({ severity: 'note', code: 'not_visible', detail: 'the node does not tell its balances' });
-      else if (!balances.value.some(({ canReceive }) => (readMsat(canReceive) ?? 0n) > 0n)) {
-        findings.push({
-          severity: 'problem',
-          code: 'no_inbound',
-          detail: 'the node has no inbound liquidity: nobody can pay its invoices',
-        });
-      }
-      return findings;
-    },
-
+    mint: (order) => mint(options, order),
+    lookUp: (paymentHashHex) => lookUp(options, paymentHashHex),
+    waitSettled: (paymentHashHex, { signal }) => pollSettled(() => lookUp(options, paymentHashHex), { wait, signal }),
+    health: async () => ((await read(options, { method: 'getinfo', schema: InfoBody })).ok ? 'ok' : 'node_unavailable'),
+    inspect: () => inspect(options, nodeKeyHex),
     close: () => client.close(),
   };
+}
+
+interface Call {
+  readonly method: string;
+  readonly form?: Readonly<Record<string, string>>;
+}
+
+function call({ client, password }: EclairOptions, { method, form = {} }: Call): Promise<Result<NodeReply, NodeRefusal>> {
+  const headers = {
+    authorization: `Basic ${formatBase64(encodeAscii(`:${password}`))}`,
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  return client.send({ method: 'POST', path: `/${method}`, headers, body: new URLSearchParams(form).toString() });
+}
+
+async function read<Schema extends z.ZodMiniType>(
+  node: EclairOptions,
+  { schema, ...asked }: Call & { schema: Schema },
+): Promise<Result<z.infer<Schema>, NodeRefusal>> {
+  const reply = await call(node, asked);
+  return reply.ok ? readReply(reply.value, { schema, judge: judgeError }) : reply;
+}
+
+async function find(node: EclairOptions, paymentHashHex: string): Promise<Result<FoundInvoice, NodeRefusal>> {
+  const received = await read(node, { method: 'getreceivedinfo', form: { paymentHash: paymentHashHex }, schema: ReceivedBody });
+  if (!received.ok) return received;
+  const { invoice, status } = received.value;
+  if (invoice.paymentHash !== paymentHashHex) return malformed();
+  const unpaid = { paymentHashHex, isExpired: status.type === 'expired', nowSeconds: node.clock.nowSeconds() };
+  const state =
+    status.type === 'received'
+      ? readSettled(paymentHashHex, { paid: status.amount, settledAt: status.receivedAt?.unix })
+      : readUnpaid(invoice.serialized, unpaid);
+  return state.ok ? accept({ invoice: invoice.serialized, state: state.value }) : state;
+}
+
+async function lookUp(node: EclairOptions, paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>> {
+  const found = await find(node, paymentHashHex);
+  return found.ok ? accept(found.value.state) : found;
+}
+
+async function mint(node: EclairOptions, order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>> {
+  const preimage = derivePreimage(node.preimageSecret, { name: node.name, idempotencyKey: order.idempotencyKey });
+  const form = {
+    description: order.memo,
+    amountMsat: String(order.amountMsat),
+    expireIn: String(order.expirySeconds),
+    paymentPreimage: formatHex(preimage),
+  };
+  const reply = await call(node, { method: 'createinvoice', form });
+  if (!reply.ok) return reply;
+  if (reply.value.status === 200) return readMintReply(reply.value);
+  const refusal = judgeError(reply.value);
+  if (refusal.fault !== 'node_error' && refusal.code !== 'order_refused') return refuse(refusal);
+  // A duplicate has no error code or text of its own: if the invoice exists, this was one.
+  const found = await find(node, formatHex(sha256(preimage)));
+  return found.ok ? repeatMint(found.value, order) : refuse(refusal);
+}
+
+async function inspect(node: EclairOptions, nodeKeyHex: LightningNode['nodeKeyHex']): Promise<readonly NodeFinding[]> {
+  const findings: NodeFinding[] = [ONE_PASSWORD];
+  const key = await nodeKeyHex();
+  if (!key.ok) return [...findings, findingOf(key.refusal)];
+  const balances = await read(node, { method: 'usablebalances', schema: BalancesBody });
+  if (!balances.ok) findings.push({ severity: 'note', code: 'not_visible', detail: 'the node does not tell its balances' });
+  else if (!balances.value.some(({ canReceive }) => (readMsat(canReceive) ?? 0n) > 0n)) findings.push(NO_INBOUND);
+  return findings;
 }
 
 const ONE_PASSWORD: NodeFinding = {
@@ -149,11 +143,7 @@ const ONE_PASSWORD: NodeFinding = {
   detail: 'Eclair has one password for everything, so whoever takes over the bridge can spend: keep little on the node',
 };
 
-function judgeError({ status }: NodeReply): NodeRefusal {
-  if (status === 401 || status === 403)
-    return { code: 'node_unavailable', fault: 'credential_refused', detail: 'the node refuses the password' };
-  if (status === 404) return { code: 'invoice_unknown', detail: 'the node has no invoice with this payment hash' };
-  if (status === 408) return { code: 'node_unavailable', fault: 'timeout', detail: 'the Lightning node does not answer in time' };
-  if (status === 400) return { code: 'order_refused', detail: 'the node does not make such an invoice' };
-  return { code: 'node_unavailable', fault: 'node_error', detail: 'the node answered with an error' };
+function judgeError(reply: NodeReply): NodeRefusal {
+  if (reply.status === 408) return { code: 'node_unavailable', fault: 'timeout', detail: 'the Lightning node does not answer in time' };
+  return judgeCommonError(reply);
 }

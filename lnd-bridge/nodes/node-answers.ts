@@ -63,6 +63,12 @@ export function readJson<Schema extends z.ZodMiniType>(text: string, schema: Sch
   }
 }
 
+/** Reads the JSON of an answer that must have this form. */
+export function readAnswer<Schema extends z.ZodMiniType>(text: string, schema: Schema): Result<z.infer<Schema>, NodeRefusal> {
+  const body = readJson(text, schema);
+  return body === undefined ? malformed() : accept(body);
+}
+
 /**
  * Reads millisatoshis as a number, as digits, or as digits with `msat`. A number beyond a double's exact range is unknown: it
  * was already rounded.
@@ -84,6 +90,17 @@ export function readIndex(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 ? number : undefined;
 }
 
+/** Reads the state of a paid invoice: what was paid, in millisatoshis, and when, in seconds, as the node writes them. */
+export function readSettled(
+  paymentHashHex: string,
+  { paid, settledAt }: { paid: unknown; settledAt: unknown },
+): Result<InvoiceState, NodeRefusal> {
+  const paidMsat = readMsat(paid);
+  const settledAtSeconds = readSeconds(settledAt);
+  if (paidMsat === undefined || settledAtSeconds === undefined) return malformed();
+  return accept({ paymentHashHex, state: 'settled', paidMsat, settledAtSeconds });
+}
+
 /** Reads an invoice that a node has made. The bridge compares it with the order, for all backends alike. */
 export function readMinted(invoice: string, paymentHashHex: string): Result<MintedInvoice, NodeRefusal> {
   const parsed = parseInvoice(invoice);
@@ -91,11 +108,14 @@ export function readMinted(invoice: string, paymentHashHex: string): Result<Mint
   return accept({ invoice: parsed.value.invoice, paymentHashHex, expiresAtSeconds: parsed.value.expiresAtSeconds });
 }
 
+/** An invoice that the node was asked for. */
+export interface FoundInvoice {
+  readonly invoice: string;
+  readonly state: InvoiceState;
+}
+
 /** Answers a key that the node has seen: its invoice again if the order is the same and it is still open, and never a second one. */
-export function repeatMint(
-  found: { readonly invoice: string; readonly state: InvoiceState },
-  order: InvoiceOrder,
-): Result<MintedInvoice, NodeRefusal> {
+export function repeatMint(found: FoundInvoice, order: InvoiceOrder): Result<MintedInvoice, NodeRefusal> {
   const parsed = parseInvoice(found.invoice);
   if (!parsed.ok) return malformed();
   const { amountMsat, description, createdAtSeconds, expiresAtSeconds } = parsed.value;
@@ -165,6 +185,18 @@ export async function pollSettled(
 export function findingOf({ fault = 'node_error', detail }: NodeRefusal): NodeFinding {
   return { severity: 'problem', code: fault, detail };
 }
+
+export const SYNCING: NodeFinding = {
+  severity: 'problem',
+  code: 'syncing',
+  detail: 'the node is still catching up with the chain: payments may not reach it',
+};
+
+export const NO_INBOUND: NodeFinding = {
+  severity: 'problem',
+  code: 'no_inbound',
+  detail: 'the node has no inbound liquidity: nobody can pay its invoices',
+};
 
 function keyUsed(detail: string): Result<never, NodeRefusal> {
   return refuse({ code: 'idempotency_key_used', detail });

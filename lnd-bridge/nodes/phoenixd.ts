@@ -5,21 +5,18 @@
  */
 import * as z from 'zod/mini';
 import { encodeAscii, formatBase64 } from '#protocol/bytes.ts';
-import { parseInvoice } from '#protocol/invoice.ts';
 import { msat } from '#protocol/msat.ts';
 import { accept, refuse, type Result } from '#protocol/result.ts';
-import { type InvoiceState, type LightningNode, type NodeFinding, type NodeRefusal } from '../ports.ts';
 import {
-  createIdentity,
-  findingOf,
-  malformed,
-  type NodeOptions,
-  pollSettled,
-  readJson,
-  readMinted,
-  readSeconds,
-  repeatMint,
-} from './node-answers.ts';
+  type InvoiceOrder,
+  type InvoiceState,
+  type LightningNode,
+  type MintedInvoice,
+  type NodeFinding,
+  type NodeRefusal,
+} from '../ports.ts';
+import { judgeError, readMintReply, readReply, readUnpaid } from './acinq-answers.ts';
+import { createIdentity, findingOf, malformed, type NodeOptions, pollSettled, readSeconds, repeatMint } from './node-answers.ts';
 import { type NodeReply } from './node-http.ts';
 
 export interface PhoenixdOptions extends NodeOptions {
@@ -27,7 +24,6 @@ export interface PhoenixdOptions extends NodeOptions {
   readonly password: string;
 }
 
-const MintBody = z.looseObject({ serialized: z.string(), paymentHash: z.string() });
 /** Absent if the node has no value; some versions write null instead. */
 const Payment = z.looseObject({
   paymentHash: z.string(),
@@ -48,107 +44,98 @@ const LONGEST_DESCRIPTION = 128;
 
 /** Creates the bridge's port on a phoenixd. */
 export function createPhoenixdNode(options: PhoenixdOptions): LightningNode {
-  const { client, network, settlement, clock, wait, password } = options;
-  const authorization = `Basic ${formatBase64(encodeAscii(`l402:${password}`))}`;
-
-  /** Sends a request once: phoenixd cannot recognize a repeated order. */
-  function post(path: string, form: Readonly<Record<string, string>>): Promise<Result<NodeReply, NodeRefusal>> {
-    const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' };
-    return client.send({ method: 'POST', isOnce: true, path, headers, body: new URLSearchParams(form).toString() });
-  }
-
-  async function get<Schema extends z.ZodMiniType>(path: string, schema: Schema): Promise<Result<z.infer<Schema>, NodeRefusal>> {
-    const reply = await client.send({ method: 'GET', path, headers: { authorization } });
-    if (!reply.ok) return reply;
-    if (reply.value.status !== 200) return refuse(judgeError(reply.value));
-    const body = readJson(reply.value.text, schema);
-    return body === undefined ? malformed() : accept(body);
-  }
-
+  const { client, network, settlement, wait } = options;
   const nodeKeyHex = createIdentity(async () => {
-    const info = await get('/getinfo', InfoBody);
+    const info = await get(options, { path: '/getinfo', schema: InfoBody });
     return info.ok ? accept({ keyHex: info.value.nodeId, network: info.value.chain.toLowerCase() }) : info;
   }, options);
-
-  function readState(payment: z.infer<typeof Payment>): InvoiceState | undefined {
-    const paymentHashHex = payment.paymentHash;
-    if (payment.isPaid) {
-      // Milliseconds, unlike all other times here.
-      const settledAtSeconds = readSeconds(Math.floor((payment.completedAt ?? Number.NaN) / 1000));
-      if (settledAtSeconds === undefined || !Number.isSafeInteger(payment.receivedSat) || payment.receivedSat < 0) return undefined;
-      return { paymentHashHex, state: 'settled', paidMsat: msat(BigInt(payment.receivedSat) * 1000n), settledAtSeconds };
-    }
-    const facts = parseInvoice(payment.invoice ?? '');
-    if (!facts.ok) return undefined;
-    const isOver = payment.isExpired === true || facts.value.expiresAtSeconds <= clock.nowSeconds();
-    return { paymentHashHex, state: isOver ? 'expired' : 'open' };
-  }
-
-  async function lookUp(paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>> {
-    const payment = await get(`/payments/incoming/${paymentHashHex}`, Payment);
-    if (!payment.ok) return payment;
-    const state = payment.value.paymentHash === paymentHashHex ? readState(payment.value) : undefined;
-    return state === undefined ? malformed() : accept(state);
-  }
-
   return {
     kind: 'phoenixd',
     network,
     settlement,
     smallestMsat: msat(1000n),
     nodeKeyHex,
-    lookUp,
-
-    async mint(order) {
-      if (order.amountMsat % 1000n !== 0n) return refuse({ code: 'order_refused', detail: 'the node knows whole satoshi only' });
-      if (order.memo.length > LONGEST_DESCRIPTION) {
-        return refuse({ code: 'order_refused', detail: `the node takes memos of at most ${LONGEST_DESCRIPTION} characters` });
-      }
-      const externalId = `l402-${order.idempotencyKey}`;
-      const earlier = await get(`/payments/incoming?externalId=${externalId}&all=true`, z.array(Payment));
-      if (!earlier.ok) return earlier;
-      const [found] = earlier.value;
-      if (found !== undefined) {
-        const state = readState(found);
-        return state === undefined || !found.invoice ? malformed() : repeatMint({ invoice: found.invoice, state }, order);
-      }
-      const reply = await post('/createinvoice', {
-        amountSat: String(order.amountMsat / 1000n),
-        description: order.memo,
-        expirySeconds: String(order.expirySeconds),
-        externalId,
-      });
-      if (!reply.ok) return reply;
-      if (reply.value.status !== 200) return refuse(judgeError(reply.value));
-      const minted = readJson(reply.value.text, MintBody);
-      return minted === undefined ? malformed() : readMinted(minted.serialized, minted.paymentHash);
-    },
-
-    waitSettled: (paymentHashHex, { signal }) => pollSettled(() => lookUp(paymentHashHex), { wait, signal }),
-    health: async () => ((await get('/getinfo', InfoBody)).ok ? 'ok' : 'node_unavailable'),
-
-    async inspect() {
-      const findings: NodeFinding[] = [];
-      const key = await nodeKeyHex();
-      if (!key.ok) return [findingOf(key.refusal)];
-      // Without an invoice nothing can be paid: phoenixd refuses the limited password, but tells the full one what is
-      // missing.
-      const paying = await post('/payinvoice', {});
-      if (paying.ok && paying.value.status === 400) findings.push(FULL_PASSWORD);
-      else if (!paying.ok || (paying.value.status !== 401 && paying.value.status !== 403)) findings.push(UNKNOWN_PASSWORD);
-      const info = await get('/getinfo', InfoBody);
-      if (info.ok && !info.value.channels.some(({ inboundLiquiditySat }) => (inboundLiquiditySat ?? 0) > 0)) {
-        findings.push({
-          severity: 'warning',
-          code: 'no_inbound',
-          detail: 'the node has no channel with inbound liquidity: the first payments may become fee credit until one is opened',
-        });
-      }
-      return findings;
-    },
-
+    mint: (order) => mint(options, order),
+    lookUp: (paymentHashHex) => lookUp(options, paymentHashHex),
+    waitSettled: (paymentHashHex, { signal }) => pollSettled(() => lookUp(options, paymentHashHex), { wait, signal }),
+    health: async () => ((await get(options, { path: '/getinfo', schema: InfoBody })).ok ? 'ok' : 'node_unavailable'),
+    inspect: () => inspect(options, nodeKeyHex),
     close: () => client.close(),
   };
+}
+
+function formatAuthorization({ password }: PhoenixdOptions): string {
+  return `Basic ${formatBase64(encodeAscii(`l402:${password}`))}`;
+}
+
+/** Sends a request once: phoenixd cannot recognize a repeated order. */
+function post(
+  node: PhoenixdOptions,
+  { path, form }: { path: string; form: Readonly<Record<string, string>> },
+): Promise<Result<NodeReply, NodeRefusal>> {
+  const headers = { authorization: formatAuthorization(node), 'content-type': 'application/x-www-form-urlencoded' };
+  return node.client.send({ method: 'POST', isOnce: true, path, headers, body: new URLSearchParams(form).toString() });
+}
+
+async function get<Schema extends z.ZodMiniType>(
+  node: PhoenixdOptions,
+  { path, schema }: { path: string; schema: Schema },
+): Promise<Result<z.infer<Schema>, NodeRefusal>> {
+  const reply = await node.client.send({ method: 'GET', path, headers: { authorization: formatAuthorization(node) } });
+  return reply.ok ? readReply(reply.value, { schema }) : reply;
+}
+
+function readState(payment: z.infer<typeof Payment>, nowSeconds: number): Result<InvoiceState, NodeRefusal> {
+  const paymentHashHex = payment.paymentHash;
+  if (!payment.isPaid) return readUnpaid(payment.invoice ?? '', { paymentHashHex, isExpired: payment.isExpired === true, nowSeconds });
+  // Milliseconds, unlike all other times here.
+  const settledAtSeconds = readSeconds(Math.floor((payment.completedAt ?? Number.NaN) / 1000));
+  if (settledAtSeconds === undefined || !Number.isSafeInteger(payment.receivedSat) || payment.receivedSat < 0) return malformed();
+  return accept({ paymentHashHex, state: 'settled', paidMsat: msat(BigInt(payment.receivedSat) * 1000n), settledAtSeconds });
+}
+
+async function lookUp(node: PhoenixdOptions, paymentHashHex: string): Promise<Result<InvoiceState, NodeRefusal>> {
+  const payment = await get(node, { path: `/payments/incoming/${paymentHashHex}`, schema: Payment });
+  if (!payment.ok) return payment;
+  return payment.value.paymentHash === paymentHashHex ? readState(payment.value, node.clock.nowSeconds()) : malformed();
+}
+
+async function mint(node: PhoenixdOptions, order: InvoiceOrder): Promise<Result<MintedInvoice, NodeRefusal>> {
+  if (order.amountMsat % 1000n !== 0n) return refuse({ code: 'order_refused', detail: 'the node knows whole satoshi only' });
+  if (order.memo.length > LONGEST_DESCRIPTION) {
+    return refuse({ code: 'order_refused', detail: `the node takes memos of at most ${LONGEST_DESCRIPTION} characters` });
+  }
+  const externalId = `l402-${order.idempotencyKey}`;
+  const earlier = await get(node, { path: `/payments/incoming?externalId=${externalId}&all=true`, schema: z.array(Payment) });
+  if (!earlier.ok) return earlier;
+  const [found] = earlier.value;
+  if (found !== undefined) {
+    const state = readState(found, node.clock.nowSeconds());
+    return !state.ok || !found.invoice ? malformed() : repeatMint({ invoice: found.invoice, state: state.value }, order);
+  }
+  const form = {
+    amountSat: String(order.amountMsat / 1000n),
+    description: order.memo,
+    expirySeconds: String(order.expirySeconds),
+    externalId,
+  };
+  const reply = await post(node, { path: '/createinvoice', form });
+  if (!reply.ok) return reply;
+  return reply.value.status === 200 ? readMintReply(reply.value) : refuse(judgeError(reply.value));
+}
+
+async function inspect(node: PhoenixdOptions, nodeKeyHex: LightningNode['nodeKeyHex']): Promise<readonly NodeFinding[]> {
+  const findings: NodeFinding[] = [];
+  const key = await nodeKeyHex();
+  if (!key.ok) return [findingOf(key.refusal)];
+  // Without an invoice nothing can be paid: phoenixd refuses the limited password, but tells the full one what is
+  // missing.
+  const paying = await post(node, { path: '/payinvoice', form: {} });
+  if (paying.ok && paying.value.status === 400) findings.push(FULL_PASSWORD);
+  else if (!paying.ok || (paying.value.status !== 401 && paying.value.status !== 403)) findings.push(UNKNOWN_PASSWORD);
+  const info = await get(node, { path: '/getinfo', schema: InfoBody });
+  if (info.ok && !info.value.channels.some(({ inboundLiquiditySat }) => (inboundLiquiditySat ?? 0) > 0)) findings.push(FEE_CREDIT);
+  return findings;
 }
 
 const FULL_PASSWORD: NodeFinding = {
@@ -163,11 +150,8 @@ const UNKNOWN_PASSWORD: NodeFinding = {
   detail: 'the node does not tell whether this password can spend: it may be able to',
 };
 
-/** Judges an error by its status; the text is for people and changes. */
-function judgeError({ status }: NodeReply): NodeRefusal {
-  if (status === 401 || status === 403)
-    return { code: 'node_unavailable', fault: 'credential_refused', detail: 'the node refuses the password' };
-  if (status === 404) return { code: 'invoice_unknown', detail: 'the node has no invoice with this payment hash' };
-  if (status === 400) return { code: 'order_refused', detail: 'the node does not make such an invoice' };
-  return { code: 'node_unavailable', fault: 'node_error', detail: 'the node answered with an error' };
-}
+const FEE_CREDIT: NodeFinding = {
+  severity: 'warning',
+  code: 'no_inbound',
+  detail: 'the node has no channel with inbound liquidity: the first payments may become fee credit until one is opened',
+};

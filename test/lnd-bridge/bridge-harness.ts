@@ -8,7 +8,7 @@ import { createEmbeddedNode, type EmbeddedNode } from '#lnd-bridge/nodes/embedde
 import { type Wait } from '#lnd-bridge/nodes/node-answers.ts';
 import { type LightningNode, type LogEntry, type Random } from '#lnd-bridge/ports.ts';
 import { type BridgeKey, checkAnswer, signRequest } from '#lnd-bridge/request-auth.ts';
-import { type NodeEntry } from '#lnd-bridge/node-pool.ts';
+import { type NodeEntry } from '#lnd-bridge/pool-member.ts';
 import { createBridge, type ServerConfig } from '#lnd-bridge/server.ts';
 import { encodeAscii, formatHex } from '#protocol/bytes.ts';
 

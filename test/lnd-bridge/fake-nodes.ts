@@ -6,11 +6,13 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { MintAnswer } from '#lnd-bridge/contract.ts';
 import { recoverSigner } from '#lnd-bridge/invoice-signature.ts';
 import { createEmbeddedNode, type EmbeddedNode } from '#lnd-bridge/nodes/embedded.ts';
-import { type NodeEntry } from '#lnd-bridge/node-pool.ts';
-import { type LightningNode } from '#lnd-bridge/ports.ts';
+import { type NodeEntry } from '#lnd-bridge/pool-member.ts';
+import { type LightningNode, type NodeRefusal } from '#lnd-bridge/ports.ts';
 import { encodeAscii, formatHex } from '#protocol/bytes.ts';
 import { refuse } from '#protocol/result.ts';
 import { anOrder, createTestRandom, type TestBridge, type TestClock } from './bridge-harness.ts';
+
+const DOWN: NodeRefusal = { code: 'node_unavailable', fault: 'unreachable', detail: 'the Lightning node cannot be reached' };
 
 let draws = 0;
 
@@ -39,14 +41,12 @@ export function makeNode(name: string, { clock, changes = {} }: { clock: TestClo
       ...real,
       async mint(order) {
         fake.asked += 1;
-        if (fake.mood === 'down')
-          return refuse({ code: 'node_unavailable', fault: 'unreachable', detail: 'the Lightning node cannot be reached' });
+        if (fake.mood === 'down') return refuse(DOWN);
         if (fake.mood === 'throws') throw new Error('ECONNRESET');
         return (fake.mood === 'lying' ? foreign : real).mint(order);
       },
       async lookUp(hash) {
-        if (fake.mood === 'down')
-          return refuse({ code: 'node_unavailable', fault: 'unreachable', detail: 'the Lightning node cannot be reached' });
+        if (fake.mood === 'down') return refuse(DOWN);
         return real.lookUp(hash);
       },
       health: async () => (fake.mood === 'down' ? 'node_unavailable' : 'ok'),

@@ -65,22 +65,7 @@ const NETWORK_PART = 2;
 /** Creates the places at origins. */
 export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, wait }: ConcurrencyOptions): Concurrency {
   const lines = new Map<string, Line>();
-  const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
-  const mayWait = (queue: readonly Waiting[], { holders, network }: Caller): boolean =>
-    queue.length < mostWaiting &&
-    holders.every((name) => countInLine(queue, ({ caller }) => caller.holders.includes(name)) < shareOf(mostWaiting, HOLDER_PART)) &&
-    (network === undefined || countInLine(queue, ({ caller }) => caller.network === network) < shareOf(mostWaiting, NETWORK_PART));
-
-  const hasRoom = ({ places }: Line, { who, holders, network }: Caller): boolean => {
-    const isBelow = (part: number, isOf: (place: Place) => boolean) => isBelowShare(part, most - places.size, countOf(places, isOf));
-    return (
-      places.size < most &&
-      (who === 'paid' || countOf(places, (place) => place.who === 'unpaid') < mostUnpaid) &&
-      holders.every((name) => isBelow(HOLDER_PART, (place) => place.holders.includes(name))) &&
-      (network === undefined || isBelow(NETWORK_PART, (place) => place.network === network))
-    );
-  };
-
+  const hasRoom = (line: Line, caller: Caller): boolean => isRoomFor(line.places, caller, most);
   const take = (origin: string, line: Line, caller: Caller): Leave => {
     const { who, holders, network, left } = caller;
     const place: Place = { endsAtMs: clock() + placeMs, who, holders, network };
@@ -119,7 +104,7 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
       if (!hasRoom(line, caller)) dropEnded(line, clock());
       // Queues behind those who wait, unless they wait only for their own share.
       if (hasRoom(line, caller) && !queue.some((other) => hasRoom(line, other.caller))) return take(origin, line, caller);
-      if (!mayWait(queue, caller)) return undefined;
+      if (!mayWait(queue, caller, mostWaiting)) return undefined;
       const done = new AbortController();
       const { promise, resolve } = Promise.withResolvers<Leave | undefined>();
       const waiting: Waiting = { caller, resolve };
@@ -140,23 +125,38 @@ export function createConcurrency({ most, mostWaiting, waitMs, placeMs, clock, w
   };
 }
 
+/** Whether one more call may be under way. */
+function isRoomFor(places: ReadonlySet<Place>, { who, holders, network }: Caller, most: number): boolean {
+  const mostUnpaid = most === 1 ? 1 : most - Math.ceil(most / PAID_PART);
+  const isBelow = (part: number, isOf: (place: Place) => boolean) => isBelowShare(part, most - places.size, countOf(places, isOf));
+  return (
+    places.size < most &&
+    (who === 'paid' || countOf(places, (place) => place.who === 'unpaid') < mostUnpaid) &&
+    holders.every((name) => isBelow(HOLDER_PART, (place) => place.holders.includes(name))) &&
+    (network === undefined || isBelow(NETWORK_PART, (place) => place.network === network))
+  );
+}
+
+/** Whether one more call may wait. */
+function mayWait(queue: readonly Waiting[], { holders, network }: Caller, most: number): boolean {
+  const isBelow = (part: number, isOf: (caller: Caller) => boolean) =>
+    queue.filter(({ caller }) => isOf(caller)).length < Math.max(1, Math.floor(most / part));
+  return (
+    queue.length < most &&
+    holders.every((name) => isBelow(HOLDER_PART, (caller) => caller.holders.includes(name))) &&
+    (network === undefined || isBelow(NETWORK_PART, (caller) => caller.network === network))
+  );
+}
+
 /** Whether a holder may take one more of what others have left. */
 function isBelowShare(part: number, free: number, held: number): boolean {
   return held < Math.ceil((free + held) / part);
-}
-
-function shareOf(most: number, part: number): number {
-  return Math.max(1, Math.floor(most / part));
 }
 
 function countOf(places: ReadonlySet<Place>, isOf: (place: Place) => boolean): number {
   let count = 0;
   for (const place of places) if (isOf(place)) count += 1;
   return count;
-}
-
-function countInLine(queue: readonly Waiting[], isOf: (waiting: Waiting) => boolean): number {
-  return queue.filter(isOf).length;
 }
 
 function isNobodyWaiting({ waiting }: Line): boolean {

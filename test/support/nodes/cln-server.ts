@@ -132,7 +132,7 @@ export function startClnServer(ledger: TestLedger, { rune, certificate, amountsW
     }
   }
 
-  return serveTestNode(ledger, { answer, ...(certificate === undefined ? {} : { certificate }) });
+  return serveTestNode(ledger, { answer, certificate });
 }
 
 /** A rune with these restrictions, each a list of alternatives. The code before them is not one: nobody here checks it. */

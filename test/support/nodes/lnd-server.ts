@@ -139,7 +139,7 @@ export function startLndServer(
     };
   }
 
-  return serveTestNode(ledger, { answer, ...(certificate === undefined ? {} : { certificate }) });
+  return serveTestNode(ledger, { answer, certificate });
 }
 
 function error(status: number, body: { code: number; message: string }): TestReply {

@@ -186,7 +186,7 @@ export interface TestNode {
 /** Serves a node on a free loopback port. */
 export async function serveTestNode(
   ledger: TestLedger,
-  { answer, certificate }: { answer: (call: TestCall) => TestReply | Promise<TestReply>; certificate?: TestCertificate },
+  { answer, certificate }: { answer: (call: TestCall) => TestReply | Promise<TestReply>; certificate?: TestCertificate | undefined },
 ): Promise<TestNode> {
   const calls: string[] = [];
   const bodies: string[] = [];
