@@ -136,7 +136,9 @@ export const VariablesSchema = z.strictObject({
   /** Secret that authorizes revocations and maintenance at `/_l402/control`. Without it this page does not exist. */
   ADMIN_SECRET: z.optional(secret),
   /** Network that invoices must belong to. */
-  NETWORK: z.enum(NETWORKS, ({ input }) => `${input === undefined ? 'missing; ' : ''}must be one of: ${NETWORKS.join(', ')}`),
+  NETWORK: z.enum(NETWORKS, {
+    error: ({ input }) => `${input === undefined ? 'missing; ' : ''}must be one of: ${NETWORKS.join(', ')}`,
+  }),
   /** Key that signs requests to the origin. Without it the origin gets no proof. */
   ORIGIN_SECRET: z.optional(secret),
   /** Id of that key towards the origin. */

@@ -61,11 +61,9 @@ describe('what npm start sells', () => {
   });
 
   it('is nothing where something is wrong, which is said', () => {
-    for (const port of ['99999', '-1', 'abc']) expect(plan(OWN, { PORT: port })).toEqual(['PORT: a whole number from 0 to 65535']);
+    for (const port of ['99999', '-1', 'abc']) expect(plan(OWN, { PORT: port })).toEqual(['PORT: must be a whole number from 0 to 65535']);
     expect(plan({ routes: OWN.routes })).toEqual(['gateway.config.ts: origin: missing; set it, or set ORIGIN_URL']);
-    expect(plan({ ...OWN, origin: { service: 'API' } })).toEqual([
-      expect.stringContaining('a service binding is there on Cloudflare only'),
-    ]);
+    expect(plan({ ...OWN, origin: { service: 'API' } })).toEqual([expect.stringContaining('a service binding exists only on Cloudflare')]);
     expect(plan(OWN, { PRICE_SATS: '1.5' })).toEqual(['PRICE_SATS: must be a whole number of satoshis, at least 1']);
   });
 
