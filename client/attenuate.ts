@@ -44,10 +44,10 @@ export async function attenuate(
     macaroon = await addCaveat(macaroon, { caveat, hmac });
   }
   if (chain.filter(({ condition }) => isCounting(condition)).length > MOST_COUNTERS) {
-    throw new RangeError(`caveats: a token has at most ${MOST_COUNTERS} that count`);
+    throw new RangeError(`caveats: at most ${MOST_COUNTERS} counting caveats`);
   }
   if (encodeMacaroon(macaroon).length > LARGEST_TOKEN_BYTES)
-    throw new RangeError(`caveats: a token has at most ${LARGEST_TOKEN_BYTES} bytes`);
+    throw new RangeError(`caveats: the narrowed token would exceed ${LARGEST_TOKEN_BYTES} bytes`);
   return formatToken(macaroon);
 }
 
@@ -60,7 +60,7 @@ function checkNarrows(
   const kind = services.map((service) => caveatKind(condition, service)).find((known) => known !== undefined) ?? caveatKind(condition);
   if (kind === undefined) {
     if (allowUnknown) return;
-    throw new TypeError('caveats: a kind that is not known here; a gateway would skip it (allowUnknown adds it all the same)');
+    throw new TypeError('caveats: unknown kind; gateways would ignore it. Set allowUnknown to add it anyway');
   }
   // Without `=` other gateways skip it, whatever the condition.
   if (!text.includes('=') || !kind.parses(value)) throw new RangeError(`caveats: a ${kind.name} caveat does not parse`);

@@ -55,7 +55,7 @@ async function readWhole(stream: ReadableStream<Uint8Array>, { maxBodyBytes, sig
       signal?.throwIfAborted();
       const { done, value } = await reader.read();
       if (done) break;
-      if (!(value instanceof Uint8Array)) throw new TypeError('body: a stream of bytes');
+      if (!(value instanceof Uint8Array)) throw new TypeError('body: the stream must yield Uint8Array chunks');
       length += value.byteLength;
       if (length > maxBodyBytes) throw tooLarge({ maxBodyBytes });
       chunks.push(value);
@@ -81,5 +81,5 @@ function joinChunks(chunks: readonly Uint8Array[], length: number): Uint8Array<A
 }
 
 function tooLarge({ maxBodyBytes }: Pick<BodyLimits, 'maxBodyBytes'>): L402Error {
-  return new L402Error('body_too_large', { paid: 'no', detail: `a body that can be sent once only has at most ${maxBodyBytes} bytes` });
+  return new L402Error('body_too_large', { paid: 'no', detail: `a stream body may have at most ${maxBodyBytes} bytes` });
 }

@@ -9,22 +9,21 @@ import { type Offer } from './offer.ts';
 /** The client's own codes, and what the caller (a person or an agent) can do about each. */
 const HINTS = {
   challenge_malformed: 'The server asks for a payment, but not in a way that can be paid. Nothing was paid; tell the seller.',
-  token_unreadable: 'The token cannot be held against the invoice, so the invoice might buy nothing. Nothing was paid; tell the seller.',
+  token_unreadable: 'The token cannot be matched to the invoice, so paying might buy nothing. Nothing was paid; tell the seller.',
   price_above_limit: 'Nothing was paid. Raise maxPriceSats if the call is worth that price to you.',
-  cross_origin_challenge: 'Nothing was paid. The call was redirected to another origin; call that address itself if you mean to pay it.',
-  redirected_challenge: 'Nothing was paid. Call the address that the redirect leads to, or leave your own Authorization header out.',
-  own_credential_refused: 'Nothing was paid in this call. Leave your own credential out of the headers to have a new one bought.',
+  cross_origin_challenge: 'Nothing was paid. The call was redirected to another origin; call that URL directly if you want to pay there.',
+  redirected_challenge: 'Nothing was paid. Call the URL that the redirect leads to, or leave your own Authorization header out.',
+  own_credential_refused: 'Nothing was paid in this call. To buy a new one, remove your own credential from the headers.',
   body_too_large: 'Nothing was sent. Raise maxBodyBytes, or give the body as a string, bytes or a Blob.',
-  store_failed: 'The credential store does not work. If the error has a credential, keep it: it is paid for.',
-  payment_refused: 'Nothing was paid: the wallet says so. See the cause.',
-  payment_failed:
-    'That the wallet failed does not prove that nothing was paid. Look up the payment hash of the offer before you call again.',
+  store_failed: 'The credential store does not work. If `error.credential` is set, keep it: it is paid for.',
+  payment_refused: 'The wallet reports that nothing was paid. See error.cause.',
+  payment_failed: 'The wallet failed, but the payment may have gone through. Look up the payment hash of the offer before you call again.',
   payment_interrupted:
-    'The call was aborted while the wallet was paying, which goes on. Call again: that waits for the payment and uses it. In another process look up the payment hash of the offer first.',
-  preimage_wrong: 'A wallet must give the preimage of the very invoice as 64 hex digits. Look up the payment hash of the offer.',
+    'The call was aborted, but the wallet is still paying. Call again: that waits for the payment and uses it. In another process, look up the payment hash of the offer first.',
+  preimage_wrong: 'The wallet must return the preimage of this invoice, 64 hex digits. Look up the payment hash of the offer.',
   credential_refused:
-    'It is paid, yet the server asks for a payment. Do not pay again: send the credential later, or show it to the seller.',
-  retry_failed: 'It is paid, but no answer came. Call again: the credential is kept and sent first. Or send it yourself.',
+    'You have paid, but the server still asks for payment. Do not pay again: send the credential later, or show it to the seller.',
+  retry_failed: 'You have paid, but the request failed afterwards. Call again: the credential is kept and sent first. Or send it yourself.',
 } as const;
 
 const INVOICE_HINTS: Readonly<Partial<Record<L402ErrorCode, string>>> = {
@@ -32,7 +31,7 @@ const INVOICE_HINTS: Readonly<Partial<Record<L402ErrorCode, string>>> = {
   invoice_expired: 'Nothing was paid. Call again for a fresh invoice; if it recurs, check the clock of this machine.',
   invoice_hash_wrong: 'Nothing was paid. The invoice does not pay for the token beside it: do not trust this server.',
 };
-const INVOICE_HINT = 'Nothing was paid. The invoice is not one that can be relied on; tell the seller.';
+const INVOICE_HINT = 'Nothing was paid. The invoice is invalid or does not fit the offer; tell the seller.';
 
 export type L402ErrorCode = keyof typeof HINTS | (typeof INVOICE_REFUSALS)[number];
 

@@ -99,13 +99,13 @@ async function takeOrPay(response: Response, errand: Errand): Promise<Response> 
   }
   const { offer } = asked.value;
   if (isForeign(response, call)) return turnDown('cross_origin_challenge', 'another origin asks for the payment');
-  if (call.bringsCredential) return turnDown('own_credential_refused', 'the server did not take the credential that the caller sent');
+  if (call.bringsCredential) return turnDown('own_credential_refused', "the server refused the caller's own credential");
   if (call.bringsAuthorization && isRedirected(response, call)) {
-    return turnDown('redirected_challenge', 'beside another Authorization a credential cannot follow a redirect');
+    return turnDown('redirected_challenge', 'the call was redirected; the credential cannot follow because the caller uses Authorization');
   }
   if (stored !== undefined && isPaidBy(stored.credential, offer)) {
     discard(response);
-    const detail = 'the server asks again for a payment that was made';
+    const detail = 'the server asks again for an invoice that is already paid';
     throw new L402Error('credential_refused', { paid: 'yes', detail, offer, credential: stored.credential });
   }
   // Only now is the service of this URL known: an earlier credential may be good for it.
@@ -176,7 +176,7 @@ async function retry({ credential, storeFault }: Purchase, buying: Paying): Prom
   }
   if (storeFault !== undefined && !response.ok) {
     discard(response);
-    const detail = `the answer is ${response.status} and the credential could not be kept`;
+    const detail = `the server answered ${response.status}, and the credential could not be stored`;
     throw new L402Error('store_failed', { paid: 'yes', detail, offer, credential, cause: storeFault.cause });
   }
   if (isForeign(response, call)) return response;

@@ -61,11 +61,11 @@ const WRITERS: Writers = {
 /** Returns the texts of a narrowing for a token of these services. An unknown name is an error, and so is a missing value. */
 export function formatNarrowing(narrowing: Narrowing, services: readonly string[]): readonly string[] {
   return Object.entries(narrowing).flatMap(([key, value]: [string, unknown]) => {
-    if (!Object.hasOwn(WRITERS, key)) throw new TypeError(`caveats: ${key} is no kind of narrowing`);
+    if (!Object.hasOwn(WRITERS, key)) throw new TypeError(`caveats: unknown restriction: ${key}`);
     // A limit omitted by mistake would silently not apply.
     if (value === undefined || value === null) throw new TypeError(`caveats: ${key} has no value`);
     const texts = (WRITERS[key as keyof Narrowing] as (value: unknown, services: readonly string[]) => readonly string[])(value, services);
-    if (texts.length === 0) throw new RangeError(`caveats: the token has no service that ${key} could be said of`);
+    if (texts.length === 0) throw new RangeError(`caveats: the token names no service, so ${key} cannot be added`);
     return texts;
   });
 }

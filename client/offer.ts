@@ -46,7 +46,7 @@ export interface Asked {
 export function readAsked(response: Response): Result<Asked, Refusal<UnreadableCode>> {
   // The gateway marks an origin's own responses: their payment requests are left to the caller.
   if (response.status !== 402 || response.headers.get('l402-answered-by') === 'origin') {
-    return refuse({ code: 'challenge_missing', detail: 'the answer is not a 402 of a gateway' });
+    return refuse({ code: 'challenge_missing', detail: 'the response is not a 402 from an L402 gateway' });
   }
   const challenge = parseL402Offer(response.headers.get('www-authenticate') ?? '');
   if (!challenge.ok) return challenge;

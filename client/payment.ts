@@ -87,7 +87,7 @@ async function payOffer(offer: Offer, wallet: Wallet): Promise<string> {
   }
   const credential = createCredential(offer, preimageHex);
   if (credential !== undefined) return credential;
-  throw new L402Error('preimage_wrong', { paid: 'unknown', detail: 'what the wallet gave is not the preimage of the invoice', offer });
+  throw new L402Error('preimage_wrong', { paid: 'unknown', detail: 'the wallet did not return the preimage of the invoice', offer });
 }
 
 /**

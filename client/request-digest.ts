@@ -14,7 +14,7 @@ export interface PlannedRequest {
 
 /** Computes the `requestDigest` for `attenuate`: 64 hex digits over method, host, path, query and body. */
 export async function digestRequest({ url, method = 'GET', body = '' }: PlannedRequest): Promise<string> {
-  if (!/^[A-Z][A-Z-]*$/.test(method)) throw new RangeError('method: in upper case');
+  if (!/^[A-Z][A-Z-]*$/.test(method)) throw new RangeError('method: must be in upper case');
   const { hostname, pathname, href } = new URL(url);
   const path = canonicalizePath(pathname);
   if (!path.ok) throw new RangeError(`url: ${path.refusal}`);

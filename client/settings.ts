@@ -44,11 +44,13 @@ const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 /** Checks and completes the options; throws on invalid ones. */
 export function readSettings(options: L402FetchOptions): Settings {
   const { wallet, maxPriceSats, network = 'mainnet', maxBodyBytes = DEFAULT_MAX_BODY_BYTES, unpaid = 'throw', clock = Date.now } = options;
-  if (typeof maxPriceSats !== 'number' || !(maxPriceSats >= 0)) throw new TypeError('maxPriceSats: a number of satoshi from 0');
-  if (!NETWORKS.includes(network)) throw new TypeError(`network: one of ${NETWORKS.join(', ')}`);
-  if (!(maxBodyBytes >= 0)) throw new TypeError('maxBodyBytes: a number of bytes from 0');
-  if (unpaid !== 'throw' && unpaid !== 'response') throw new TypeError('unpaid: "throw" or "response"');
-  if (wallet !== undefined && typeof wallet !== 'function') throw new TypeError('wallet: a function from invoice to preimage');
+  if (typeof maxPriceSats !== 'number' || !(maxPriceSats >= 0))
+    throw new TypeError('maxPriceSats: must be a number of satoshis, 0 or more');
+  if (!NETWORKS.includes(network)) throw new TypeError(`network: must be one of ${NETWORKS.join(', ')}`);
+  if (!(maxBodyBytes >= 0)) throw new TypeError('maxBodyBytes: must be a number of bytes, 0 or more');
+  if (unpaid !== 'throw' && unpaid !== 'response') throw new TypeError('unpaid: must be "throw" or "response"');
+  if (wallet !== undefined && typeof wallet !== 'function')
+    throw new TypeError('wallet: must be a function that takes an invoice and returns its preimage');
   return {
     wallet,
     maxPriceMsat: msatFromSats(maxPriceSats),

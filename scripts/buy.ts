@@ -17,14 +17,14 @@ Buys one answer from the gateway that "npm start" runs, with its embedded wallet
 balance that was bought before is used again (${STATE_DIRECTORY}/credentials.json).
 
   -X, --request METHOD   the method [GET, or POST with a body]
-  -H, --header 'A: b'    a header field; as often as you like
+  -H, --header 'A: b'    a header field; may be repeated
   -d, --data BODY        the body; @file reads it from a file
       --max-sats N       the most that this call may cost [1000]
-      --wallet URL       the embedded wallet of a bridge that runs alone ("npm run bridge" prints it), with
-      --wallet-token T   the token beside it; without both, what "npm start" left in ${STATE_DIRECTORY}/wallet.json
+      --wallet URL       wallet URL printed by "npm run bridge"; needs --wallet-token
+      --wallet-token T   token of that wallet. Default for both: ${STATE_DIRECTORY}/wallet.json of "npm start"
   -h, --help             this text
 
-The answer goes to stdout, everything else to stderr. Exit codes: 0 an answer below 400, 1 anything else, 2 wrong usage.
+The answer goes to stdout, everything else to stderr. Exit codes: 0 for a 2xx answer, 1 anything else, 2 wrong usage.
 `;
 
 interface Usage {
@@ -53,9 +53,10 @@ function readUsage(): Usage {
     process.stdout.write(HELP);
     process.exit(0);
   }
-  if (url === undefined || others.length > 0 || !isHttp(url)) throw new TypeError('give one URL, with http:// or https:// at its front');
+  if (url === undefined || others.length > 0 || !isHttp(url))
+    throw new TypeError('give exactly one URL, starting with http:// or https://');
   const maxPriceSats = Number(values['max-sats']);
-  if (!(maxPriceSats >= 0)) throw new TypeError('--max-sats: a number of satoshi');
+  if (!(maxPriceSats >= 0)) throw new TypeError('--max-sats: must be a number of satoshis, 0 or more');
   const headers = values.header.map(readHeader);
   const { data } = values;
   const body = data?.startsWith('@') === true ? readFileSync(data.slice(1)) : data;
@@ -77,7 +78,8 @@ function readHeader(line: string): [string, string] {
 
 function readWallet(url: string | undefined, token: string | undefined): WalletAddress | undefined {
   if (url === undefined && token === undefined) return undefined;
-  if (url === undefined || token === undefined || !isHttp(url)) throw new TypeError('--wallet URL and --wallet-token TOKEN go together');
+  if (url === undefined || token === undefined || !isHttp(url))
+    throw new TypeError('--wallet (an http URL) and --wallet-token must be given together');
   // The bridge prints the URL of the pay endpoint; the wallet's URL is above it.
   return { url: url.replace(/\/v1\/pay$/, '').replace(/\/$/, ''), token };
 }
@@ -103,8 +105,8 @@ async function buy({ url, init, maxPriceSats, wallet }: Usage): Promise<number> 
   const address = wallet ?? readWalletFile(STATE_DIRECTORY);
   if (address === undefined) {
     console.error(
-      `There is no ${STATE_DIRECTORY}/wallet.json here: "npm start" leaves one while it runs. ` +
-        'Start it, and buy at the address that it prints; before a bridge that runs alone, give its --wallet and --wallet-token.',
+      `No ${STATE_DIRECTORY}/wallet.json here. Run "npm start" in this folder and buy at the address it prints. ` +
+        'For "npm run bridge", pass --wallet and --wallet-token.',
     );
     return 1;
   }

@@ -9,9 +9,9 @@ const file = await readGatewayFile();
 const { problems, warnings } = file.ok ? checkGatewayFile(file.value) : { problems: file.refusal, warnings: [] };
 if (warnings.length > 0) console.error(formatWarnings(warnings));
 if (file.ok && hasSampleOrigin(file.value)) {
-  console.error(formatWarnings(['origin: still that of the sample API, which only "npm start" brings along; name your own']));
+  console.error(formatWarnings(['origin is still the sample API, which exists only under "npm start"; set your own']));
 }
 if (problems.length > 0) {
-  console.error(`gateway.config.ts cannot be sold from:\n${formatProblems(problems)}`);
+  console.error(`gateway.config.ts is not valid:\n${formatProblems(problems)}`);
   process.exitCode = 1;
 }

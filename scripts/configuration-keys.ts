@@ -146,7 +146,7 @@ function takesOf(schema: Schema): string {
   const checks = (definitionOf(schema).checks ?? []).map((check) => definitionOf(check) as unknown as Check);
   if (innerType !== undefined) return takesOf(innerType);
   // The schema's own message says more than a pattern.
-  const said = checks.flatMap(({ error }) => (error === undefined ? [] : [error({})]));
+  const said = checks.flatMap(({ error }) => (error === undefined ? [] : [error({}).replace(/^must (be|have) /, '')]));
   switch (type) {
     case 'string':
       return (

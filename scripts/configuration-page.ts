@@ -15,15 +15,15 @@ Written by \`npm run docs\` from the schemas in src/ and their comments; a test 
 gateway.config.ts says what is sold, and is bundled with the Worker. Variables say where it runs. Keys are Worker secrets.
 
 An unknown or wrong key stops the gateway: it answers every request with 500 \`config_invalid\`, and the log lists the problems, each by
-its key and never with a value. \`npm start\`, \`npm run build\` and \`npm run deploy\` tell you before that. Two checks come later: while a
-variable, or a key other than \`origin\` and \`routes\`, has a wrong form, the file as a whole is not checked; and a route with a wrong form is
-not checked further. Complete files are in [examples](../examples/).
+its key and never with a value. \`npm start\`, \`npm run build\` and \`npm run deploy\` tell you before that. Some problems appear only
+after others are fixed: while a variable, or a key other than \`origin\` and \`routes\`, has a wrong form, the file as a whole is not checked;
+and a route with a wrong form is not checked further. Complete files are in [examples](../examples/).
 
-A key without a default may be left out, unless it is needed.
+A key without a default is optional unless marked \`needed\`.
 `;
 
 const TOKEN_SECRETS = `
-The secrets that sign tokens are named \`TOKEN_SECRET_0\` to \`TOKEN_SECRET_255\`, each at least 32 bytes in hex. The one that
+The secrets that sign tokens are named \`TOKEN_SECRET_0\` to \`TOKEN_SECRET_255\`, each at least 32 bytes of hex. The one that
 TOKEN_KEY_ID names must be there; the others are read for tokens that they have signed. [Operations](operations.md) says how to change them.
 `;
 

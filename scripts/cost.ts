@@ -23,7 +23,7 @@ const { values } = parseArgs({
 });
 const chosen = values.only?.split(',') ?? COST_CASES.map(({ name }) => name);
 const cases = COST_CASES.filter(({ name }) => chosen.includes(name));
-if (cases.length !== chosen.length) throw new Error(`the cases are: ${COST_CASES.map(({ name }) => name).join(', ')}`);
+if (cases.length !== chosen.length) throw new Error(`unknown case; choose from: ${COST_CASES.map(({ name }) => name).join(', ')}`);
 const options = { aloneRequests: Number(values.alone), busyRequests: Number(values.busy) };
 
 const system = await startBenchSystem({ originDelayMs: ORIGIN_MS });

@@ -42,7 +42,8 @@ try {
   console.log(`Handshake in ${Math.round(performance.now() - startedMs)} ms.`);
   const replay = await timed('replay', () => fetch(url, { headers: { authorization } }));
   const { code } = (await replay.json()) as { code: string };
-  if (replay.status !== 402 || code !== 'payment_spent') throw new Error(`the replay was answered ${replay.status} ${code}`);
+  if (replay.status !== 402 || code !== 'payment_spent')
+    throw new Error(`expected the replay to get 402 payment_spent, got ${replay.status} ${code}`);
   console.log(`     refused: ${replay.status} ${code}`);
 } finally {
   await system.close();

@@ -11,7 +11,7 @@ const FILE = 'gateway.config.ts';
 export async function readGatewayFile(): Promise<Result<unknown, readonly string[]>> {
   try {
     const { gateway } = (await import(new URL(`../${FILE}`, import.meta.url).href)) as { readonly gateway?: unknown };
-    return gateway === undefined ? refuse([`${FILE}: exports nothing of the name "gateway"`]) : accept(gateway);
+    return gateway === undefined ? refuse([`${FILE}: has no export named "gateway"`]) : accept(gateway);
   } catch (error) {
     return refuse([`${FILE}: cannot be read: ${error instanceof Error ? error.message : String(error)}`]);
   }

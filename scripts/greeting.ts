@@ -17,7 +17,7 @@ export function formatGreeting({ gatewayUrl, originName, wallet, call, isSample,
   const url = quoteForShell(`${gatewayUrl}${call.path}`);
   const target = call.method === 'GET' ? url : `${url} -X ${call.method}`;
   const others = isSample
-    ? `  Other things:       npm run buy -- '${gatewayUrl}/agent?svc=primes&n=8402'
+    ? `  More to buy:        npm run buy -- '${gatewayUrl}/agent?svc=primes&n=8402'
                       npm run buy -- ${gatewayUrl}/privacy-audit -d 'write to me@example.com'
 `
     : '';
@@ -30,7 +30,7 @@ ${others}  Pay by hand:        curl -s ${wallet.url}/v1/pay -H 'Authorization: B
   Then call:          curl -i ${target} -H "Authorization: L402 <token>:<preimageHex>"
 
 The Lightning node is a stand-in for development: its invoices are real and signed, but NO MONEY MOVES.
-Ctrl-C ends everything.
+Ctrl-C stops everything.
 `;
 }
 

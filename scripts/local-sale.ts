@@ -41,7 +41,7 @@ const SAMPLE_STAND_IN = 'http://127.0.0.1';
 /** Reads the settings of `npm start`; an empty variable counts as not set. */
 export function readStartSettings(environment: Environment): Result<StartSettings, readonly string[]> {
   const port = environment['PORT'] || DEFAULT_PORT;
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > LARGEST_PORT) return refuse([`PORT: a whole number from 0 to ${LARGEST_PORT}`]);
+  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > LARGEST_PORT) return refuse([`PORT: must be a whole number from 0 to ${LARGEST_PORT}`]);
   const originUrl = environment['ORIGIN_URL'] || environment['UPSTREAM_URL'] || undefined;
   return accept({ port: Number(port), originUrl, priceSats: environment['PRICE_SATS'] || undefined });
 }
@@ -88,12 +88,12 @@ function pickSecrets(gateway: unknown, environment: Environment): Readonly<Recor
 /** Finds features that only Cloudflare has: here each request would be answered 404 or 500. */
 function findElsewhere({ settings, pricing }: Config): readonly string[] {
   const kinds = new Set(settings.routes.routes.map(({ upstream }) => upstream?.origin.kind));
-  const places = [...(kinds.has('same_zone') ? ["'same-zone'"] : []), ...(kinds.has('service') ? ['a service binding'] : [])];
+  const places = [...(kinds.has('same_zone') ? ["'same-zone' works"] : []), ...(kinds.has('service') ? ['a service binding exists'] : [])];
   return [
-    ...places.map(
-      (place) => `gateway.config.ts: origin: ${place} is there on Cloudflare only; for this machine name an address, or set ORIGIN_URL`,
+    ...places.map((place) => `gateway.config.ts: origin: ${place} only on Cloudflare; to run here, use a URL or set ORIGIN_URL`),
+    ...pricing.bindings.map(
+      (name) => `gateway.config.ts: price: the service binding ${name} exists only on Cloudflare; to run here, use a URL`,
     ),
-    ...pricing.bindings.map((name) => `gateway.config.ts: price: the service binding ${name} is there on Cloudflare only; name an address`),
   ];
 }
 

@@ -19,11 +19,11 @@ Runs bridge, embedded Lightning node and gateway on this machine, and sells what
 sample API, which runs too. No money moves.
 
 Environment:
-  ORIGIN_URL   sell the API at this address instead of the origin of gateway.config.ts (also UPSTREAM_URL). Its routes and prices
-               stay, once they are no longer those of the sample: with those, all of the API is sold at 1 satoshi a call
-  PRICE_SATS   sell everything at this price, whatever gateway.config.ts says
+  ORIGIN_URL   sell the API at this URL instead of origin (UPSTREAM_URL also works). Your routes and prices apply; if
+               gateway.config.ts still has the sample routes, the whole API is sold at 1 satoshi a call
+  PRICE_SATS   sell everything at this price; only closed routes stay closed
   PORT         where the gateway listens [8402, or the next free port]
-A secret that gateway.config.ts names is read from the variable of its name.
+Secrets named in gateway.config.ts are read from environment variables of the same name.
 `;
 
 /** Exits with a message about something that the user can fix. */
@@ -36,7 +36,7 @@ function wantsHelp(): boolean {
   try {
     return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true;
   } catch (error) {
-    return giveUp(`${(error as Error).message}\n"npm start -- --help" says what can be set.`);
+    return giveUp(`${(error as Error).message}\n"npm start -- --help" lists the settings.`);
   }
 }
 
@@ -48,11 +48,11 @@ async function main(): Promise<void> {
   const settings = readStartSettings(process.env);
   const file = await readGatewayFile();
   const unread = [settings, file].flatMap((part) => (part.ok ? [] : part.refusal));
-  if (!settings.ok || !file.ok) return giveUp(`Nothing is sold:\n${formatProblems(unread)}`);
+  if (!settings.ok || !file.ok) return giveUp(`Not started:\n${formatProblems(unread)}`);
   const { secrets, made } = loadLocalSecrets(STATE_DIRECTORY);
   const sale = planSale(file.value, settings.value, { environment: process.env, secrets });
-  if (!sale.ok) return giveUp(`Nothing is sold:\n${formatProblems(sale.refusal)}`);
-  if (made) console.log(`Made secrets for this machine in ${STATE_DIRECTORY}/secrets.json.`);
+  if (!sale.ok) return giveUp(`Not started:\n${formatProblems(sale.refusal)}`);
+  if (made) console.log(`Created secrets for this machine in ${STATE_DIRECTORY}/secrets.json.`);
   if (sale.value.warnings.length > 0) console.error(formatWarnings(sale.value.warnings));
   const { port } = settings.value;
   const [gatewayPort, bundlePath] = await Promise.all([findFreePort(port), buildWorker({ outDirectory: BUNDLE_DIRECTORY })]);

@@ -32,10 +32,10 @@ const TRACK_TIMEOUT_MS = 10_000;
 
 /** LND's failure reasons, in words. */
 const REASONS: Readonly<Record<string, string>> = {
-  FAILURE_REASON_TIMEOUT: 'the node found no way in the time it had',
+  FAILURE_REASON_TIMEOUT: 'the node found no route in time',
   FAILURE_REASON_NO_ROUTE: 'the node found no route within the fee limit',
-  FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: 'the receiver does not take it: the invoice was cancelled, has ended or is unknown there',
-  FAILURE_REASON_INSUFFICIENT_BALANCE: 'the channels of the node do not hold that much',
+  FAILURE_REASON_INCORRECT_PAYMENT_DETAILS: 'the receiver rejected the payment: the invoice was cancelled, has expired or is unknown',
+  FAILURE_REASON_INSUFFICIENT_BALANCE: "not enough balance in the node's channels",
   FAILURE_REASON_CANCELED: 'the payment was cancelled at the node',
 };
 
@@ -45,7 +45,7 @@ export function createLndWallet(options: LndWalletOptions): Wallet {
   const address = readAddress(options);
   const feeLimitMsat = readFeeLimit(options.maxFeeSats);
   if (!Number.isInteger(timeoutSeconds) || timeoutSeconds < 1 || timeoutSeconds > LONGEST_TIMEOUT_SECONDS)
-    throw new TypeError(`timeoutSeconds: a whole number from 1 to ${LONGEST_TIMEOUT_SECONDS}`);
+    throw new TypeError(`timeoutSeconds: must be a whole number from 1 to ${LONGEST_TIMEOUT_SECONDS}`);
 
   /** Payments whose outcome the node has not reported: a later refusal proves nothing about them. */
   const inDoubt = new Set<string>();
@@ -74,13 +74,13 @@ export function createLndWallet(options: LndWalletOptions): Wallet {
     const outcome = await payOrFindOut(facts.value);
     if (outcome === undefined) {
       inDoubt.add(hashHex);
-      throw new Error('the node did not say what became of the payment');
+      throw new Error('the outcome of the payment is unknown: the node gave no clear answer');
     }
     inDoubt.delete(hashHex);
     if (outcome instanceof PaymentRefused) throw outcome;
     // The proof that money has moved; without it the payment is unknown.
     if (!equalBytes(hashPreimage(outcome), facts.value.paymentHash))
-      throw new Error('the node says that it has paid, but not with the preimage of this invoice');
+      throw new Error('the node reports the payment as made, but with another preimage');
     return formatHex(outcome);
   };
 }
@@ -128,10 +128,10 @@ function judgeFault({ code, message }: LndFault): PaymentAnswer {
   if (/macaroon|verification failed|root key/i.test(words) || code === 16)
     return { state: 'not_begun', reason: 'the node refuses the macaroon' };
   if (/payment isn't initiated/i.test(words) || code === 5) return { state: 'unknown_payment' };
-  if (/invoice expired/i.test(words)) return { state: 'declined', reason: 'the invoice has ended' };
+  if (/invoice expired/i.test(words)) return { state: 'declined', reason: 'the invoice has expired' };
   if (/not for current active network/i.test(words))
     return { state: 'declined', reason: 'the node is on another network than the invoice' };
-  return { state: 'declined', reason: 'the node does not take the order' };
+  return { state: 'declined', reason: 'the node refused the payment request' };
 }
 
 function readLine(text: string): LndLine | undefined {
@@ -147,16 +147,16 @@ function readAddress({ url, macaroonHex, certificate }: LndWalletOptions): LndAd
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const isLoopback = /^(localhost|\[::1\]|127(\.[0-9]{1,3}){3})$/.test(parsed?.hostname ?? '');
   if (parsed === undefined || !(parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback)))
-    throw new TypeError('url: like https://host:port; http:// on this machine only');
-  if (parseHex(macaroonHex) === undefined || macaroonHex === '') throw new TypeError('macaroonHex: a macaroon in hex');
-  if (certificate !== undefined && !certificate.includes('-----BEGIN CERTIFICATE-----')) throw new TypeError('certificate: PEM');
+    throw new TypeError('url: must be like https://host:port; http:// on this machine only');
+  if (parseHex(macaroonHex) === undefined || macaroonHex === '') throw new TypeError('macaroonHex: must be a macaroon in hex');
+  if (certificate !== undefined && !certificate.includes('-----BEGIN CERTIFICATE-----')) throw new TypeError('certificate: must be PEM');
   return { url: parsed, macaroonHex, certificate };
 }
 
 function readFeeLimit(maxFeeSats: number): string {
   const msat = Math.round(maxFeeSats * 1000);
   if (typeof maxFeeSats !== 'number' || !(maxFeeSats >= 0) || !Number.isSafeInteger(msat))
-    throw new TypeError('maxFeeSats: a number of satoshi from 0');
+    throw new TypeError('maxFeeSats: must be a number of satoshis, 0 or more');
   return String(msat);
 }
 

@@ -15,10 +15,10 @@ export const gateway = defineGateway({
       access: { seconds: 86_400 },
       description: 'The archive for a day',
     },
-    // Other methods of what is sold are not a way round the price.
+    // Close the other methods, so that they cannot bypass the price.
     { match: '/api/reports/*', closed: true },
     { match: '/archive/*', closed: true },
-    // Whatever the domain serves besides, under its own rules: pages, log-in, forms.
+    // Everything else, as the domain already serves it.
     { match: '/*', free: true },
   ],
 });

@@ -6,7 +6,7 @@ import { defineGateway } from 'l402-edge/config';
 export const gateway = defineGateway({
   origin: 'https://api.example.com',
   policy: {
-    // Of each service, and of all clients together no more than the total.
+    // Per client and service; `total` caps all clients together.
     freeCalls: { calls: 20, seconds: 86_400, total: 16_000 },
   },
   routes: [

@@ -1,10 +1,10 @@
 /*
- * A proxy before a language model: payers buy a balance and each call draws its price from it. The model stands in the path, where
+ * A proxy before a language model: payers buy a balance and each call draws its price from it. The model is part of the path, where
  * the upstream reads it too: what is priced is what is run.
  */
 import { defineGateway } from 'l402-edge/config';
 
-/** Of a call, in millisatoshi. */
+/** Price of one call, in millisatoshis. */
 const MODELS: Readonly<Record<string, bigint>> = { small: 2_000n, medium: 8_000n, large: 40_000n };
 
 const shared = {

@@ -7,7 +7,7 @@ const DAY = 86_400;
 
 export const gateway = defineGateway({
   origin: 'https://api.example.com',
-  // A pack lives for 30 days, so the key that signed it must be read for as long, and an invoice's quarter of an hour.
+  // A token lives 30 days plus the time its invoice can be paid; graceHours must cover both.
   graceHours: 30 * 24 + 1,
   routes: [
     { match: 'GET /health', free: true },

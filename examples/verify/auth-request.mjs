@@ -1,4 +1,4 @@
-/* For nginx's auth_request: 204 to what came through the gateway, 403 to everything else. Needs ORIGIN_SECRET; PORT is 9402. */
+/* For nginx's auth_request: 204 to what came through the gateway, 403 to everything else. Needs ORIGIN_SECRET; PORT defaults to 9402. */
 import { createServer } from 'node:http';
 import { cameThroughGateway } from './verify.mjs';
 

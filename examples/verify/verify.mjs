@@ -1,4 +1,4 @@
-/* Whether a request came through the gateway within the last five minutes, and is the one that was let through. */
+/* Whether a request came through the gateway within the last five minutes, and its method, host and target have not been changed since. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 export function cameThroughGateway({ method, target, headers }, secretHex, nowSeconds = Date.now() / 1000) {

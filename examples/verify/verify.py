@@ -1,4 +1,4 @@
-"""Whether a request came through the gateway within the last five minutes, and is the one that was let through."""
+"""Whether a request came through the gateway within the last five minutes, and its method, host and target have not been changed since."""
 import hashlib, hmac, re, time
 
 

@@ -23,7 +23,7 @@ export const AccessSchema = z.union([
     seconds: z.optional(whole(1, LONGEST_SECONDS)),
     /** Balance from which each route draws its own price. @example 1000 */
     creditSats: z.optional(whole(1, LARGEST_CREDIT_SATS)),
-    /** Rate of a pass, which is sold by `seconds` alone. @example 60 */
+    /** Most calls a minute with a pass (an access with `seconds` only). @example 60 */
     maxPerMinute: z.optional(whole(1, MOST_PER_MINUTE)),
   }),
 ]);
@@ -38,19 +38,19 @@ export function readAccess(
   if (written === 'call') return accept({ access: { kind: 'call' }, seconds: undefined });
   const { calls, seconds, creditSats, maxPerMinute } = written;
   if (maxPerMinute !== undefined && (calls !== undefined || creditSats !== undefined || seconds === undefined)) {
-    return refuse('.access.maxPerMinute: only for a pass, which is sold by seconds alone');
+    return refuse('.access.maxPerMinute: only allowed for a pass: seconds, without calls or creditSats');
   }
   if (calls !== undefined && creditSats !== undefined) return refuse('.access: calls or creditSats, not both');
   if ((calls !== undefined || creditSats !== undefined) && seconds !== undefined && seconds < SECONDS_A_DAY) {
     // A payer for calls can use them for at least a day (M8).
-    return refuse(`.access.seconds: at least ${SECONDS_A_DAY} where calls or a balance are sold`);
+    return refuse(`.access.seconds: must be at least ${SECONDS_A_DAY} together with calls or creditSats`);
   }
   if (calls !== undefined) return accept({ access: { kind: 'calls', calls }, seconds });
   if (creditSats !== undefined) {
     const creditMsat = msatFromSats(creditSats);
     if (creditMsat >= smallestInvoiceMsat) return accept({ access: { kind: 'credit', creditMsat }, seconds });
-    return refuse(`.access.creditSats: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
+    return refuse(`.access.creditSats: must be at least smallestInvoiceMsat (${smallestInvoiceMsat} msat)`);
   }
-  if (seconds === undefined) return refuse('.access: "call", or an object with calls, seconds or creditSats');
+  if (seconds === undefined) return refuse('.access: must be "call", or an object with calls, seconds or creditSats');
   return accept({ access: maxPerMinute === undefined ? { kind: 'pass' } : { kind: 'pass', maxPerMinute }, seconds });
 }

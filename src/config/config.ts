@@ -57,7 +57,7 @@ export const GatewaySchema = z.strictObject({
   redeemSeconds: z._default(whole(86_400, 31_536_000), 86_400),
   /** Seconds by which clocks may differ when the end of a token is judged. */
   skewSeconds: z._default(whole(0, LARGEST_SKEW_SECONDS), 30),
-  /** Seconds that the origin may take until the head of its response. */
+  /** Seconds within which the origin must send its response headers. */
   originTimeoutSeconds: z._default(whole(1, 600), 25),
   /** Longest duration, in seconds, of a paid response body without a length, such as an event stream. The end of a pass ends it earlier. */
   maxStreamSeconds: z._default(whole(1, 86_400), 3600),
@@ -98,15 +98,15 @@ export function defineGateway(gateway: Gateway): Gateway {
 }
 
 const secret = z
-  .string('missing; at least 32 bytes in hex')
-  .check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'at least 32 bytes in hex'));
+  .string('missing; set at least 32 bytes of hex')
+  .check(z.refine((text) => (parseHex(text)?.length ?? 0) >= 32, 'must be at least 32 bytes of hex'));
 const numeral = (smallest: number, largest: number) =>
   z
     .string()
     .check(
       z.refine(
         (text) => /^[0-9]+$/.test(text) && Number(text) >= smallest && Number(text) <= largest,
-        `a number from ${smallest} to ${largest}`,
+        `must be a whole number from ${smallest} to ${largest}`,
       ),
     );
 
@@ -115,14 +115,18 @@ export const VariablesSchema = z.strictObject({
   /** Overrides the origin of the seller's file. @example 'https://staging.example.com' */
   ORIGIN_URL: z.optional(OriginUrl),
   /** Overrides the prices of the seller's file: every route costs this, including free routes. Closed routes stay closed. @example '1' */
-  PRICE_SATS: z.optional(z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'whole satoshi, at least 1'))),
+  PRICE_SATS: z.optional(
+    z.string().check(z.refine((text) => /^[1-9][0-9]{0,11}$/.test(text), 'must be a whole number of satoshis, at least 1')),
+  ),
   /**
    * URL of the bridge next to the Lightning node. With a binding named BRIDGE, the host is ignored.
    * @example 'https://bridge.example.com'
    */
   BRIDGE_URL: z
-    .string('missing; an http or https address without path')
-    .check(z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'an http or https address without path')),
+    .string('missing; must be an http or https URL without a path')
+    .check(
+      z.refine((text) => /^https?:\/\/[^/?#@\\\s]+\/?$/.test(text) && URL.canParse(text), 'must be an http or https URL without a path'),
+    ),
   /** Id of the bridge key that signs the gateway's requests. */
   BRIDGE_KEY_ID: z._default(z.string().check(z.regex(/^[a-z0-9-]{1,32}$/)), 'k1'),
   /** The key named by BRIDGE_KEY_ID. The bridge has the same value in its own BRIDGE_SECRET. */
@@ -132,7 +136,9 @@ export const VariablesSchema = z.strictObject({
   /** Secret that authorizes revocations and maintenance at `/_l402/control`. Without it this page does not exist. */
   ADMIN_SECRET: z.optional(secret),
   /** Network that invoices must belong to. */
-  NETWORK: z.enum(NETWORKS, `missing, or none of: ${NETWORKS.join(', ')}`),
+  NETWORK: z.enum(NETWORKS, {
+    error: ({ input }) => `${input === undefined ? 'missing; ' : ''}must be one of: ${NETWORKS.join(', ')}`,
+  }),
   /** Key that signs requests to the origin. Without it the origin gets no proof. */
   ORIGIN_SECRET: z.optional(secret),
   /** Id of that key towards the origin. */
@@ -222,12 +228,12 @@ function readParts(gateway: unknown, variables: Variables, problems: string[]): 
   const currentKeyId = Number(variables['TOKEN_KEY_ID'] ?? '1');
   // A value that is not a number is a separate problem and is not repeated here.
   if (currentKeyId <= 255 && variables[`${TOKEN_SECRET}${currentKeyId}`] === undefined)
-    problems.push(`${TOKEN_SECRET}${currentKeyId}: missing; at least 32 bytes in hex; TOKEN_KEY_ID names it as the key that signs`);
+    problems.push(`${TOKEN_SECRET}${currentKeyId}: missing. TOKEN_KEY_ID selects it as the signing key; set at least 32 bytes of hex`);
   const file = strict.success ? strict.data : readRest(gateway);
   const everything = variables['PRICE_SATS'] !== undefined || (file?.routes ?? []).length === 0;
   const originless = file !== undefined && file.origin === undefined && variables['ORIGIN_URL'] === undefined;
   if (originless && (everything || file.routes.some(({ origin, closed }) => origin === undefined && closed !== true)))
-    problems.push('ORIGIN_URL: neither it nor the origin of gateway.config.ts is set');
+    problems.push('gateway.config.ts: origin: missing; set it, or set ORIGIN_URL');
   return vars.success && file !== undefined ? { file, vars: vars.data, variables, secrets, everything } : undefined;
 }
 
@@ -239,7 +245,7 @@ function compileFile({ file, vars, variables, everything }: Parts, problems: str
   const inFile = (found: readonly string[]) => problems.push(...found.map((problem) => `gateway.config.ts: ${problem}`));
   const priceSats = Number(PRICE_SATS ?? '1');
   if (everything && priceSats * 1000 < smallestInvoiceMsat) {
-    problems.push(`PRICE_SATS: less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
+    problems.push(`PRICE_SATS: must be at least smallestInvoiceMsat (${smallestInvoiceMsat} msat)`);
   }
   const offered = everything ? everythingAt(priceSats, written) : written;
   const prepared = prepareRoutes(offered, {
@@ -254,10 +260,10 @@ function compileFile({ file, vars, variables, everything }: Parts, problems: str
   const lives = [settings.redeemSeconds, ...offered.map(secondsOf)];
   const longest = settings.invoiceExpirySeconds + INVOICE_EXPIRY_SLACK_SECONDS + Math.max(...lives);
   if (graceHours * 3600 < longest) {
-    inFile([`graceHours: shorter than the longest life of a token that is sold; at least ${Math.ceil(longest / 3600)}`]);
+    inFile([`graceHours: must be at least ${Math.ceil(longest / 3600)}, the lifetime of the longest-lived token on sale`]);
   }
   const pricingServices = prepared.ok ? findPricingServices(prepared.value) : [];
-  if (pricingServices.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route asks a pricing service');
+  if (pricingServices.length > 0 && PRICING_SECRET === undefined) problems.push('PRICING_SECRET: missing; a route uses a pricing service');
   if (!prepared.ok || !policy.ok || !pool.ok) return undefined;
   const routes = compileRoutes(prepared.value);
   const claimRegion = chosenRegion === 'nearest' ? undefined : numberOfRegion(chosenRegion);
@@ -275,7 +281,7 @@ function findSharedKeys({ vars, secrets }: Parts): readonly string[] {
   for (const [name, own] of Object.entries({ BRIDGE_SECRET, ORIGIN_SECRET, PRICING_SECRET, ADMIN_SECRET })) {
     if (own === undefined) continue;
     if (others.some((other) => other.toLowerCase() === own.toLowerCase())) {
-      problems.push(`${name}: a key of its own, not one that signs something else`);
+      problems.push(`${name}: must differ from every other secret`);
     }
     others.push(own);
   }
@@ -317,8 +323,8 @@ function readTokenSecrets(variables: Readonly<Record<string, unknown>>, problems
   for (const [name, value] of Object.entries(variables)) {
     if (!name.startsWith(TOKEN_SECRET)) continue;
     const id = name.slice(TOKEN_SECRET.length);
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(id) || Number(id) > 255) problems.push(`${name}: ends in a key id from 0 to 255`);
-    else if (!secret.safeParse(value).success) problems.push(`${name}: at least 32 bytes in hex`);
+    if (!/^(0|[1-9][0-9]{0,2})$/.test(id) || Number(id) > 255) problems.push(`${name}: must end in a key id from 0 to 255`);
+    else if (!secret.safeParse(value).success) problems.push(`${name}: must be at least 32 bytes of hex`);
     else secrets.set(Number(id), parseHex(String(value))!);
   }
   return secrets;

@@ -31,6 +31,8 @@ interface Issue {
   readonly maximum?: number | bigint;
   readonly values?: readonly unknown[];
   readonly pattern?: string;
+  /** For a bound: the kind of value that it bounds. */
+  readonly origin?: string;
 }
 
 /** Where issues were found: a prefix text, the schema, and the path at which it was used. */
@@ -69,9 +71,11 @@ function isOfOtherKind({ code, path, message }: Issue): boolean {
 function describeForms(errors: readonly (readonly Issue[])[], keys: readonly string[]): string {
   const forms = errors.flatMap(([issue]) => {
     if (issue === undefined || issue.code === 'custom') return [];
-    return issue.code === 'invalid_type' && issue.expected === 'object' ? [`an object with ${keys.join(', ')}`] : [describeIssue(issue)];
+    if (issue.code === 'invalid_type')
+      return [issue.expected === 'object' ? `an object with ${keys.join(', ')}` : `of type ${issue.expected}`];
+    return [describeIssue(issue).replace(/^must be /, '')];
   });
-  return forms.join('; or ');
+  return `must be ${forms.join('; or ')}`;
 }
 
 /** The message of zod/mini if the schema has none. */
@@ -80,15 +84,22 @@ const NO_MESSAGE = 'Invalid input';
 /** Passed to each parse: a process that has loaded all of zod, such as the local bridge, would use other messages. */
 export const PLAIN_WORDS = { error: () => NO_MESSAGE };
 
-function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern, issues = [] }: Issue): string {
+function describeIssue({ code, message, expected, minimum, maximum, values = [], pattern, origin, issues = [] }: Issue): string {
   if (code === 'invalid_key' && issues[0] !== undefined) return describeIssue(issues[0]);
   // The schema's own message says more than the library's code.
   if (code === 'custom' || message !== NO_MESSAGE) return message;
-  if (code === 'invalid_type') return `missing, or not of the kind: ${expected}`;
-  if (code === 'too_small') return `at least ${minimum}`;
-  if (code === 'too_big') return `at most ${maximum}`;
-  if (code === 'invalid_value') return `one of: ${values.map(String).join(', ')}`;
-  return pattern === undefined ? 'not of the form that is asked for' : `must fit ${pattern}`;
+  if (code === 'invalid_type') return `missing, or not of type ${expected}`;
+  if (code === 'too_small') return describeBound(`at least ${minimum}`, origin);
+  if (code === 'too_big') return describeBound(`at most ${maximum}`, origin);
+  if (code === 'invalid_value' && values.length === 1) return `must be ${JSON.stringify(values[0])}`;
+  if (code === 'invalid_value') return `must be one of: ${values.map(String).join(', ')}`;
+  return pattern === undefined ? 'has the wrong format' : `must match ${pattern}`;
+}
+
+/** Describes a bound of a number, or of the length of a list or a text. */
+function describeBound(bound: string, origin: string | undefined): string {
+  if (origin === 'array') return `must have ${bound} ${bound.endsWith(' 1') ? 'entry' : 'entries'}`;
+  return origin === 'string' ? `must have ${bound} characters` : `must be ${bound}`;
 }
 
 /** Returns the allowed keys at a path. */
@@ -116,7 +127,7 @@ export function findNearest(word: string, known: readonly string[], mostMistakes
 
 function suggestKey(key: string, known: readonly string[]): string {
   const nearest = findNearest(key, known, Math.min(MOST_MISTAKES, Math.floor(key.length / 3)));
-  return nearest === undefined ? `known here: ${known.join(', ')}` : `did you mean ${nearest}?`;
+  return nearest === undefined ? `allowed keys: ${known.join(', ')}` : `did you mean ${nearest}?`;
 }
 
 /** Counts letters to add, drop or change (Levenshtein). */

@@ -21,18 +21,22 @@ const ClientListSchema = z
     /** Addresses and ranges. @example ['203.0.113.0/24', '2001:db8::/32'] */
     cidrs: z.optional(
       z
-        .array(z.string().check(z.refine((text) => parseCidr(text) !== undefined, 'an address or a range whose other bits are zero')))
+        .array(
+          z.string().check(z.refine((text) => parseCidr(text) !== undefined, 'must be an IP address, or a CIDR range without host bits')),
+        )
         .check(z.maxLength(LONGEST_LIST)),
     ),
     /**
      * Countries, by two capital letters. Only Cloudflare's edge provides them; elsewhere a `block` of countries blocks all.
      * @example ['CH']
      */
-    countries: z.optional(z.array(z.string().check(z.regex(/^[A-Z][A-Z0-9]$/))).check(z.maxLength(LONGEST_LIST))),
+    countries: z.optional(
+      z.array(z.string().check(z.regex(/^[A-Z][A-Z0-9]$/, 'must be two capital letters'))).check(z.maxLength(LONGEST_LIST)),
+    ),
     /** Networks, by AS number. Only Cloudflare's edge provides them; elsewhere a `block` of networks blocks all. */
     asns: z.optional(z.array(whole(1, 4_294_967_295)).check(z.maxLength(LONGEST_LIST))),
   })
-  .check(z.refine((list) => Object.values(list).some((entries) => (entries ?? []).length > 0), 'at least one entry'));
+  .check(z.refine((list) => Object.values(list).some((entries) => (entries ?? []).length > 0), 'must have at least one entry'));
 
 const QuotaRateSchema = z.strictObject({
   /** Requests of one client in any period of `seconds`. */
@@ -128,17 +132,17 @@ const RoutePolicySchema = z.strictObject({
 });
 
 const BreakerSchema = z.strictObject({
-  /** Seconds for which a call counts. */
+  /** Length of the window over which calls are counted, in seconds. */
   windowSeconds: z._default(whole(1, 3600), 60),
   /** The breaker opens after this many different payers fail in a row; at least three. */
   failuresInARow: z._default(whole(3, 100), 5),
   /** The breaker opens if this share of all payers fails, once there are `leastPayers`. */
   failureRatio: z._default(part, 0.5),
-  /** The breaker opens if this share of all payers fails or waits longer than `slowHeadSeconds` for the response head. */
+  /** The breaker opens if this share of all payers fails or waits longer than `slowHeadSeconds` for the response headers. */
   slowRatio: z._default(part, 0.8),
-  /** Number of payers from which the shares count. */
+  /** The two ratios apply only once this many payers have voted. */
   leastPayers: z._default(whole(3, 500), 10),
-  /** Seconds after which a response head counts as slow. */
+  /** Seconds after which response headers count as slow. */
   slowHeadSeconds: z._default(whole(1, 600), 10),
   /** Seconds for which the breaker stays open the first time; doubled each time it opens again. */
   openSeconds: z._default(whole(1, 3600), 10),
@@ -153,7 +157,7 @@ const ConcurrencySchema = z.strictObject({
   most: whole(1, 10_000),
   /** Calls that wait for a place, separately for paid and unpaid calls; further calls are refused at once. */
   mostWaiting: z._default(whole(0, 10_000), 100),
-  /** Seconds for which they wait. At most half of the margin of a claim's lease, which runs meanwhile. */
+  /** Seconds that such a call waits. At most half of the lease margin, because the claim's lease is already running. */
   waitSeconds: z._default(whole(0, 30), 5),
 });
 
@@ -180,7 +184,10 @@ export const gatewayPolicyKeys = {
   controlRefreshSeconds: z._default(whole(1, 300), 10),
   /** Age in seconds at which they count as outdated and paid routes are closed. */
   staleMaxSeconds: z._default(whole(10, 86_400), 300),
-  /** `serve`: paid routes stay open even so, and tokens revoked in the meantime still work. */
+  /**
+   * `refuse`: paid routes close when the snapshot is outdated. `serve`: they stay open, and tokens revoked since then still
+   * work.
+   */
   stale: z._default(z.enum(['refuse', 'serve']), 'refuse'),
   /** Number of isolates that share limits with `count: 'isolate'`. */
   rateIsolates: z._default(whole(1, 1000), 1),
@@ -204,10 +211,10 @@ export function compileGatewayPolicy(gateway: GatewayPolicy): Result<GatewayPoli
   const { breaker, concurrency, rate } = gateway.policy;
   const problems: string[] = [];
   if (staleMaxSeconds < 2 * controlRefreshSeconds) {
-    problems.push('staleMaxSeconds: less than twice controlRefreshSeconds; one lost refresh would close every paid route');
+    problems.push('staleMaxSeconds: must be at least twice controlRefreshSeconds, or one failed refresh would close every paid route');
   }
   if (breaker !== false && breaker.openMaxSeconds < breaker.openSeconds)
-    problems.push('policy.breaker.openMaxSeconds: less than openSeconds');
+    problems.push('policy.breaker.openMaxSeconds: must be at least openSeconds');
   if (problems.length > 0) return refuse(problems);
   return accept({
     clientAddress,

@@ -7,7 +7,7 @@ import { type PoolBounds } from '../ports.ts';
 import { total, whole } from './numbers.ts';
 
 export const PoolSchema = z.strictObject({
-  /** Invoices kept ready for an offer with any demand, in all sixteen quota objects together. */
+  /** Fewest invoices kept ready for an offer once there is demand, in all sixteen quota objects together. */
   low: z._default(total, 64),
   /** Most invoices kept ready for an offer, whatever its demand. */
   high: z._default(total, 3200),
@@ -23,8 +23,8 @@ export function compilePool(
   if (pool === false) return accept(undefined);
   const { low, high, minLifeSeconds = Math.floor(invoiceExpirySeconds / 2) } = pool;
   const problems: string[] = [];
-  if (low > high) problems.push('pool.low: more than pool.high');
+  if (low > high) problems.push('pool.low: must not exceed pool.high');
   if (minLifeSeconds >= invoiceExpirySeconds)
-    problems.push('pool.minLifeSeconds: not less than invoiceExpirySeconds; none would be handed out');
+    problems.push('pool.minLifeSeconds: must be less than invoiceExpirySeconds, or no pooled invoice could be issued');
   return problems.length > 0 ? refuse(problems) : accept({ low, high, minLifeMs: minLifeSeconds * 1000 });
 }

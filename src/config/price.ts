@@ -14,7 +14,7 @@ const HeaderName = z
   .check(
     z.refine(
       (name) => /^[a-z0-9-]{1,64}$/.test(name) && isForwarded(name),
-      'a header in lower case that the client sends and the origin gets',
+      'must be a lower-case header name that is forwarded to the origin',
     ),
   );
 
@@ -59,7 +59,7 @@ const PriceSchema = z.union([
         .check(
           z.refine(
             (text) => BINDING_NAME.test(text) || (/^https?:\/\/[^/?#@\\\s]+(\/[^?#\\\s]*)?$/.test(text) && URL.canParse(text)),
-            'an http or https address without user, query and fragment, or the name of a service binding in capitals',
+            'must be an http or https URL without user info, query or fragment, or the name of a service binding in capitals',
           ),
         ),
     ),
@@ -119,13 +119,13 @@ export function preparePrice(written: PriceConfig, smallestInvoiceMsat: bigint):
   const { price, priceFacts, minSats, maxSats } = written;
   const least = minSats === undefined ? undefined : readAmount(minSats, { key: 'minSats', smallestInvoiceMsat, report });
   const most = maxSats === undefined ? undefined : readAmount(maxSats, { key: 'maxSats', smallestInvoiceMsat, report });
-  if (least !== undefined && most !== undefined && most < least) report('maxSats', 'less than minSats');
+  if (least !== undefined && most !== undefined && most < least) report('maxSats', 'must be at least minSats');
   const limits = { least, most, smallestInvoiceMsat };
   let compiled: Price | undefined;
   if (price === undefined) report('price', 'missing');
   else if (typeof price === 'function' || price.service !== undefined) compiled = readAsked(written, limits, report);
   else {
-    if (priceFacts !== undefined) report('priceFacts', 'goes with a function or a service');
+    if (priceFacts !== undefined) report('priceFacts', 'only allowed with a price function or pricing service');
     const isOfBalance = price.perKibibyteSats !== undefined && most === undefined && written.creditMsat !== undefined;
     compiled = readFormula(price, isOfBalance ? { ...limits, most: written.creditMsat, mostKey: 'access.creditSats' } : limits, report);
   }
@@ -162,7 +162,7 @@ interface Limits {
 function readAsked(written: PriceConfig, { least, most }: Limits, report: Report): Price | undefined {
   const { price, match, priceFacts } = written;
   for (const key of ['minSats', 'maxSats'] as const) {
-    if (written[key] === undefined) report(key, 'missing; a price that a function or a service decides needs both bounds');
+    if (written[key] === undefined) report(key, 'missing; required with a price function or pricing service');
   }
   if (price === undefined || least === undefined || most === undefined) return undefined;
   const bounds = { minMsat: least, maxMsat: most };
@@ -188,7 +188,7 @@ function readFormula(price: DynamicPrice, limits: Limits, report: Report): Formu
   const from = parameter === undefined ? 'header' : 'parameter';
   const name = parameter ?? header;
   if (name === undefined) {
-    report('price', 'exactly one of parameter, header, perKibibyteSats, service; a fixed price is written as priceSats');
+    report('price', 'must have exactly one of parameter, header, perKibibyteSats, service; for a fixed price use priceSats');
     return undefined;
   }
   if (sats === undefined) {
@@ -204,9 +204,10 @@ function readSize(perKibibyteSats: number, limits: Limits, report: Report): Form
   if (kibibyteMsat === undefined) return undefined;
   const { least, most, mostKey = 'maxSats' } = limits;
   const affordable = most === undefined ? BigInt(MOST_KIBIBYTES) : most / kibibyteMsat;
-  if (affordable < 1n) report(mostKey, 'less than one kibibyte costs');
+  if (affordable < 1n) report(mostKey, 'must cover the price of one KiB');
   const mostKibibytes = affordable > MOST_KIBIBYTES ? MOST_KIBIBYTES : Number(affordable);
-  if (!isAmount(kibibyteMsat * BigInt(mostKibibytes))) report('price.perKibibyteSats', 'too much for a body of 1 GiB; set maxSats');
+  if (!isAmount(kibibyteMsat * BigInt(mostKibibytes)))
+    report('price.perKibibyteSats', 'a 1 GiB body would cost more than 21 million bitcoin; set maxSats');
   return { kind: 'size', kibibyteMsat, mostKibibytes, minMsat: least ?? kibibyteMsat };
 }
 
@@ -215,14 +216,14 @@ function readCount(
   limits: Limits,
   report: Report,
 ): FormulaPrice | undefined {
-  if (unitSats === undefined) report('price.unitSats', 'missing; or list in sats what each value costs');
-  if (max === undefined) report('price.max', 'missing; the largest number that is sold');
+  if (unitSats === undefined) report('price.unitSats', 'missing; set it, or set sats with a price for each value');
+  if (max === undefined) report('price.max', 'missing; set the largest number of units');
   if (unitSats === undefined || max === undefined) return undefined;
   const unitMsat = readUnit(unitSats, { key: 'price.unitSats', limits, report });
   if (unitMsat === undefined) return undefined;
   const dearest = unitMsat * BigInt(max);
   if (!isAmount(dearest)) report('price.max', 'times unitSats is more than 21 million bitcoin');
-  if (limits.most !== undefined && dearest > limits.most) report('maxSats', 'less than unitSats times max');
+  if (limits.most !== undefined && dearest > limits.most) report('maxSats', 'must be at least unitSats × max');
   return { kind: 'count', input, unitMsat, most: max, minMsat: limits.least ?? unitMsat };
 }
 
@@ -232,14 +233,14 @@ function readTable(
   report: Report,
 ): FormulaPrice {
   const entries = Object.entries(sats);
-  if (entries.length === 0 || entries.length > MOST_VALUES) report('price.sats', `from 1 to ${MOST_VALUES} values`);
+  if (entries.length === 0 || entries.length > MOST_VALUES) report('price.sats', `must have 1 to ${MOST_VALUES} values`);
   const sold = new Map<string, Msat>();
   for (const [value, price] of entries) {
     const key = `price.sats.${value}`;
     const amount = readAmount(price, { key, smallestInvoiceMsat, report });
     if (amount === undefined) continue;
-    if (least !== undefined && amount < least) report(key, 'less than minSats');
-    if (most !== undefined && amount > most) report(key, 'more than maxSats');
+    if (least !== undefined && amount < least) report(key, 'must be at least minSats');
+    if (most !== undefined && amount > most) report(key, 'must be at most maxSats');
     sold.set(value, amount);
   }
   return { kind: 'table', input, sold };
@@ -267,11 +268,11 @@ export function parseAmount(
   try {
     const amount = 'sats' in written ? msatFromSats(written.sats) : msat(BigInt(written.msat));
     if (amount > 0n && amount >= smallestInvoiceMsat) return accept(amount);
-    if (amount > 0n) return refuse(`less than an invoice can ask for, which is smallestInvoiceMsat: ${smallestInvoiceMsat}`);
+    if (amount > 0n) return refuse(`must be at least smallestInvoiceMsat (${smallestInvoiceMsat} msat)`);
   } catch {
     // Not an amount at all: reported below.
   }
-  return refuse('more than 0, at most 21 million bitcoin, no part of a millisatoshi');
+  return refuse('must be more than 0, at most 21 million bitcoin, and whole millisatoshis');
 }
 
 function isAmount(amount: bigint): boolean {
@@ -285,6 +286,6 @@ function refuseOthers(
 ): void {
   for (const [key, value] of Object.entries(price)) {
     if (value === undefined || key === way || allowed.some((name) => name === key)) continue;
-    report(`price.${key}`, `does not go with ${way}${allowed.length > 0 ? `, which takes ${allowed.join(', ')}` : ''}`);
+    report(`price.${key}`, `cannot be combined with ${way}${allowed.length > 0 ? ` (allowed beside it: ${allowed.join(', ')})` : ''}`);
   }
 }

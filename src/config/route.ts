@@ -29,12 +29,7 @@ export const RouteSchema = z.strictObject({
   match: z.string(),
   /** Matches only requests to this host. @example 'api.example.com' */
   host: z.optional(
-    z
-      .string()
-      .check(
-        z.regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, without port and without a dot at its end'),
-        z.maxLength(253),
-      ),
+    z.string().check(z.regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a lower-case host without port or trailing dot'), z.maxLength(253)),
   ),
   /** Matches only requests with these query parameters. @example { svc: 'audit' } */
   query: z.optional(z.record(z.string().check(z.regex(/^[A-Za-z0-9_-]{1,64}$/)), z.string())),
@@ -49,14 +44,14 @@ export const RouteSchema = z.strictObject({
    */
   capabilities: z.optional(z.array(z.string().check(z.regex(/^[a-z0-9_-]{1,32}$/))).check(z.minLength(1))),
   /** Text in the invoice, shown by the payer's wallet. @example 'Weather of one place' */
-  description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/, 'printable ASCII only'), z.maxLength(LONGEST_DESCRIPTION))),
+  description: z.optional(z.string().check(z.regex(/^[\u0020-\u007e]+$/, 'must be printable ASCII'), z.maxLength(LONGEST_DESCRIPTION))),
   /** Fixed price. A route has exactly one of this, priceMsat, price, free and closed. @example 10 */
   priceSats: z.optional(z.number()),
   /** Fixed price in millisatoshis. @example 2500 */
   priceMsat: z.optional(z.int()),
   /**
-   * Forms are read before anything is sold, and refused if a field has the name of a parameter that decides a price or a
-   * route: an origin could read it from there. At most 65,536 bytes.
+   * Reads forms (at most 65,536 bytes) before selling, and refuses one with a field named like a query parameter that selects
+   * the price or route: the origin might read it from the form.
    * @example true
    */
   refuseInForm: z.optional(z.literal(true)),
@@ -101,7 +96,7 @@ export function prepareRoutes(
     const pattern = parsePattern(route.match);
     if (!pattern.ok) problems.push(`routes.${index}.match: ${pattern.refusal}`);
     const meant = pattern.ok ? findMeantMethod(pattern.value.method) : undefined;
-    if (meant !== undefined) problems.push(`routes.${index}.match: no client sends this method; did you mean ${meant}?`);
+    if (meant !== undefined) problems.push(`routes.${index}.match: unknown method; did you mean ${meant}?`);
     const parameters = new Map(Object.entries(route.query ?? {}));
     const headers = new Map(Object.entries(route.headers ?? {}));
     const place = { match: route.match, host: route.host, parameters, headers };
@@ -134,12 +129,12 @@ function readRefusedInForm(
   conditionNames: readonly string[],
 ): Result<readonly string[], string> {
   if (refuseInForm === undefined) return accept([]);
-  if (free === true || closed === true) return refuse('goes with a route that is sold');
+  if (free === true || closed === true) return refuse('only allowed on a sold route');
   const isAsked = typeof price === 'function' || price?.service !== undefined;
-  if (isAsked && priceFacts?.parameters === undefined) return refuse('needs priceFacts.parameters: the names that decide');
+  if (isAsked && priceFacts?.parameters === undefined) return refuse('needs priceFacts.parameters: the parameters that decide the price');
   const own = typeof price === 'object' && price.parameter !== undefined ? [price.parameter] : (priceFacts?.parameters ?? []);
   const names = [...new Set([...own, ...conditionNames])];
-  return names.length > 0 ? accept(names) : refuse('no parameter decides a price or a route');
+  return names.length > 0 ? accept(names) : refuse('has no effect: no query parameter selects a price or a route');
 }
 
 /** Returns the common method that was probably meant; other existing methods differ in more letters. */
@@ -153,9 +148,9 @@ function readSale(
   { place, smallestInvoiceMsat }: { place: string; smallestInvoiceMsat: bigint },
 ): Result<Sale, readonly string[]> {
   const ways = (['priceSats', 'priceMsat', 'price', 'free', 'closed'] as const).filter((way) => route[way] !== undefined);
-  if (ways.length !== 1) return refuse([': exactly one of priceSats, priceMsat, price, free, closed']);
+  if (ways.length !== 1) return refuse([': must have exactly one of priceSats, priceMsat, price, free, closed']);
   const stray = (['minSats', 'maxSats', 'priceFacts'] as const).filter((key) => route[key] !== undefined && route.price === undefined);
-  if (stray.length > 0) return refuse(stray.map((key) => `.${key}: goes with price, not with ${ways[0]}`));
+  if (stray.length > 0) return refuse(stray.map((key) => `.${key}: only allowed together with price`));
   if (route.free === true) return accept({ kind: 'free' });
   if (route.closed === true) return accept({ kind: 'closed' });
   const access = readAccess(route.access, smallestInvoiceMsat);
@@ -169,7 +164,7 @@ function readSale(
   const { tier = 0, capabilities = [], description = service } = route;
   // A payer must be able to use a balance.
   if (creditMsat !== undefined && dearestOf(price.value) > creditMsat) {
-    return refuse([`.access.creditSats: less than the dearest call of this route, which costs ${dearestOf(price.value)} msat`]);
+    return refuse([`.access.creditSats: must be at least ${dearestOf(price.value)} msat, the price of this route's most expensive call`]);
   }
   return accept({ kind: 'paid', service, tier, capabilities, price: price.value, description, ...access.value });
 }
@@ -203,9 +198,9 @@ function findPriceConflicts(routes: readonly Route[]): readonly string[] {
     const first = sold.get(name) ?? sale;
     sold.set(name, first);
     if (describeAccess(first) !== describeAccess(sale)) {
-      problems.push(`routes: "${match}" has another access than an earlier route of service ${name}; another access is another tier`);
+      problems.push(`routes: "${match}" differs in access from an earlier route of service ${name}; give it another tier`);
     } else if (sale.access.kind !== 'credit' && !isSamePrice(first.price, sale.price)) {
-      problems.push(`routes: "${match}" has another price than an earlier route of service ${name}; another price is another tier`);
+      problems.push(`routes: "${match}" differs in price from an earlier route of service ${name}; give it another tier`);
     }
   }
   return problems;

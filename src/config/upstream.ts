@@ -26,11 +26,11 @@ const LONGEST_LEASE_SECONDS = 900;
 /** The URL of an origin. */
 export const OriginUrl = z
   .string()
-  .check(z.refine(isOriginUrl, 'an http or https address without user, query, fragment and dots in its path'));
+  .check(z.refine(isOriginUrl, 'must be an http or https URL without user info, query, fragment or dot segments'));
 
 /** A host; a leading `*.` covers all subdomains. */
 export const ZoneHosts = z.array(
-  z.string().check(z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'a host in small letters, "*." at its front for all below')),
+  z.string().check(z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'must be a lower-case host; a leading "*." covers subdomains')),
 );
 
 /** The origin of an API that is sold. */
@@ -43,7 +43,7 @@ export const OriginSchema = z.union(
       service: z.string().check(z.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/)),
     }),
   ],
-  'an http or https address without user, query, fragment and dots in its path; or "same-zone"; or { service: "BINDING" }',
+  'must be an http or https URL without user info, query, fragment or dot segments; or "same-zone"; or { service: "BINDING" }',
 );
 
 /** The keys of a route that decide how its requests are forwarded. */
@@ -51,8 +51,15 @@ export const UPSTREAM_KEYS = {
   /** Matches only requests with these header fields, each exactly once. Names in lower case. @example { 'x-plan': 'pro' } */
   headers: z.optional(
     z.record(
-      z.string().check(z.refine((name) => HEADER_NAME.test(name) && isForwarded(name), 'a field in small letters that reaches the origin')),
-      z.string().check(z.regex(HEADER_VALUE, 'printable text'), z.regex(SINGLE_VALUE, 'without a comma')),
+      z
+        .string()
+        .check(
+          z.refine(
+            (name) => HEADER_NAME.test(name) && isForwarded(name),
+            'must be a lower-case header name that is forwarded to the origin',
+          ),
+        ),
+      z.string().check(z.regex(HEADER_VALUE, 'must be printable ASCII'), z.regex(SINGLE_VALUE, 'must not contain a comma')),
     ),
   ),
   /**
@@ -75,19 +82,19 @@ export const UPSTREAM_KEYS = {
         .check(
           z.refine(
             (name) => HEADER_NAME.test(name) && isSettable(name),
-            'a field in small letters that is neither the gateway’s own nor of one hop',
+            'must be a lower-case header name that is neither reserved by the gateway nor hop-by-hop',
           ),
         ),
       z.union(
         [
-          z.string().check(z.regex(HEADER_VALUE, 'printable text')),
+          z.string().check(z.regex(HEADER_VALUE, 'must be printable ASCII')),
           z.strictObject({ /** The name of the Worker secret. @example 'UPSTREAM_KEY' */ secret: z.string() }),
         ],
-        'printable text, or { secret: "NAME" }',
+        'must be printable ASCII, or { secret: "NAME" }',
       ),
     ),
   ),
-  /** Seconds that the origin may take until the head of its response. Default: originTimeoutSeconds. @example 60 */
+  /** Seconds within which the origin must send its response headers. Default: originTimeoutSeconds. @example 60 */
   timeoutSeconds: z.optional(whole(1, 600)),
   /** Largest request body in bytes. A larger one gets a 413 before anything is sold. @example 1048576 */
   maxBodyBytes: z.optional(whole(0, LARGEST_BODY_BYTES)),
@@ -140,7 +147,7 @@ export function prepareUpstream(route: UpstreamConfig, defaults: UpstreamDefault
   if (leaseSeconds > LONGEST_LEASE_SECONDS) {
     const most = timeoutSeconds - (leaseSeconds - LONGEST_LEASE_SECONDS);
     problems.push(
-      `.brokenBody: 'released' holds a payment for ${leaseSeconds} s when a Worker dies; it needs timeoutSeconds of ${most} at most`,
+      `.brokenBody: 'released' could hold a payment for ${leaseSeconds} s after a Worker crash; lower timeoutSeconds to ${most} or less`,
     );
   }
   if (origin === undefined || problems.length > 0) return refuse(problems);
@@ -165,7 +172,7 @@ export function namedSecrets(gateway: unknown): ReadonlySet<string> {
 
 function placeOf(origin: z.output<typeof OriginSchema>, hosts: readonly string[]): Result<OriginPlace, string> {
   if (origin === 'same-zone') {
-    return hosts.length > 0 ? accept({ kind: 'same_zone', hosts }) : refuse('"same-zone" needs the host of the route, or zoneHosts');
+    return hosts.length > 0 ? accept({ kind: 'same_zone', hosts }) : refuse('"same-zone" needs host on the route, or zoneHosts');
   }
   if (typeof origin !== 'string') return accept({ kind: 'service', binding: origin.service });
   const pathStart = origin.indexOf('/', origin.indexOf('//') + 2);
@@ -177,7 +184,7 @@ function placeOf(origin: z.output<typeof OriginSchema>, hosts: readonly string[]
 }
 
 function rewriteOf({ match, stripPrefix, rewrite }: UpstreamConfig): Result<PathRewrite | undefined, string> {
-  if (stripPrefix !== undefined && rewrite !== undefined) return refuse('either this or rewrite');
+  if (stripPrefix !== undefined && rewrite !== undefined) return refuse('cannot be combined with rewrite');
   if (stripPrefix !== undefined) return compileStrip(match, stripPrefix);
   return rewrite === undefined ? accept(undefined) : compileRewrite(match, rewrite);
 }
@@ -186,10 +193,10 @@ function rewriteOf({ match, stripPrefix, rewrite }: UpstreamConfig): Result<Path
 const OWN_SECRET = /^(TOKEN_SECRET_.*|BRIDGE_SECRET|ORIGIN_SECRET|PRICING_SECRET|ADMIN_SECRET)$/;
 
 function readSecret(name: string, variables: Readonly<Record<string, unknown>>): Result<string, string> {
-  if (OWN_SECRET.test(name)) return refuse(`${name} is the gateway's own`);
+  if (OWN_SECRET.test(name)) return refuse(`${name} is one of the gateway's own secrets and is never sent to an origin`);
   const value = variables[name];
   if (typeof value !== 'string') return refuse(`the secret ${name} is missing`);
-  return HEADER_VALUE.test(value) ? accept(value) : refuse(`the secret ${name} is no value of a header field`);
+  return HEADER_VALUE.test(value) ? accept(value) : refuse(`the secret ${name} is not a valid header value`);
 }
 
 function isOriginUrl(text: string): boolean {

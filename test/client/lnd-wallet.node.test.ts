@@ -76,8 +76,8 @@ describe('the LND wallet', () => {
 
   it.each([
     ['FAILURE_REASON_NO_ROUTE', 'the node found no route within the fee limit'],
-    ['FAILURE_REASON_INSUFFICIENT_BALANCE', 'the channels of the node do not hold that much'],
-    ['FAILURE_REASON_TIMEOUT', 'the node found no way in the time it had'],
+    ['FAILURE_REASON_INSUFFICIENT_BALANCE', "not enough balance in the node's channels"],
+    ['FAILURE_REASON_TIMEOUT', 'the node found no route in time'],
     ['FAILURE_REASON_OF_TOMORROW', 'the payment failed at the node'],
   ])('Y8: a payment that failed with status 200 was not made: %s', async (reason, words) => {
     const { pay } = await openNode({ send: { lines: [failed(reason)] } });
@@ -91,8 +91,8 @@ describe('the LND wallet', () => {
     ],
     ['the macaroon does not allow this call', { status: 403, lines: [{ code: 7, message: 'permission denied' }] }],
     ['the node refuses the macaroon', { status: 500, lines: [{ code: 2, message: 'verification failed: signature mismatch' }] }],
-    ['the invoice has ended', { status: 500, lines: [fault(2, 'invoice expired. Valid until 2026-11-21')] }],
-    ['the node does not take the order', { status: 400, lines: [{ code: 3, message: 'something new' }] }],
+    ['the invoice has expired', { status: 500, lines: [fault(2, 'invoice expired. Valid until 2026-11-21')] }],
+    ['the node refused the payment request', { status: 400, lines: [{ code: 3, message: 'something new' }] }],
   ])('Y8: an order that the node turned down was not paid: %s', async (words, send) => {
     const { pay } = await openNode({ send });
     await expect(pay(invoice())).rejects.toEqual(new PaymentRefused(words));

@@ -81,7 +81,7 @@ describe('configuration', () => {
 
   it('says in words what a description may hold', () => {
     const routes = [{ match: '/a', priceSats: 1, description: 'Naïve' }];
-    expect(problemsOf({ routes })).toEqual(['gateway.config.ts: routes.0.description: printable ASCII only']);
+    expect(problemsOf({ routes })).toEqual(['gateway.config.ts: routes.0.description: must be printable ASCII']);
   });
 
   it('refuses to be built without its secrets, and names them', () => {
@@ -100,7 +100,7 @@ describe('configuration', () => {
     const keys = { ...VARIABLES, TOKEN_SECRET_7: 'cd'.repeat(32) };
     for (const taken of [SECRET, 'CD'.repeat(32)]) {
       const problems = problemsOf({}, { ...keys, [name]: taken });
-      expect(problems).toEqual([`${name}: a key of its own, not one that signs something else`]);
+      expect(problems).toEqual([`${name}: must differ from every other secret`]);
     }
     expect(problemsOf({}, { ...keys, [name]: 'ef'.repeat(32) })).toEqual([]);
   });
@@ -149,7 +149,7 @@ describe('grace', () => {
   it('M8: shorter than the longest life that is sold is a mistake that says what would do', () => {
     expect(sells(100 * HOUR - BEFORE)).toEqual([]);
     expect(sells(100 * HOUR - BEFORE + 1)).toEqual([
-      'gateway.config.ts: graceHours: shorter than the longest life of a token that is sold; at least 101',
+      'gateway.config.ts: graceHours: must be at least 101, the lifetime of the longest-lived token on sale',
     ]);
     expect(sells(100 * HOUR - BEFORE, { invoiceExpirySeconds: 601 })).toHaveLength(1);
     expect(sells(60, { redeemSeconds: 100 * HOUR - BEFORE + 1 })).toHaveLength(1);
@@ -157,6 +157,6 @@ describe('grace', () => {
 
   it('M8: for every life that can be sold there is one that suffices', () => {
     expect(sells(365 * 86_400, { graceHours: 8784 })).toEqual([]);
-    expect(sells(365 * 86_400 + 1, { graceHours: 8784 })).toEqual(['gateway.config.ts: routes.0.access.seconds: at most 31536000']);
+    expect(sells(365 * 86_400 + 1, { graceHours: 8784 })).toEqual(['gateway.config.ts: routes.0.access.seconds: must be at most 31536000']);
   });
 });

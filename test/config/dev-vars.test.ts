@@ -40,8 +40,8 @@ describe('.dev.vars.example', () => {
 describe('a gateway without .dev.vars', () => {
   it('names everything that is missing at once, and says what it is', () => {
     const problems = problemsWith({});
-    expect(problems.map((problem) => problem.split(':')[0])).toEqual(['BRIDGE_SECRET', 'TOKEN_SECRET_1', 'ORIGIN_URL']);
-    for (const problem of problems.slice(0, 2)) expect(problem).toMatch(/missing.*32 bytes in hex/);
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(['BRIDGE_SECRET', 'TOKEN_SECRET_1', 'gateway.config.ts']);
+    for (const problem of problems.slice(0, 2)) expect(problem).toMatch(/missing.*32 bytes of hex/);
   });
 
   it('asks for the secret of another key when that signs, and shows no value that stands in its place by mistake', () => {

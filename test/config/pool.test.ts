@@ -26,8 +26,8 @@ describe('the pool', () => {
   });
 
   it.each<[string, Gateway['pool']]>([
-    ['pool.low: more than pool.high', { low: 200, high: 100 }],
-    ['pool.minLifeSeconds: not less than invoiceExpirySeconds', { minLifeSeconds: 600 }],
+    ['pool.low: must not exceed pool.high', { low: 200, high: 100 }],
+    ['pool.minLifeSeconds: must be less than invoiceExpirySeconds', { minLifeSeconds: 600 }],
     ['pool.low', { low: 15 }],
     ['pool.high', { high: 160_001 }],
     ['pool.lowest', { lowest: 20 } as never],

@@ -61,12 +61,10 @@ describe('what npm start sells', () => {
   });
 
   it('is nothing where something is wrong, which is said', () => {
-    for (const port of ['99999', '-1', 'abc']) expect(plan(OWN, { PORT: port })).toEqual(['PORT: a whole number from 0 to 65535']);
-    expect(plan({ routes: OWN.routes })).toEqual(['ORIGIN_URL: neither it nor the origin of gateway.config.ts is set']);
-    expect(plan({ ...OWN, origin: { service: 'API' } })).toEqual([
-      expect.stringContaining('a service binding is there on Cloudflare only'),
-    ]);
-    expect(plan(OWN, { PRICE_SATS: '1.5' })).toEqual(['PRICE_SATS: whole satoshi, at least 1']);
+    for (const port of ['99999', '-1', 'abc']) expect(plan(OWN, { PORT: port })).toEqual(['PORT: must be a whole number from 0 to 65535']);
+    expect(plan({ routes: OWN.routes })).toEqual(['gateway.config.ts: origin: missing; set it, or set ORIGIN_URL']);
+    expect(plan({ ...OWN, origin: { service: 'API' } })).toEqual([expect.stringContaining('a service binding exists only on Cloudflare')]);
+    expect(plan(OWN, { PRICE_SATS: '1.5' })).toEqual(['PRICE_SATS: must be a whole number of satoshis, at least 1']);
   });
 
   it('has the secrets that the file names, from variables of their names', () => {

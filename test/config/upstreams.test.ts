@@ -42,11 +42,11 @@ describe('the way to an origin', () => {
   });
 
   it.each([
-    ['another scheme', { origin: 'ftp://a.test' }, 'routes.0.origin: an http'],
-    ['dots in its path', { origin: 'http://a.test/x/../y' }, 'routes.0.origin: an http'],
-    ['a user in it', { origin: 'http://user@a.test' }, 'routes.0.origin: an http'],
-    ['a zone without hosts', { origin: 'same-zone' }, 'routes.0.origin: "same-zone" needs the host'],
-    ['two ways to change a path', { stripPrefix: '/api', rewrite: '/x' }, 'routes.0.stripPrefix: either'],
+    ['another scheme', { origin: 'ftp://a.test' }, 'routes.0.origin: must be an http'],
+    ['dots in its path', { origin: 'http://a.test/x/../y' }, 'routes.0.origin: must be an http'],
+    ['a user in it', { origin: 'http://user@a.test' }, 'routes.0.origin: must be an http'],
+    ['a zone without hosts', { origin: 'same-zone' }, 'routes.0.origin: "same-zone" needs host'],
+    ['two ways to change a path', { stripPrefix: '/api', rewrite: '/x' }, 'routes.0.stripPrefix: cannot be combined with rewrite'],
     ['a prefix that is not there', { stripPrefix: '/other' }, 'routes.0.stripPrefix: not at the front'],
     ['a prefix with a named part', { stripPrefix: '/api/:id' }, 'routes.0.stripPrefix: not at the front'],
     ['a part that the match has not', { rewrite: '/:other' }, 'routes.0.rewrite: the match has no part :other'],
@@ -55,25 +55,27 @@ describe('the way to an origin', () => {
     ['a wildcard that the match has not', { match: '/a', rewrite: '/b/*' }, 'routes.0.rewrite: ends in a wildcard'],
     ['a field of the gateway', { setHeaders: { 'x-l402-claim': 'a' } }, 'routes.0.setHeaders'],
     ['a field of one hop', { setHeaders: { connection: 'a' } }, 'routes.0.setHeaders'],
-    ['a line break in a field', { setHeaders: { 'x-a': 'a\r\nb' } }, 'routes.0.setHeaders.x-a: printable'],
+    ['a line break in a field', { setHeaders: { 'x-a': 'a\r\nb' } }, 'routes.0.setHeaders.x-a: must be printable'],
     [
       'a secret that is not set',
       { setHeaders: { 'x-a': { secret: 'UPSTREAM_KEY' } } },
       'routes.0.setHeaders.x-a: the secret UPSTREAM_KEY is missing',
     ],
-    ['a secret of the gateway', { setHeaders: { 'x-a': { secret: 'BRIDGE_SECRET' } } }, "BRIDGE_SECRET is the gateway's own"],
+    [
+      'a secret of the gateway',
+      { setHeaders: { 'x-a': { secret: 'BRIDGE_SECRET' } } },
+      "BRIDGE_SECRET is one of the gateway's own secrets",
+    ],
     ['a match by a field that never arrives', { headers: { authorization: 'a' } }, 'routes.0.headers'],
-    ['a match by a list', { headers: { 'x-plan': 'a,b' } }, 'routes.0.headers.x-plan: without a comma'],
+    ['a match by a list', { headers: { 'x-plan': 'a,b' } }, 'routes.0.headers.x-plan: must not contain a comma'],
     ['no time', { timeoutSeconds: 0 }, 'routes.0.timeoutSeconds'],
   ])('is refused with %s', (_, route, problem) => {
     expect(problemOf(route)).toContain(problem);
   });
 
   it('is refused without any origin, and with a short key for it', () => {
-    expect(problemOf({}, { variables: { ORIGIN_URL: undefined } })).toBe(
-      'ORIGIN_URL: neither it nor the origin of gateway.config.ts is set',
-    );
-    expect(problemOf({}, { variables: { ORIGIN_SECRET: 'abcd' } })).toContain('ORIGIN_SECRET: at least 32 bytes');
+    expect(problemOf({}, { variables: { ORIGIN_URL: undefined } })).toBe('origin: missing; set it, or set ORIGIN_URL');
+    expect(problemOf({}, { variables: { ORIGIN_SECRET: 'abcd' } })).toContain('ORIGIN_SECRET: must be at least 32 bytes');
   });
 
   it('takes a field from a secret, and no message ever shows it', () => {
@@ -83,7 +85,7 @@ describe('the way to an origin', () => {
       ['x-env', 'test'],
     ]);
     const odd = problemOf(route, { variables: { UPSTREAM_KEY: 'sesame\nsesame' } });
-    expect(odd).toContain('the secret UPSTREAM_KEY is no value of a header field');
+    expect(odd).toContain('the secret UPSTREAM_KEY is not a valid header value');
     expect(odd).not.toContain('sesame');
     expect(problemOf({}, { variables: { UPSTREAM_KEY: 'sesame' } })).toMatch(/^UPSTREAM_KEY: unknown key/);
   });

@@ -53,7 +53,7 @@ describe('commands', () => {
 
   it('D7: start takes the next port when 8402 is taken, says so, sells, lets no second one at its folder, and leaves nothing behind', async () => {
     const start = run('scripts/start.ts');
-    await start.prints('Ctrl-C ends everything');
+    await start.prints('Ctrl-C stops everything');
     expect(start.output()).toContain('Port 8402 is taken');
     const url = /sells \S+ at (http:\S+)/.exec(start.output())![1]!;
     expect((await fetch(`${url}/greeting`)).status).toBe(402);
@@ -107,7 +107,7 @@ describe('buy', () => {
     mkdirSync(join(elsewhere, STATE_DIRECTORY));
     const told = run('scripts/buy.ts', [call, '--wallet', `${url}/v1/pay`, '--wallet-token', token], { cwd: elsewhere });
     expect([await told.ended, told.output()]).toEqual([0, expect.stringContaining('200 OK')]);
-    expect(await buy(call, '--wallet', url)).toMatchObject({ code: 2, output: expect.stringContaining('go together') });
+    expect(await buy(call, '--wallet', url)).toMatchObject({ code: 2, output: expect.stringContaining('must be given together') });
   });
 
   it('says what is wrong: the limit, the usage, and an invoice that the wallet does not know', async () => {
@@ -118,7 +118,7 @@ describe('buy', () => {
     });
     expect((await buy(url, '--max-sats', '5')).output).toContain('Raise --max-sats');
     for (const address of ['localhost', 'localhost:8402/x'])
-      expect(await buy(address)).toMatchObject({ code: 2, output: expect.stringContaining('give one URL, with http://') });
+      expect(await buy(address)).toMatchObject({ code: 2, output: expect.stringContaining('give exactly one URL, starting with http://') });
     expect(await buy(url, '--nonsense')).toMatchObject({ code: 2, output: expect.stringContaining('--help') });
     expect(await buy(url, '-H', 'nonsense')).toMatchObject({ code: 2 });
     const elsewhere = await startTestSystem([{ name: 'gateway' }]);

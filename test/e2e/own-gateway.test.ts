@@ -36,7 +36,7 @@ function run(script: string, environment: Readonly<Record<string, string>> = {})
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         output += chunk.toString();
-        if (output.includes('Ctrl-C ends everything')) found();
+        if (output.includes('Ctrl-C stops everything')) found();
       });
     }
   });
@@ -114,6 +114,6 @@ describe('npm start', () => {
   it('says in a sentence that a port is none', async () => {
     sell('{}');
     const { ended, output } = run('start.ts', { PORT: '99999' });
-    expect([await ended, output()]).toEqual([1, 'Nothing is sold:\n  environment: PORT: a whole number from 0 to 65535\n']);
+    expect([await ended, output()]).toEqual([1, 'Not started:\n  environment: PORT: must be a whole number from 0 to 65535\n']);
   });
 });

@@ -126,7 +126,7 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
       });
       const paymentHashHex = Buffer.from(short.r_hash, 'base64').toString('hex');
       await until('the end of the invoice', async () => (await stateOf(paymentHashHex))['state'] === 'expired');
-      await expect(system.wallet(short.payment_request)).rejects.toEqual(new PaymentRefused('the invoice has ended'));
+      await expect(system.wallet(short.payment_request)).rejects.toEqual(new PaymentRefused('the invoice has expired'));
     });
 
     it('M31: because the seller has cancelled it: the client says that nothing was paid, and nothing was', async () => {
@@ -141,7 +141,7 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
       const error = await errorOf(system.client({ wallet: payAfter(cancel, system.wallet) })(`${system.gateway}/call/cancelled`));
       expect(error).toMatchObject({ code: 'payment_refused', paid: 'no' });
       expect(error.cause).toEqual(
-        new PaymentRefused('the receiver does not take it: the invoice was cancelled, has ended or is unknown there'),
+        new PaymentRefused('the receiver rejected the payment: the invoice was cancelled, has expired or is unknown'),
       );
       expect(await stateOf(error.offer!.paymentHashHex)).toMatchObject({ state: 'canceled' });
       expect([await lightning.buyerSats(), seenAt('/call/cancelled')]).toEqual([before, 0]);
@@ -152,7 +152,7 @@ describe.skipIf(daemons === undefined)('with a real LND', () => {
       const l402Fetch = system.client({ maxPriceSats: 16_000_000 });
       const error = await errorOf(l402Fetch(`${system.gateway}/dear/thing`));
       expect(error).toMatchObject({ code: 'payment_refused', paid: 'no' });
-      expect(error.cause).toEqual(new PaymentRefused('the channels of the node do not hold that much'));
+      expect(error.cause).toEqual(new PaymentRefused("not enough balance in the node's channels"));
       expect(await stateOf(error.offer!.paymentHashHex)).toMatchObject({ state: 'open' });
       expect(await lightning.buyerSats()).toBe(before);
       expect((await l402Fetch(`${system.gateway}/call/after-dear`)).status).toBe(200);
