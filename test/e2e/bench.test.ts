@@ -10,7 +10,7 @@ import { readSaved } from '#bench/saved-report.ts';
 const run = promisify(execFile);
 const runScript = async (...words: readonly string[]) => (await run(process.execPath, words, { maxBuffer: 1 << 24 })).stdout;
 
-describe('commands that measure', () => {
+describe.concurrent('commands that measure', () => {
   it('cost: counts what a single call does, and prices it', async () => {
     const words = ['scripts/cost.ts', '--json', '--only', 'single_use', '--alone', '1', '--busy', '64'];
     const { cases } = JSON.parse(await runScript(...words)) as CostReport;
