@@ -40,6 +40,12 @@ describe('a payment that does not cover the price', () => {
     for (let call = 0; call < 100; call++) codes.add(await ask(`${path}?${call}`, authorization));
     expect(questions.count).toBe(10);
     expect([...codes].at(-1)).toBe('payment_cooling');
+    // A good credential beside it is not stopped.
+    const good = await makeToken({
+      service: path.slice(1),
+      terms: path === '/once' ? { paidMsat: msat(9000n) } : { access: { kind: 'credit', creditMsat: msat(90_000n) } },
+    });
+    expect(await ask(`${path}?both`, `${authorization}, ${good.authorization}`)).toBe(200);
     // Another client with a share of the same payment is not stopped.
     expect(await ask(`${path}?other`, authorization, '192.0.2.2')).not.toBe('payment_cooling');
   });

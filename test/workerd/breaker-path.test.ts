@@ -163,6 +163,31 @@ describe('turns at an origin that is half open', () => {
     expect(served.filter(Boolean).length).toBeGreaterThanOrEqual(18);
   });
 
+  it('M12 M41: are left to others by the strangers of one IPv6 /48', async () => {
+    const ask = await half({ challenges: { perMinute: 1000, open: 1000 } }, [passRoute]);
+    const served: unknown[] = [];
+    for (let second = 0; second < 60; second++) {
+      for (let call = 0; call < 10; call++) {
+        vi.setSystemTime(Date.now() + 101);
+        await ask('/once', `[2001:db8:7:${(second * 10 + call).toString(16)}::1]`);
+      }
+      served.push(await ask('/once', `198.51.100.${second}`));
+    }
+    expect(served.filter((answer) => answer === 'payment_required').length).toBeGreaterThan(50);
+  });
+
+  it('M12: are not opened by a request that the origin does not know the method of', async () => {
+    const door = openGateway(
+      { routes, policy: { breaker } },
+      { parts: { origin: () => Promise.resolve(new Response('', { status: 501 })) } },
+    );
+    for (let payer = 0; payer < 8; payer++) {
+      vi.setSystemTime(Date.now() + 2000);
+      const { authorization } = await makeToken({ service: 'once' });
+      expect((await door.ask('/once', from(`192.0.2.${payer}`, { authorization }))).status).toBe(501);
+    }
+  });
+
   it('M18 M41: are not taken by an invoice that is given again', async () => {
     const ask = await half({ challenges: { perMinute: 1, open: 1 } }, []);
     expect(await ask('/once', '198.51.100.1')).toBe('payment_required');

@@ -41,7 +41,9 @@ type Trial =
   /** Another credential may be good. */
   | { readonly kind: 'not_good'; readonly reason: GatewayRefusal; readonly usedUp?: string | undefined }
   /** The payment buys nothing here: this outranks any other reason. */
-  | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined };
+  | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined }
+  /** The payment has had prices asked that led to no call; it waits. */
+  | { readonly kind: 'in_vain'; readonly reason: GatewayRefusal };
 
 interface TrialTools {
   readonly deps: GateDeps;
@@ -58,14 +60,21 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
   const { credentials, unreadable } = listCredentials(inquiry.facts.presentations);
   let reason = unreadable ?? NOT_PAID;
   let usedUp: string | undefined;
+  let inVain: GatewayRefusal | undefined;
   const tried = new Set<string>();
   for (const credential of credentials) {
     const proved = await credential.prove();
     // Another token with a payment hash already tried is the same payment, even if its claim were stored elsewhere.
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
     const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, tools }) : { kind: 'not_good', reason: proved.refusal };
-    if (trial.kind === 'enter' || trial.kind === 'refuse') return trial;
+    if (trial.kind === 'enter') return trial;
+    // Another credential may be good.
+    if (trial.kind === 'in_vain') {
+      inVain ??= trial.reason;
+      continue;
+    }
     if (proved.ok && inquiry.isPriceAsked) tools.deps.askedInVain.note(nameAsker(proved.value, inquiry), tools.deps.clock());
+    if (trial.kind === 'refuse') return trial;
     if (trial.kind === 'not_good') {
       // Keeps the first reason.
       if (reason === NOT_PAID) ({ reason } = trial);
@@ -77,7 +86,7 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
     if (proved.ok) tried.add(formatHex(proved.value.paymentHash));
     if (tried.size === MOST_CLAIMS_TRIED) break;
   }
-  return { kind: 'unpaid', reason, usedUp };
+  return inVain === undefined ? { kind: 'unpaid', reason, usedUp } : { kind: 'refuse', reason: inVain };
 }
 
 /** Lists the credentials of all schemes in order, and the reason for the first that could not be read. */
@@ -140,7 +149,7 @@ async function prepare(
   const spent = deps.refusedClaims.findSpent(paymentHashHex, leastCostOf(sale.price, payment), deps.clock());
   if (spent !== undefined) return over(paymentHashHex, spent, payment);
   const inVain = inquiry.isPriceAsked ? deps.askedInVain.find(nameAsker(payment, inquiry), deps.clock()) : undefined;
-  if (inVain !== undefined) return { kind: 'refuse', reason: inVain };
+  if (inVain !== undefined) return { kind: 'in_vain', reason: inVain };
   const { address, key } = inquiry.facts.client();
   const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : (key.group ?? key.key) } as const;
   const quoted = await inquiry.quote(holder);
@@ -153,7 +162,8 @@ async function prepare(
 }
 
 function nameAsker({ paymentHash }: ProvedPayment, { facts }: Inquiry): string {
-  return `${formatHex(paymentHash)} ${facts.client().key.key}`;
+  const { key, group = key } = facts.client().key;
+  return `${formatHex(paymentHash)} ${group}`;
 }
 
 /** Checks again what may have changed meanwhile, apart from the token itself: policies, revocations, keys. */
@@ -193,7 +203,8 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
       steps,
       stated: use?.limits ?? [],
       sendByMs: use?.sendByMs,
-      voters: holders,
+      // An IPv6 /48 is one voter: its owner has as many addresses as he likes.
+      voters: client.address === undefined || group === undefined ? holders : [...holders, group],
       holders,
       network: client.address === undefined ? undefined : group,
     };

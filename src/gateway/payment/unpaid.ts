@@ -89,7 +89,8 @@ function refused(reason: GatewayRefusal): Admission {
 
 function turnOf({ client }: RequestContext, { halfOpen }: GateDeps) {
   const { address, key } = client();
-  return { trafficClass: 'unpaid', holders: address === undefined ? [] : [key.key], halfOpen } as const;
+  const holders = address === undefined ? [] : key.group === undefined ? [key.key] : [key.key, key.group];
+  return { trafficClass: 'unpaid', holders, halfOpen } as const;
 }
 
 /** What the quota was asked, and what it answered. */

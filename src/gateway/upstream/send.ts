@@ -73,6 +73,8 @@ export async function send(
 function judgeOrigin(sent: Forwarded, tookMs: number, slowHeadMs: number): OriginOutcome | undefined {
   switch (sent.kind) {
     case 'answered':
+      // The request decides these: the origin does not know the method or the version.
+      if (sent.response.status === 501 || sent.response.status === 505) return undefined;
       // An origin may lose patience with a client that trickles.
       if (sent.response.status >= 500) return sent.client.isAwaited() || sent.client.isTooSlow() ? undefined : 'failed';
       // What the client took for its upload is not the origin's time (M40).
