@@ -80,24 +80,18 @@ export function createDeps(env: Env, gateway: Gateway): Result<GateDeps, readonl
 function connect(config: Config, env: Env & Namespaces, { services, pricingServices }: Bindings): GateDeps {
   const { settings, bridge, originKey, pricing, adminSecret, tokenKeys } = config;
   const { policy } = settings;
-  const time = { clock: platformClock, wait: platformWait };
-  const log = boundLog(jsonLog, platformClock);
+  const [clock, random] = [platformClock, platformRandom];
+  const time = { clock, wait: platformWait };
+  const log = boundLog(jsonLog, clock);
   const origin = createPlatformOrigin(services);
   const claims = createDurableClaims(env.REPLAY_SET);
-  const control = createDurableControl(env.CONTROL, {
-    ...policy,
-    ...time,
-    random: platformRandom,
-    probe: createProbe(policy, origin),
-    log,
-  });
+  const control = createDurableControl(env.CONTROL, { ...policy, ...time, random, probe: createProbe(policy, origin), log });
   const hmac = config.hmac === 'node' ? nodeHmac : webcryptoHmac;
-  const signs = { hmac, clock: platformClock, random: platformRandom };
-  const keys = createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock: platformClock });
-  const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac, random: platformRandom })];
+  const keys = createKeyRing({ ...tokenKeys, skewSeconds: settings.skewSeconds, hmac, clock });
+  const schemes: readonly PaymentScheme[] = [createL402Scheme({ keys, hmac, random })];
   return {
     settings,
-    lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock: platformClock, random: platformRandom }),
+    lightning: createBridgeLightning({ ...bridge, binding: env.BRIDGE, clock, random }),
     claims,
     sales: createSalesLog(log),
     noteFirst: claims.noteFirst,
@@ -105,13 +99,8 @@ function connect(config: Config, env: Env & Namespaces, { services, pricingServi
     askedInVain: createAskedInVain(),
     refusedClaims: createRefusedClaims(),
     bodies: createHeldBodies(platformWait),
-    quota: rememberAnswers(createDurableQuota(env.QUOTA, { time }), platformClock),
-    rates: createRateLimits({
-      namespace: env.RATE_LIMITER,
-      binding: env.RATE_LIMIT,
-      isolates: policy.isolates,
-      clock: platformClock,
-    }),
+    quota: rememberAnswers(createDurableQuota(env.QUOTA, { time }), clock),
+    rates: createRateLimits({ namespace: env.RATE_LIMITER, binding: env.RATE_LIMIT, isolates: policy.isolates, clock }),
     control,
     operator: adminSecret && {
       secret: adminSecret,
@@ -127,12 +116,12 @@ function connect(config: Config, env: Env & Namespaces, { services, pricingServi
       createConcurrency({ ...policy.concurrency, ...time, placeMs: longestCallMs(settings.routes) + PLACE_MARGIN_MS }),
     schemes,
     proveSettled: createSettlement(),
-    settlements: config.settlementFeed ? createDurableSettlements(env.SETTLEMENTS, { key: bridge.key, clock: platformClock }) : undefined,
-    pricing: createPricing({ ...signs, secret: pricing.secret, bindingOf: (name) => pricingServices.get(name) }),
+    settlements: config.settlementFeed ? createDurableSettlements(env.SETTLEMENTS, { key: bridge.key, clock }) : undefined,
+    pricing: createPricing({ secret: pricing.secret, bindingOf: (name) => pricingServices.get(name), hmac, clock, random }),
     origin,
-    originProof: originKey && createOriginProof({ ...originKey, hmac, clock: platformClock }),
+    originProof: originKey && createOriginProof({ ...originKey, hmac, clock }),
     ...time,
-    random: platformRandom,
+    random,
     log,
   };
 }

@@ -18,6 +18,7 @@ import { type Admission, type Use } from '../admission.ts';
 import { extendPass } from '../policy/policy.ts';
 import { type GateDeps, type GateSettings } from '../gate-deps.ts';
 import { tellPayment } from './first-use.ts';
+import { namesOf } from '../request/client-key.ts';
 import { type Inquiry } from './inquiry.ts';
 import { type AskedPrice, type Price } from '../pricing/price.ts';
 import { boundOfCharge, rateOfPass, rateOfRoute, rateOfToken } from '../policy/rate.ts';
@@ -42,7 +43,7 @@ type Trial =
   | { readonly kind: 'not_good'; readonly reason: GatewayRefusal; readonly usedUp?: string | undefined }
   /** The payment buys nothing here: this outranks any other reason. */
   | { readonly kind: 'over'; readonly reason: GatewayRefusal; readonly usedUp: string | undefined }
-  /** The payment has had prices asked that led to no call; it waits. */
+  /** Prices were asked for the payment, and no call came of it: it waits. Another credential may be good. */
   | { readonly kind: 'in_vain'; readonly reason: GatewayRefusal };
 
 interface TrialTools {
@@ -68,7 +69,6 @@ export async function tryCredentials(inquiry: Inquiry, tools: TrialTools): Promi
     if (proved.ok && tried.size > 0 && tried.has(formatHex(proved.value.paymentHash))) continue;
     const trial: Trial = proved.ok ? await tryPayment(proved.value, { inquiry, tools }) : { kind: 'not_good', reason: proved.refusal };
     if (trial.kind === 'enter') return trial;
-    // Another credential may be good.
     if (trial.kind === 'in_vain') {
       inVain ??= trial.reason;
       continue;
@@ -150,8 +150,7 @@ async function prepare(
   if (spent !== undefined) return over(paymentHashHex, spent, payment);
   const inVain = inquiry.isPriceAsked ? deps.askedInVain.find(nameAsker(payment, inquiry), deps.clock()) : undefined;
   if (inVain !== undefined) return { kind: 'in_vain', reason: inVain };
-  const { address, key } = inquiry.facts.client();
-  const holder = { kind: 'paid', client: paymentHashHex, address: address === undefined ? undefined : (key.group ?? key.key) } as const;
+  const holder = { kind: 'paid', client: paymentHashHex, address: nameSender(inquiry) } as const;
   const quoted = await inquiry.quote(holder);
   if (!quoted.ok) return { kind: 'refuse', reason: quoted.refusal };
   const digested = payment.needsDigest(sale.service) ? await inquiry.digest(holder) : undefined;
@@ -161,9 +160,14 @@ async function prepare(
   return { kind: 'ready', digest: digested?.value };
 }
 
-function nameAsker({ paymentHash }: ProvedPayment, { facts }: Inquiry): string {
-  const { key, group = key } = facts.client().key;
-  return `${formatHex(paymentHash)} ${group}`;
+/** Names who sends the request: its IPv6 /48 or IPv4 address; `undefined`: unknown. */
+function nameSender({ facts }: Inquiry): string | undefined {
+  const { own, network } = namesOf(facts.client());
+  return network[0] ?? own[0];
+}
+
+function nameAsker({ paymentHash }: ProvedPayment, inquiry: Inquiry): string {
+  return `${formatHex(paymentHash)} ${nameSender(inquiry) ?? ''}`;
 }
 
 /** Checks again what may have changed meanwhile, apart from the token itself: policies, revocations, keys. */
@@ -195,8 +199,8 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
     const ofToken = isPass ? rateOfToken(paymentHashHex, route.policy.tokenRate) : [];
     const steps = [...ofToken, ...rateOfPass(paymentHashHex, grant.maxPerMinute), ...rateOfRoute(route)];
     // Clients whose address is not known are not one client.
-    const { key, group } = client.key;
-    const holders = client.address === undefined ? [paymentHashHex] : [paymentHashHex, key];
+    const { own, network } = namesOf(client);
+    const holders = [paymentHashHex, ...own];
     const dispatch: Dispatch = {
       context: inquiry.context(),
       trafficClass: 'paid',
@@ -204,9 +208,9 @@ async function useGrant(payment: ProvedPayment, { inquiry, tools, quote, grant, 
       stated: use?.limits ?? [],
       sendByMs: use?.sendByMs,
       // An IPv6 /48 is one voter: its owner has as many addresses as he likes.
-      voters: client.address === undefined || group === undefined ? holders : [...holders, group],
+      voters: [...holders, ...network],
       holders,
-      network: client.address === undefined ? undefined : group,
+      network: network[0],
     };
     const { passEndsAtSeconds } = grant;
     return { kind: 'enter', quote, dispatch, ...nameCall(grant, reservationId), use, body: inquiry.body(), passEndsAtSeconds };

@@ -20,7 +20,7 @@ export interface Refill {
   readonly bounds: PoolBounds;
 }
 
-/** The invoices have just named the node, so nothing has to be asked. */
+/** No refresh has to be started: the invoices have just named the node. */
 const ASKS_NOBODY = () => undefined;
 
 /** Makes this many challenges of an offer and stocks them. Returns how many there are. Never throws. */

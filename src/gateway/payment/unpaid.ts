@@ -16,6 +16,7 @@ import { type Admission } from '../admission.ts';
 import { noteFault } from '../answers/fault.ts';
 import { judgeTrial } from '../policy/policy.ts';
 import { type GateDeps } from '../gate-deps.ts';
+import { namesOf } from '../request/client-key.ts';
 import { type HeldBody } from '../request/held-body.ts';
 import { findPool, nameOffer } from './offer-key.ts';
 import { rateOfAll, takeSteps } from '../policy/rate.ts';
@@ -88,9 +89,8 @@ function refused(reason: GatewayRefusal): Admission {
 }
 
 function turnOf({ client }: RequestContext, { halfOpen }: GateDeps) {
-  const { address, key } = client();
-  const holders = address === undefined ? [] : key.group === undefined ? [key.key] : [key.key, key.group];
-  return { trafficClass: 'unpaid', holders, halfOpen } as const;
+  const { own, network } = namesOf(client());
+  return { trafficClass: 'unpaid', holders: [...own, ...network], halfOpen } as const;
 }
 
 /** What the quota was asked, and what it answered. */
@@ -126,15 +126,16 @@ async function askQuota(
   const region = settings.claimRegion ?? facts.region;
   const keyOf = async (quote: Quote) => nameOffer(quote, { signing: (await openIssuer(schemes)).signing, region, settings });
   const offer = known === undefined ? undefined : { key: await keyOf(known), repeats, pool, node };
+  const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, presented };
+  let answer: QuotaAnswer;
   try {
-    const ask = { scope: service, challengeId, challengeMs: settings.invoiceExpirySeconds * 1000, offer, presented };
-    const answer = await quota.ask({ client, trafficClass, ask, bounds, totals, region });
-    if (pool !== undefined) deps.control.noteStocked(shard, background);
-    return { client, trafficClass, bounds, shard, challengeId, region, offer, answer };
+    answer = await quota.ask({ client, trafficClass, ask, bounds, totals, region });
   } catch (error) {
     noteFault(log, { at: 'quota.ask', error });
     return undefined;
   }
+  if (pool !== undefined) deps.control.noteStocked(shard, background);
+  return { client, trafficClass, bounds, shard, challengeId, region, offer, answer };
 }
 
 interface Allowed extends Asked {

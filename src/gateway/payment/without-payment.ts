@@ -6,6 +6,7 @@ import { type Background } from '../../ports.ts';
 import { type Admission } from '../admission.ts';
 import { type GateDeps } from '../gate-deps.ts';
 import { type QuoteOutcome } from '../pricing/quote.ts';
+import { namesOf } from '../request/client-key.ts';
 import { type RequestFacts } from '../request/request-facts.ts';
 import { type Unpaid } from './credentials.ts';
 import { type Inquiry } from './inquiry.ts';
@@ -22,8 +23,7 @@ export async function admitWithout(
 ): Promise<Admission> {
   const { facts, sold } = inquiry;
   const quote = async (): Promise<QuoteOutcome> => {
-    const { address, key } = facts.client();
-    const quoted = await inquiry.quote({ kind: 'unpaid', client: address === undefined ? undefined : key.key });
+    const quoted = await inquiry.quote({ kind: 'unpaid', client: namesOf(facts.client()).own[0] });
     const barred = quoted.ok && inquiry.isPriceAsked ? await inquiry.lookAgain() : undefined;
     return barred === undefined ? quoted : refuse(barred);
   };

@@ -2,11 +2,10 @@
  * How many calls this isolate has under way at an origin, and who waits for a place: those who have paid first, then first
  * come, first served, for a bounded time and in a bounded number. No payment and no client holds more than a quarter of the
  * places that others have left, or of the line, and no IPv6 /48 more than half (M41). A place that is never given back (a
- * Worker that was ended) is free again after its time.
- * State of one isolate; no other effects than the timer it is given.
+ * Worker that was ended) is free again after its time. State of one isolate; no other effects than the timer it is given.
  */
 import { type Clock, type Wait } from '../../ports.ts';
-import { type ClientFacts } from '../request/client-key.ts';
+import { namesOf, type ClientFacts } from '../request/client-key.ts';
 
 export interface ConcurrencyOptions {
   /** Most concurrent calls at one origin. */
@@ -173,7 +172,6 @@ export function holdersOf(
   { places }: { readonly places?: Concurrency | undefined },
 ): Pick<Caller, 'holders' | 'network'> {
   if (places === undefined) return { holders: [] };
-  const { address, key } = client();
-  // Clients with an unknown address are not one client.
-  return address === undefined ? { holders: [] } : { holders: [key.key], network: key.group };
+  const { own, network } = namesOf(client());
+  return { holders: own, network: network[0] };
 }

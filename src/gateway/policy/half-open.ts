@@ -24,7 +24,7 @@ export interface HalfOpenTrials {
 
 /** The interval between turns of each traffic class in an isolate. */
 export const HALF_OPEN_MS = 1000;
-/** How long a holder waits after its first turn; twice as long after each further one. */
+/** How long a holder waits after its first turn; twice as long after each further one. A wasted turn counts as two. */
 export const HOLDER_TURN_MS = 3000;
 const LONGEST_WAIT_MS = 60_000;
 /** How long a holder waits after a wasted turn. */

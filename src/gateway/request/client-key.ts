@@ -46,13 +46,13 @@ const NO_COUNTRY = 'XX';
 
 /** Reads the facts that policies need about a client. Without a configured source: Cloudflare's if its edge is present, else the socket. */
 export function readClientFacts(request: ClientRequest, source: ClientAddressSource | undefined): ClientFacts {
-  // The platform creates a new object on each access, so skip it if the answer is known.
+  // `request.cf` is a new object on each access: not read if the source does not need it.
   const edge = source === undefined || source === 'cloudflare' ? readPlatformFacts(request) : NOTHING;
-  // Only the edge names its data centre; plain workerd provides only `clientIp`.
+  // Only the edge names its data centre; raw workerd sets only `clientIp`.
   const trusted = source ?? (typeof edge['colo'] === 'string' ? 'cloudflare' : 'socket');
   const cf = trusted === 'socket' ? readPlatformFacts(request) : edge;
   const { address, addressText, key } = nameAddress(readAddressText(trusted, { headers: request.headers, cf }));
-  // Also behind a proxy: whatever is near the proxy is near the objects that it needs.
+  // Behind a proxy too: objects near the proxy are near the gateway.
   const { continent, longitude } = edge === NOTHING ? readPlatformFacts(request) : edge;
   const { country, asn } = trusted === 'cloudflare' ? edge : NOTHING;
   const [network] = key.crowd ?? [];
@@ -66,12 +66,12 @@ export function readClientFacts(request: ClientRequest, source: ClientAddressSou
   };
 }
 
-/** Whether a trusted party wrote the proxy fields about client and scheme. Otherwise the client did, and an origin could believe them. */
+/** Whether a trusted party wrote the proxy fields about client and scheme. Otherwise the client may have forged them. */
 export function isVouchedFor(request: ClientRequest, source: ClientAddressSource | undefined): boolean {
   return source === undefined ? isFromEdge(request) : source !== 'socket';
 }
 
-/** Whether Cloudflare's edge has taken the request in: raw workerd says no more than `clientIp`. */
+/** Whether Cloudflare's edge has taken the request in: raw workerd sets only `clientIp`. */
 export function isFromEdge(request: ClientRequest): boolean {
   return typeof readPlatformFacts(request)['colo'] === 'string';
 }
@@ -91,6 +91,14 @@ export function nameClient(address: Address | undefined): ClientKey {
   return { key: name(CLIENT_PREFIX), group, crowd: [group, name(IPV6_AREA_PREFIX)] };
 }
 
+/** What a client is held to: itself, and its IPv6 /48. Both are empty if its address is unknown: such clients are not one client. */
+export function namesOf({ address, key: { key, group } }: Pick<ClientFacts, 'address' | 'key'>): {
+  readonly own: readonly string[];
+  readonly network: readonly string[];
+} {
+  return { own: address === undefined ? [] : [key], network: address === undefined || group === undefined ? [] : [group] };
+}
+
 type NamedAddress = Pick<ClientFacts, 'address' | 'addressText' | 'key'>;
 
 /** Caches parsed addresses: clients return, and parsing costs more than everything else done with an address. */
@@ -102,7 +110,7 @@ function nameAddress(text: string): NamedAddress {
   if (known !== undefined) return known;
   const address = parseAddress(text);
   const made = { address, addressText: address === undefined ? undefined : formatAddress(address), key: nameClient(address) };
-  // Text that is not an address is cheap to read and may be of any length: not cached.
+  // Text that is not an address is cheap to reject and may be of any length: not cached.
   if (address === undefined) return made;
   if (named.size === MOST_NAMED) named.delete(named.keys().next().value!);
   named.set(text, made);
