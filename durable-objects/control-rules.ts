@@ -3,15 +3,7 @@
  * under maintenance. This is the state of the single control object and how each message changes it. Every list is bounded
  * and every entry ends. An entry that must not be forgotten early is never evicted: a full list answers `full`. Pure.
  */
-import {
-  CLOSED_BREAKER,
-  countVote,
-  readBreaker,
-  type Breaker,
-  type BreakerSettings,
-  type BreakerState,
-  type OriginVote,
-} from './breaker-rules.ts';
+import { CLOSED_BREAKER, countVote, type Breaker, type BreakerSettings, type OriginVote } from './breaker-rules.ts';
 
 /** What is revoked: one token by its whole identifier, an epoch of a key, or a key with all its epochs (M30). */
 export type Revoked =
@@ -157,11 +149,6 @@ export function takeSnapshot({ version, breakers, revocations, maintenances }: C
     revocations: revocations.filter(({ endsAtSeconds }) => endsAtSeconds > nowSeconds),
     maintenances: maintenances.filter((maintenance) => !isForgotten(maintenance, nowSeconds)),
   };
-}
-
-/** Returns the state of an origin's breaker, for operators. */
-export function readOrigin({ breakers }: ControlState, origin: string, nowMs: number): BreakerState {
-  return readBreaker(breakers.get(origin) ?? CLOSED_BREAKER, nowMs);
 }
 
 /** Returns a unique name for a thing that can be revoked; `undefined` if it is not valid. */

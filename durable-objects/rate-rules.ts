@@ -39,9 +39,6 @@ export interface RateCheck {
 /** The part of a decision that a caller sees. */
 export type RateAnswer = Omit<RateDecision, 'logs'>;
 
-/** The largest limit of a window; its log takes 80 KB. */
-export const LARGEST_RATE = 10_000;
-
 /** Lets one call pass under all limits, or under none. */
 export function takeRates(counts: readonly { readonly log: RateLog; readonly bound: RateBound }[], nowMs: number): RateDecision {
   const windows = counts.map(({ log, bound }) => ({ log: slideWindow(log, { windowMs: bound.windowMs, nowMs }), bound }));

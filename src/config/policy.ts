@@ -12,6 +12,7 @@ import { total, whole } from './numbers.ts';
 
 const part = z.number().check(z.gt(0), z.maximum(1));
 const off = z.literal(false);
+/** The log of the largest window takes 80 KB. */
 const rateCalls = whole(1, 10_000);
 const rateSeconds = whole(1, 3600);
 const LONGEST_LIST = 1000;

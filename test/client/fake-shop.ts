@@ -5,7 +5,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Wallet } from '#client/index.ts';
-import { encodeAscii, formatHex, parseHex } from '#protocol/bytes.ts';
+import { encodeAscii, formatHex } from '#protocol/bytes.ts';
 import { formatL402Challenge } from '#protocol/challenge-header.ts';
 import { encodeIdentifier } from '#protocol/identifier.ts';
 import { type Network } from '#protocol/invoice.ts';
@@ -123,11 +123,6 @@ export function makeToken(paymentHash: Uint8Array, caveats: readonly string[] = 
     caveats: caveats.map(encodeAscii),
     signature: crypto.getRandomValues(new Uint8Array(32)),
   });
-}
-
-/** Whether a text is the preimage of an invoice of this hash. */
-export function isPreimage(preimageHex: string, paymentHash: Uint8Array): boolean {
-  return formatHex(sha256(parseHex(preimageHex)!)) === formatHex(paymentHash);
 }
 
 /** The response with an address of its own, as after a redirect. */

@@ -2,23 +2,10 @@
  * What was paid for is used again as far as the server lets it, and never bought twice. Payments are counted throughout.
  */
 import { describe, expect, it } from 'vitest';
-import { createL402Fetch, createMemoryStore, formatStoreKey, type CredentialStore, type L402FetchOptions } from '#client/index.ts';
+import { createL402Fetch, createMemoryStore, formatStoreKey, type CredentialStore } from '#client/index.ts';
 import { NOW_MS } from './invoice-maker.ts';
 import { ADDRESS, from, makeToken, openShop, paymentRequired, type Shop, type ShopOptions } from './fake-shop.ts';
-
-function client(offered: ShopOptions = {}, options: Partial<L402FetchOptions> = {}) {
-  const shop = openShop(offered);
-  const kept = new Map<string, string>();
-  const settings = {
-    wallet: shop.wallet,
-    maxPriceSats: 10,
-    network: 'regtest',
-    store: kept,
-    fetch: shop.fetch,
-    clock: () => NOW_MS,
-  } as const;
-  return { shop, kept, fetch: createL402Fetch({ ...settings, ...options }) };
-}
+import { client } from './payer.ts';
 
 const KEY = formatStoreKey('GET', new URL(ADDRESS));
 const credentialOf = (shop: Shop, index = 0) => `L402 ${shop.sales[index]!.token}:${shop.sales[index]!.preimageHex}`;
