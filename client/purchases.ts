@@ -15,7 +15,7 @@ export interface Purchases {
   run<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
   /** Buys independently of others with the same intent, because each call uses up its own purchase. */
   runBeside<Value>(intent: string, buy: Buy<Value>): Promise<Value>;
-  /** Like `settled`, for a purchase by `runBeside` whose buyer has left: one call at a time waits for it, and may leave it to the next. */
+  /** Like `settled`, for a purchase by `runBeside` whose buyer has left: one call at a time waits for it; if that call is aborted, the next may wait. */
   takeOver(intent: string, signal: AbortSignal | undefined): Promise<void> | undefined;
   /** Notes that a purchase for this intent is used up by its own call: each call buys its own. */
   noteSingle(intent: string): void;
@@ -92,7 +92,7 @@ function createPurchases(): Purchases {
   };
 }
 
-/** Starts a purchase. For those who wait it is over when its buyer is done or gone and the wallet is done. */
+/** Starts a purchase. It is over for those who wait once its buyer has finished or aborted, and the wallet has finished. */
 function start<Value>(buy: Buy<Value>) {
   let paying: Promise<unknown> | undefined;
   let isPaying = false;

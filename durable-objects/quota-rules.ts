@@ -1,5 +1,5 @@
 /*
- * What a client without a payment may have: requests, free calls, invoices. A usage records what was used. The same rules
+ * What a client without a payment may have: requests, free calls, invoices. A usage records what one of them has used. The same rules
  * apply to the usage of a client, of the larger network around it, and of all clients together (M20). An ask must pass all of
  * them. A refusal is not counted, so a flood of refused requests writes nothing. Pure.
  *
@@ -42,14 +42,14 @@ export interface Usage {
   readonly issued?: readonly IssuedChallenge[];
   /** For a single client: its network and area. */
   readonly crowd?: readonly string[];
-  /** From this instant on nothing in it counts. */
+  /** After this instant it can be deleted. */
   readonly endsAtMs: number;
 }
 
 export interface QuotaAsk {
   /** What free calls are counted for: a route or a service. */
   readonly scope: string;
-  /** The id of the challenge, if the answer is one; a paid use gives it back by this id. */
+  /** The id to give to the challenge, if the answer is one; a paid use gives it back by this id. */
   readonly challengeId: string;
   /** How long the invoice can be paid. */
   readonly challengeMs: number;
@@ -74,7 +74,7 @@ export interface QuotaOffer {
   readonly node?: KnownNode | undefined;
 }
 
-/** A challenge that will not be paid any more, because it was paid or could not be made, and the client that asked for it. */
+/** A challenge that is no longer open, because it was paid or could not be made, and the client that asked for it. */
 export interface PaidChallenge {
   readonly client: ClientKey;
   readonly challengeId: string;

@@ -79,7 +79,7 @@ export function createWorkQueue({ concurrency, capacity, nowMs = () => performan
         const turn = await new Promise<'now' | 'late'>((resolve) => void trafficClass.push({ caller, resolve }));
         if (turn === 'late') return refuse('late');
       } else if (caller.isGone()) return refuse('late');
-      // With a free slot nothing is predicted: durations learned in an outage must not outlast it.
+      // With a free slot lateness is not predicted: otherwise durations learned in an outage would go on refusing work after it.
       else running += 1;
       const startMs = nowMs();
       try {

@@ -129,7 +129,7 @@ function depthOf(text: string): number {
   return /^[)\]}]$/.test(text) ? -1 : 0;
 }
 
-/** Returns the position of a sign outside brackets opened since; the end if there is none. */
+/** Returns the index of the next `sign` at the current depth of brackets; the end if there is none. */
 function findAtTop(tokens: readonly Token[], { from, sign }: { from: number; sign: string }): number {
   let depth = 0;
   for (let index = from; index < tokens.length; index++) {

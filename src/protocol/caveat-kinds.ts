@@ -93,7 +93,7 @@ const VALID_UNTIL = kind('valid_until', {
   narrows: isNoMore,
 });
 
-/** Kinds with the same name for all services. Only the counters know what is left of the counting kinds (counters.ts). */
+/** Kinds with the same name for all services. The kinds that count are enforced by the counters (counters.ts), not here. */
 const KINDS = index([
   kind('services', {
     parse: parseServices,

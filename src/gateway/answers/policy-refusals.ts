@@ -5,7 +5,7 @@
 
 const NO_INVOICE = { mayCostInvoice: false } as const;
 /** Used before any payment is examined, so nothing is known about its validity. */
-const UNTOUCHED = 'Nothing of a payment that you hold was used; do not pay again.';
+const UNTOUCHED = 'No payment of yours was used; do not pay again.';
 const NOTHING_CHARGED = 'Nothing was charged. Repeat the request after the seconds that Retry-After names.';
 
 /** The problem types of the policies. */

@@ -135,7 +135,7 @@ interface RedirectContext extends Pick<RequestContext, 'route' | 'upstream'> {
   readonly facts: RequestFacts;
 }
 
-/** A host that is none. */
+/** A placeholder host, for resolving relative redirects. */
 const NOWHERE = 'http://nowhere.invalid';
 
 /** A release needs a reason that was seen; everything else is counted. */

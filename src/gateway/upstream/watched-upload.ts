@@ -1,6 +1,6 @@
 /*
- * The body of a paid request on its way to the origin, watched: when a call fails, the party that was waited for must be
- * known. The origin is to blame only while it does not accept what the client has sent (M40). Effects: streams, a timer, the
+ * The body of a paid request on its way to the origin, watched: when a call fails, it must be known which side it waited
+ * for. The origin is to blame only while it does not accept what the client has sent (M40). Effects: streams, a timer, the
  * clock.
  */
 import { type Clock, type Wait } from '../../ports.ts';
@@ -9,11 +9,11 @@ export interface WatchedUpload {
   readonly body: ReadableStream<Uint8Array>;
   /** Cuts the request off. If a body of unknown length merely fails, the platform ends it as if it were complete. */
   readonly signal: AbortSignal;
-  /** Whether the origin has had all of it. */
+  /** Whether the origin has received the whole body. */
   readonly isDone: () => boolean;
-  /** Whether the client has been waited for long, and the origin not: it may have lost patience with the client. */
+  /** Whether the client has been slow for long and the origin has not: the origin may have given up on the client. */
   readonly isTrickling: () => boolean;
-  /** Whether so much of the time went by while hardly anything came that a failure is the client's. */
+  /** Whether the client sent next to nothing for so long that a failure is its fault. */
   readonly isTooSlow: () => boolean;
   /** For how long the client was waited for. */
   readonly clientMs: () => number;
@@ -24,21 +24,21 @@ export interface WatchedUpload {
 }
 
 /**
- * `nobody`: the origin had nothing of the body yet, so it has done no work, and the client may still be about to send it.
- * `unclear`: the client still sends, and the origin may have lost patience with it: nobody loses by it, and nobody votes.
+ * `nobody`: the origin has received none of the body, so it has done no work; the client may still send it.
+ * `unclear`: the client was still sending, slowly, and the origin may have given up on it. The use is released, and nobody votes.
  */
 export type Blame = 'origin' | 'client' | 'nobody' | 'unclear';
 
-/** An origin that goes sooner has not lost patience with a client that trickles. */
+/** An origin that breaks off sooner than this has not given up on a slow client. */
 export const PATIENCE_MS = 1000;
 /**
- * Of the origin's time, a client may take so much: of the time limit with its upload, or of the time until the origin fails with
- * parts that hardly move.
+ * The part of the origin's time that a client may take: of the time limit, for its whole upload; of the time until the origin
+ * fails, for parts that come too slowly.
  */
 export const CLIENTS_PART = 0.25;
-/** Whoever means to send a body is faster, even over a poor line; whoever only keeps a call open sends less. */
+/** A client that means to send its body is faster, even over a poor line; one that only keeps the call open is slower. */
 const SLOW_BYTES_PER_SECOND = 1024;
-/** A client that is still sending shows it within this time after the origin has gone. */
+/** After the origin breaks off, a client that is still sending delivers another part within this time. */
 export const SIGN_OF_LIFE_MS = 1000;
 
 /** Watches an upload. `length`: what the origin is told; `undefined`: unknown. */
@@ -104,7 +104,7 @@ export function watchUpload(
 /** The party that an upload waits for; `nobody`: it has ended. */
 type Party = 'client' | 'origin' | 'nobody';
 
-/** Keeps who is waited for, for how long the client has been, and for how much of that it hardly sent anything. */
+/** Tracks which side the upload waits for, how long it has waited for the client, and how much of that the client was too slow. */
 function openWaits(clock: Clock) {
   let party: Party = 'client';
   let sinceMs = clock();
@@ -119,7 +119,7 @@ function openWaits(clock: Clock) {
   return {
     party: (): Party => party,
     hasBegun: (): boolean => begunMs !== undefined,
-    /** `bytes`: what came in the wait that ends. */
+    /** `bytes`: what was received in the wait that ends. */
     turnTo(next: Party, bytes = 0): void {
       endedMs = clientMs();
       endedSlowMs = slowMs(bytes);
